@@ -1,4 +1,4 @@
-"""What a call answered, as whoever instruments it by hand puts it together: from the SDK's objects alone."""
+"""A call's answer, as an instrumentation by hand puts it together from the SDK's objects alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Answer", "Asked", "Choice", "ToolCall", "Usage"]
 
 @dataclass(kw_only=True, slots=True)
 class ToolCall:
-    """A call that the model asks for; its arguments are the JSON text that the model wrote."""
+    """A tool call that the model asks for; its arguments are the JSON text that the model wrote."""
 
     id: str | None = None
     name: str = ""
@@ -19,7 +19,7 @@ class ToolCall:
 
 @dataclass(kw_only=True, slots=True)
 class Choice:
-    """One of the answers."""
+    """One of the choices that a call may ask for."""
 
     text: str | None = None
     refusal: str | None = None
@@ -30,7 +30,7 @@ class Choice:
 
 @dataclass(kw_only=True, slots=True)
 class Usage:
-    """Token counts, input with cached tokens; None where the SDK's object has none.
+    """Token counts, input with cached tokens; None for counts that the SDK's object does not have.
 
     Attributes:
         raw: The SDK's own object as data, as logfire writes it.
@@ -50,18 +50,18 @@ class Usage:
 
 @dataclass(kw_only=True, slots=True)
 class Answer:
-    """What came back.
+    """The answer of a call.
 
     Attributes:
         id: The response's own id.
-        model: The model that it names.
-        choices: By index.
-        usage: None where nothing was said of it.
-        vectors: Of embeddings.
-        request_id: From a header, as the SDK hands it out.
-        error: What the body says went wrong, of errors that the SDK does not raise.
-        complete: Whether it said that it was complete, as all that is no stream does.
-        open: While a stream of blocks comes in: the tool calls by the index of their block.
+        model: The model that the response names.
+        choices: The choices by their index.
+        usage: The token counts; None if none were stated.
+        vectors: The vectors of embeddings.
+        request_id: The id from a response header, as the SDK returns it.
+        error: The message of an error in the body that the SDK does not raise.
+        complete: Whether the answer said that it was complete, which any reply that is no stream does.
+        open: The tool calls of a stream that is still coming in, by the index of their block.
     """
 
     id: str | None = None
@@ -87,7 +87,7 @@ class Answer:
 
 @dataclass(kw_only=True, slots=True)
 class Asked:
-    """What was asked for: the arguments of the SDK's method, and which one it was."""
+    """A call as it was asked for: the arguments of the SDK's method, and the API."""
 
     api: str
     arguments: dict[str, Any]
@@ -104,7 +104,7 @@ class Asked:
 
     @property
     def system(self) -> str:
-        """Whose API it is."""
+        """The provider whose API it is."""
         return "anthropic" if self.api == "messages" else "openai"
 
     @property
@@ -115,6 +115,6 @@ class Asked:
 
     @property
     def max_tokens(self) -> int | None:
-        """The limit of the output, under whichever name."""
+        """The limit of the output, under any of its names."""
         names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
         return next((self.arguments[name] for name in names if self.arguments.get(name) is not None), None)

@@ -38,17 +38,17 @@ ENDINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Instrumentation:
-    """Puts a call on a span, in one convention. A fault is what it gets wrong: none, if nothing is said.
+    """An instrumentation that writes calls on spans in one convention; each field but `writer` is a fault to make.
 
     Attributes:
         writer: The convention.
-        misread: Changes what was collected before it is written.
-        misheard: Changes what was asked before it is written.
+        misread: Changes the collected answer before it is written.
+        misheard: Changes the arguments of the call before they are written.
         miswrite: Changes the attributes of the answer.
         fails_green: Whether a failure looks like a success.
-        fails_silently: Whether a failure is told without its reason.
+        fails_silently: Whether the status of a failure comes without a reason.
         ends_early: Whether the span of a stream ends when the stream opens.
-        within: The convention of a second span around the first, which tells of the same call.
+        within: The convention of a second span around the first, which describes the same call.
     """
 
     writer: Writer
@@ -62,7 +62,7 @@ class Instrumentation:
 
     @contextmanager
     def around(self, asked: Asked) -> Iterator[tuple[Answer, Span]]:
-        """Open the span of a call, and write down what is collected while it is open."""
+        """Open the span of a call, and write the answer that is collected while it is open."""
         if self.within is not None:
             with replace(self, writer=self.within, within=None).around(asked) as (outer, _):
                 with replace(self, within=None).around(asked) as (answer, span):
@@ -87,7 +87,7 @@ class Instrumentation:
                 self._tell(span, told, answer)
                 self._tell_failure(span, error)
                 raise
-            except GeneratorExit:  # Whoever reads the stream has had enough: no failure.
+            except GeneratorExit:  # The reader of the stream has stopped, which is no failure.
                 self._tell(span, told, answer)
                 raise
             self._tell(span, told, answer)
@@ -100,7 +100,7 @@ class Instrumentation:
         span.set_attributes(attributes)
 
     def _tell_end(self, span: Span, told: Asked, answer: Answer) -> None:
-        """Set the status of a call that raised nothing: it may have failed all the same, or have been cut."""
+        """Set the status of a call that raised nothing: it may have failed or have been cut nevertheless."""
         if self.fails_green:
             span.set_status(StatusCode.OK)
         elif answer.error is not None:
@@ -128,11 +128,11 @@ def _stated(attributes: Attributes) -> Attributes:
 
 @dataclass(kw_only=True)
 class Caller:
-    """Makes recorded calls again through the SDKs' typed methods, with clients that are made once.
+    """A caller that repeats recorded calls through the SDKs' typed methods, with clients that are made once.
 
     Attributes:
-        asynchronous: Whether the asynchronous clients make them.
-        options: What a team gives its clients besides.
+        asynchronous: Whether the calls are made by the asynchronous clients.
+        options: Further options that a team gives its clients.
     """
 
     asynchronous: bool
@@ -145,7 +145,7 @@ class Caller:
         self._runner.close()
 
     def call(self, instrumentation: Instrumentation, request: Request) -> Exception | None:
-        """Make a call, read its reply to the end; return what the SDK raised."""
+        """Make a call and read its reply to the end; return the error that the SDK raised, if any."""
         asked, method, extra = self._prepared(request)
         try:
             if self.asynchronous:
@@ -160,12 +160,12 @@ class Caller:
         return None
 
     def stream(self, instrumentation: Instrumentation, request: Request) -> Generator[Any]:
-        """Return the events of a stream, each as it comes."""
+        """Return the events of a stream, each as it arrives."""
         asked, method, extra = self._prepared(request)
         return _streamed(instrumentation, asked, method, _given(asked, extra))
 
     def _prepared(self, request: Request) -> tuple[Asked, Callable[..., Any], dict[str, Any]]:
-        """Return what is asked, the method that asks for it, and what it does not know."""
+        """Return the call, the SDK's method for it, and the arguments that the method has no parameters for."""
         api = wire.identify(request)
         assert api is not None
         url = urlsplit(request.url)
@@ -209,7 +209,7 @@ class Caller:
 
 
 def _is_of_sdk(error: Exception) -> bool:
-    """Tell whether an SDK says by an error that a call failed.
+    """Tell whether an error is an SDK's way to report that a call failed.
 
     openai 2 lets the transport's own errors through when a stream breaks, and anthropic 0.125 has no class of its own
     for an exception in one of Amazon's frames.
@@ -246,7 +246,7 @@ def _call(instrumentation: Instrumentation, asked: Asked, method: Callable[..., 
 def _streamed(
     instrumentation: Instrumentation, asked: Asked, method: Callable[..., Any], given: Mapping[str, Any]
 ) -> Generator[Any]:
-    """Yield the events from inside the span."""
+    """Yield the events of a stream from inside its span."""
     collect = collector_of(asked.api, stream=True)
     with instrumentation.around(asked) as (answer, span):
         stream = method(**given)

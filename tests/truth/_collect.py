@@ -1,4 +1,4 @@
-"""From the SDKs' objects and stream events to an `Answer`: one collector an API, plain replies and streams alike."""
+"""Collectors, one for each API, that make an `Answer` of the SDKs' objects: plain replies and events of streams."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.truth._answer import Answer, Choice, ToolCall, Usage
 __all__ = ["Collector", "collector_of"]
 
 Collector = Callable[[Answer, Any], None]
-"""Adds one object that the SDK returned, or one event of its stream, to an answer."""
+"""A function that adds one object that the SDK returned, or one event of its stream, to an answer."""
 
 
 def collector_of(api: str, *, stream: bool) -> Collector:
-    """Return the collector for an API's replies."""
+    """Return the collector for an API's plain replies, or for the events of its streams."""
     return _COLLECTORS[api, stream]
 
 
@@ -26,7 +26,7 @@ def _joined(before: str | None, more: str | None) -> str | None:
 
 
 def _extra(thing: Any, name: str) -> Any:
-    """Return a field that the SDK's types may not know."""
+    """Return a field that the SDK's types may not have, or None."""
     return getattr(thing, name, None)
 
 
@@ -52,7 +52,7 @@ def _chat_chunk(answer: Answer, chunk: Any) -> None:
         choice = answer.choices.setdefault(said.index, Choice())
         choice.finish_reason = said.finish_reason or choice.finish_reason
         delta = said.delta
-        if delta is None:  # Azure's chunks that only carry the findings of its filter.
+        if delta is None:  # Some of Azure's chunks only carry the findings of its filter.
             continue
         choice.text = _joined(choice.text, _text(delta.content))
         choice.refusal = _joined(choice.refusal, delta.refusal)
@@ -65,7 +65,7 @@ def _chat_chunk(answer: Answer, chunk: Any) -> None:
 
 
 def _add_piece(choice: Choice, piece: Any) -> None:
-    """Add a piece of a tool call; Mistral's have no index, and each is a whole call."""
+    """Add a fragment of a tool call; Mistral's fragments have no index, and each is a whole call."""
     index = len(choice.tool_calls) if piece.index is None else piece.index
     while len(choice.tool_calls) <= index:
         choice.tool_calls.append(ToolCall())
@@ -77,7 +77,7 @@ def _add_piece(choice: Choice, piece: Any) -> None:
 
 
 def _add_legacy(choice: Choice, piece: Any) -> None:
-    """Add what came before there were tools: one call, without an id. Snowflake sends an empty one for none."""
+    """Add a function call, as before tools existed: one call without an id. Snowflake sends an empty one for none."""
     if piece.name or piece.arguments:
         call = choice.tool_calls[0] if choice.tool_calls else ToolCall()
         choice.tool_calls = [call]
@@ -108,7 +108,7 @@ def _head(answer: Answer, reply: Any) -> None:
 
 
 def _text(content: Any) -> str | None:
-    """Return the text of a content; Mistral's may be a list of parts, thoughts among them."""
+    """Return the text of a content; Mistral's may be a list of parts, some of them thoughts."""
     if isinstance(content, list):
         return "".join(part["text"] for part in content if part["type"] == "text") or None
     text: str | None = content
@@ -132,7 +132,7 @@ def _function(call: Any) -> ToolCall:
 def _openai_usage(raw: Mapping[str, Any]) -> Usage:
     read = raw.get("prompt_tokens_details") or {}
     written = raw.get("completion_tokens_details") or {}
-    # DeepSeek and Mistral have names of their own.
+    # DeepSeek and Mistral have names of their own for cached tokens.
     cached = (read.get("cached_tokens"), raw.get("prompt_cache_hit_tokens"), raw.get("num_cached_tokens"))
     return Usage(
         input=raw.get("prompt_tokens"),
@@ -152,14 +152,14 @@ def _openai_usage(raw: Mapping[str, Any]) -> Usage:
 
 
 def _embeddings(answer: Answer, reply: Any) -> None:
-    answer.id, answer.model = _extra(reply, "id"), reply.model  # OpenRouter gives one.
+    answer.id, answer.model = _extra(reply, "id"), reply.model  # OpenRouter states an id.
     answer.vectors = [_vector(item.embedding) for item in reply.data]
     answer.usage = None if reply.usage is None else _openai_usage(reply.usage.model_dump(exclude_none=True))
     answer.complete = True
 
 
 def _vector(embedding: list[float] | str) -> list[float]:
-    """Unpack what the SDK leaves alone where the application itself asks for base64."""
+    """Unpack a vector, which the SDK does not do if the application itself asks for base64."""
     if isinstance(embedding, str):
         packed = base64.b64decode(embedding)
         return list(struct.unpack(f"<{len(packed) // 4}f", packed))
@@ -170,7 +170,7 @@ def _response(answer: Answer, response: Any) -> None:
     answer.id, answer.model = response.id, response.model
     answer.error = response.error.message if response.error else None
     answer.complete = response.status in {"completed", "incomplete"}
-    # A response that failed does not repeat what its stream has said.
+    # A response that failed does not repeat the answer that its stream has given so far.
     choice = Choice() if response.output else answer.choices.get(0, Choice())
     choice.finish_reason = _response_reason(response)
     for item in response.output:
@@ -263,7 +263,7 @@ def _message_event(answer: Answer, event: Any) -> None:
     if event.type == "message_start":
         _message_head(answer, event.message)
         if answer.usage is not None:
-            answer.usage.output = answer.usage.total = None  # A placeholder: nothing has been written yet.
+            answer.usage.output = answer.usage.total = None  # The count is a placeholder: nothing has been written yet.
     elif event.type == "content_block_start":
         _add_block(answer.choices[0], event.content_block)
         if event.content_block.type == "tool_use":
@@ -288,7 +288,7 @@ def _add_delta(answer: Answer, event: Any) -> None:
 
 
 def _add_usage(usage: Usage, said: Any) -> None:
-    """Add what an event says; what it does not restate stays."""
+    """Add the counts of an event; those that it does not restate are kept."""
     usage.raw |= said.model_dump(exclude_none=True)
     usage.cache_read = usage.raw.get("cache_read_input_tokens")
     usage.cache_write = usage.raw.get("cache_creation_input_tokens")
@@ -296,7 +296,7 @@ def _add_usage(usage: Usage, said: Any) -> None:
         usage.input = usage.raw["input_tokens"] + (usage.cache_read or 0) + (usage.cache_write or 0)
     usage.output = usage.raw.get("output_tokens")
     usage.reasoning = usage.raw.get("output_tokens_details", {}).get("thinking_tokens")
-    usage.cost = usage.raw.get("cost")  # OpenRouter and Anannas.
+    usage.cost = usage.raw.get("cost")  # OpenRouter and Anannas state it.
     if usage.input is not None and usage.output is not None:
         usage.total = usage.input + usage.output
 

@@ -1,4 +1,4 @@
-"""One writer a convention: what a correct instrumentation puts on the span of a call, before it and after it."""
+"""One writer for each convention: the attributes that a correct instrumentation puts on a span, before and after."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Writer:
     """A convention, as far as an instrumentation has to know it.
 
     Attributes:
-        name: As our own readers call it.
+        name: The convention's name, mostly that of our own reader.
         scope: The name of the tracer.
-        span: The span's name.
+        span: The name of the span.
         asked: The attributes that are known before the call.
-        answered: Those that are known after it, None for what is not.
-        failed: Those of a call that raised.
-        kind: Of the span.
-        apis: The APIs that it is written for.
+        answered: The attributes that are known after the call; None for values that are unknown.
+        failed: The attributes of a call that raised.
+        kind: The kind of the span.
+        apis: The APIs that the convention is written for.
         says_ok: Whether a success sets the status OK.
-        has_event: Whether an exception is an event.
+        has_event: Whether an exception is recorded as an event.
     """
 
     name: str
@@ -149,7 +149,7 @@ def _genai_asked(asked: Asked) -> Attributes:
         "gen_ai.provider.name": asked.system,
         "gen_ai.request.model": asked.model,
         "gen_ai.request.seed": asked.arguments.get("seed"),
-        # Only of a stream: where it is not set there is none.
+        # It is set for streams only; without it there is no stream.
         "gen_ai.request.stream": True if asked.streaming else None,
     }
 
@@ -168,7 +168,7 @@ _REASONS = {
 
 
 def _mapped(choice: Choice) -> str:
-    """Say a finish reason in the words of the convention's own enumeration; a missing one is an error."""
+    """Write a finish reason in the words of the convention's own enumeration; a missing one is an error."""
     if choice.finish_reason == "completed" and choice.tool_calls:
         return "tool_call"
     return _REASONS.get(choice.finish_reason or "error", choice.finish_reason or "error")
@@ -193,7 +193,7 @@ def _genai_answered(_asked: Asked, answer: Answer) -> Attributes:
 
 
 def _output_messages(answer: Answer) -> str | None:
-    """Write the answers as the convention's JSON."""
+    """Write the answers as JSON in the convention's form."""
     messages = [
         {"role": "assistant", "parts": list(_parts(choice)), "finish_reason": _mapped(choice)}
         for choice in answer.in_order
@@ -212,14 +212,14 @@ def _call_part(call: ToolCall) -> dict[str, Any]:
 
 
 def _arguments(call: ToolCall) -> Any:
-    """Return the JSON value of the arguments; what a custom tool is given is a text of any kind."""
+    """Return the JSON value of the arguments; a custom tool's argument may be any text."""
     try:
         return json.loads(call.arguments or "{}")
     except ValueError:
         return call.arguments
 
 
-# Before 1.37: `gen_ai.system`, `prompt_tokens`, and OpenAI's own names; messages were events, and no attributes.
+# Before 1.37: `gen_ai.system`, `prompt_tokens`, and names of OpenAI's; messages were events, and no attributes.
 
 
 def _older_asked(asked: Asked) -> Attributes:

@@ -1,4 +1,4 @@
-"""Replies that are in no cassette and no script: what some gateways do, and what goes wrong on the way."""
+"""Replies that are in no cassette and no script: special forms of some gateways, and failures in transport."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SPENT = {"input_tokens": 5, "cache_creation_input_tokens": 6, "cache_read_input
 def _case(
     name: str, api: str, body: bytes, *, failure: Failure | None = None, url: str | None = None, **asked: Any
 ) -> Case:
-    """Make a case of one recording; `name` begins with the gateway, and what is asked as None is left out."""
+    """Make a case of one recording; `name` begins with the gateway, and arguments that are None are left out."""
     host = "https://api.anthropic.com" if api == "messages" else "https://api.example.com/v1"
     said = {"model": "team-model", **_ASKED[api], **asked}
     sent = json.dumps({key: value for key, value in said.items() if value is not None}).encode()
@@ -300,7 +300,7 @@ def _messages() -> Iterable[Case]:
 
 
 def _clouds() -> Iterable[Case]:
-    """Yield Anthropic's messages where a cloud serves them; streams of Bedrock's need botocore, which is not here."""
+    """Yield Anthropic's messages from clouds; Bedrock's streams are missing, since they need botocore."""
     version: Mapping[str, Any] = {"model": None, "anthropic_version": "cloud-2023-10-16"}
     vertex = (
         "https://us-east5-aiplatform.googleapis.com/v1/projects/team/locations/us-east5/publishers/anthropic/models"
@@ -325,7 +325,7 @@ def _clouds() -> Iterable[Case]:
 
 
 def _lost() -> Iterable[Case]:
-    """Yield calls that no answer comes to."""
+    """Yield calls that get no answer."""
     for failure in (Failure.CONNECT_ERROR, Failure.READ_TIMEOUT):
         for api, gateway in (("chat", "openai"), ("messages", "anthropic")):
             yield _case(f"{gateway}/{failure}", api, b"", failure=failure)
@@ -343,7 +343,7 @@ def _result(number: int, text: str) -> Mapping[str, Any]:
 
 
 def _conversations() -> Iterable[Case]:
-    """Make calls with a conversation: instructions, a question in two parts, two tools' results, another question."""
+    """Yield calls with a conversation: instructions, a question in two parts, two tools' results, another question."""
     question = [{"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}]
     answer, more = {"role": "assistant", "content": "It is."}, {"role": "user", "content": "And in Rome?"}
     yield _case(

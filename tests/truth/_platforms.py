@@ -1,4 +1,4 @@
-"""What a correct instrumentation writes in the forms of Langfuse and MLflow, mostly as texts in JSON."""
+"""Attributes that a correct instrumentation writes for Langfuse and MLflow, mostly as JSON text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _json(value: Any) -> str | None:
 
 
 def _message(choice: Choice) -> dict[str, Any]:
-    """Write an answer as the chat API does."""
+    """Write an answer in the form of the chat API."""
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in choice.tool_calls
@@ -39,9 +39,9 @@ _OBSERVATION = "langfuse.observation."
 
 
 def langfuse_asked(asked: Asked) -> Attributes:
-    """Write what is known before the call."""
+    """Write the attributes that are known before the call."""
     parameters = {key: value for key, value in asked.arguments.items() if key not in (*_CONTENT, "model")}
-    if asked.api != "embeddings":  # As the wrapper around OpenAI's SDK does.
+    if asked.api != "embeddings":  # Langfuse's wrapper around OpenAI's SDK writes these defaults.
         parameters = {"temperature": 1, "top_p": 1, "max_tokens": "Infinity", **parameters}
     return {
         f"{_OBSERVATION}type": "embedding" if asked.api == "embeddings" else "generation",
@@ -52,7 +52,7 @@ def langfuse_asked(asked: Asked) -> Attributes:
 
 
 def langfuse_answered(asked: Asked, answer: Answer) -> Attributes:
-    """Write what is known after it."""
+    """Write the attributes that are known after the call."""
     usage = answer.usage or Usage()
     own = asked.api == "messages"
     return {
@@ -67,7 +67,7 @@ def langfuse_answered(asked: Asked, answer: Answer) -> Attributes:
 
 
 def langfuse_failed(error: BaseException) -> Attributes:
-    """Write what went wrong."""
+    """Write the attributes of a call that failed."""
     return {f"{_OBSERVATION}level": "ERROR", f"{_OBSERVATION}status_message": str(error)}
 
 
@@ -79,7 +79,7 @@ def _langfuse_output(answer: Answer) -> str | None:
 
 
 def _parts_of(usage: Usage) -> dict[str, int]:
-    """Take both sides apart, so that no token is counted twice."""
+    """Divide both sides into parts that do not overlap, so that no token is counted twice."""
     apart = None if usage.input is None else usage.input - (usage.cache_read or 0) - (usage.cache_write or 0)
     return _said(
         input=apart,
@@ -92,7 +92,7 @@ def _parts_of(usage: Usage) -> dict[str, int]:
 
 
 def _as_openai(usage: Usage) -> dict[str, Any]:
-    """Write a usage as the chat API does."""
+    """Write a usage in the form of the chat API."""
     read = _said(cached_tokens=usage.cache_read, cache_write_tokens=usage.cache_write, audio_tokens=usage.input_audio)
     written = _said(reasoning_tokens=usage.reasoning, audio_tokens=usage.output_audio)
     return _said(
@@ -108,7 +108,7 @@ def _as_openai(usage: Usage) -> dict[str, Any]:
 
 
 def mlflow_asked(asked: Asked) -> Attributes:
-    """Write what is known before the call."""
+    """Write the attributes that are known before the call."""
     kinds = {"embeddings": "EMBEDDING", "completions": "LLM"}
     alone = {key: json.dumps(value) for key, value in asked.arguments.items() if key not in _CONTENT}
     return {
@@ -121,7 +121,7 @@ def mlflow_asked(asked: Asked) -> Attributes:
 
 
 def mlflow_answered(asked: Asked, answer: Answer) -> Attributes:
-    """Write what is known after it."""
+    """Write the attributes that are known after the call."""
     usage = answer.usage or Usage()
     counts = _said(
         input_tokens=usage.input,
@@ -139,7 +139,7 @@ def mlflow_answered(asked: Asked, answer: Answer) -> Attributes:
 
 
 def _body(asked: Asked, answer: Answer, usage: Usage) -> dict[str, Any]:
-    """Write a reply as the chat API does, whichever answered."""
+    """Write a reply in the form of the chat API, whichever API answered."""
     named = _said(id=answer.id, model=answer.model, usage=_as_openai(usage) or None)
     if asked.api == "embeddings":
         return {"object": "list", "data": [{"embedding": vector} for vector in answer.vectors], **named}

@@ -1,4 +1,4 @@
-"""What a correct instrumentation writes of the prompt: the messages and tools, in each convention's form."""
+"""The prompt as a correct instrumentation writes it: messages and tools, in each convention's form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = dict[str, Any]
 
 
 class _Message(NamedTuple):
-    """One message: who says it, its content as the API has it, a text or parts, and the tool calls in it.
+    """One message: its role, its content as the API has it (a text or parts), and its tool calls.
 
     A tool's result has the id of the call that it answers.
     """
@@ -27,7 +27,7 @@ class _Message(NamedTuple):
 
     @property
     def texts(self) -> list[str]:
-        """The texts in it."""
+        """The texts in the content."""
         if isinstance(self.content, str):
             return [self.content]
         parts = self.content if isinstance(self.content, list) else []
@@ -55,7 +55,7 @@ def _messages(asked: Asked) -> Iterator[_Message]:
 
 
 def _turn(message: dict[str, Any]) -> Iterator[_Message]:
-    """Give a message, and the results of tools as messages of their own."""
+    """Yield a message, with the results of tools in it as messages of their own before it."""
     content = message.get("content", message.get("output"))
     parts = content if isinstance(content, list) else []
     results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
@@ -70,7 +70,7 @@ def _turn(message: dict[str, Any]) -> Iterator[_Message]:
 
 
 def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
-    """Give the tool calls of a message: beside its content, as parts of it, or as the item that it is."""
+    """Yield the tool calls of a message: beside its content, as parts of it, or as the item that it is."""
     listed = message.get("tool_calls") or [{"function": message.get("function_call")}]
     for made in [{**(one.get("function") or {}), "id": one.get("id")} for one in listed]:
         if made.get("name"):
@@ -85,21 +85,21 @@ def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
 
 
 def _tools(asked: Asked) -> list[Attributes]:
-    """Give the tools, each as the API has it, with `type` and `name` beside."""
+    """Return the tools, each as the API has it, with `type` and `name` added."""
     offered = [*(asked.arguments.get("tools") or ()), *(asked.arguments.get("functions") or ())]
     own = [(tool, tool.get(tool.get("type", "function"), tool)) for tool in offered]
     return [{**tool, "type": tool.get("type", "function"), "name": said.get("name")} for tool, said in own]
 
 
 def _defined(tool: Attributes) -> Attributes:
-    """Give what a tool is for and what it takes, as far as the API has it."""
+    """Return a tool's description and the schema of its parameters, as far as the API has them."""
     own = tool.get(tool["type"], tool)
     said = {"description": own.get("description"), "parameters": own.get("parameters", own.get("input_schema"))}
     return {name: value for name, value in said.items() if value is not None}
 
 
 def openinference(asked: Asked) -> Attributes:
-    """Write flattened messages, with parts where there are several."""
+    """Write flattened messages, with parts if a message has several texts."""
     said = [message for message in _messages(asked) if message.texts or message.calls]
     if asked.api == "embeddings":
         return {f"embedding.embeddings.{index}.embedding.text": one.texts[0] for index, one in enumerate(said)}
@@ -126,7 +126,7 @@ def openinference(asked: Asked) -> Attributes:
 
 
 def genai(asked: Asked) -> Attributes:
-    """Write the convention's JSON: instructions that the API has apart from the messages, and the messages."""
+    """Write the convention's JSON: the messages, and apart from them the instructions, if the API has them apart."""
     apart = [name for name in ("system", "instructions") if asked.arguments.get(name)]
     said = [message for message in _messages(asked) if message.texts or message.calls]
     instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
@@ -147,7 +147,7 @@ def _genai_parts(message: _Message) -> list[Attributes]:
 
 
 def flattened(asked: Asked) -> Attributes:
-    """Write OpenLLMetry's flattened prompts: a text, or the JSON of the parts."""
+    """Write OpenLLMetry's flattened prompts, each as a text or as the JSON of its parts."""
     functions = [{"name": tool["name"], **_defined(tool)} for tool in _tools(asked) if tool["name"]]
     found: Attributes = {
         f"llm.request.functions.{index}.{name}": value if isinstance(value, str) else json.dumps(value)
@@ -166,7 +166,7 @@ def flattened(asked: Asked) -> Attributes:
 
 
 def langfuse(asked: Asked) -> str:
-    """Write the input of an observation: the messages, with the instructions before them."""
+    """Write the input of an observation: the messages, which begin with the instructions."""
     messages = [
         {
             "role": one.role,

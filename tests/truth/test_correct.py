@@ -18,16 +18,16 @@ from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
 from tests.truth._odd_cases import ODD_CASES
 
-# Cassettes name models that are deprecated by now.
+# Some cassettes name models that are deprecated now.
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 CASES: Final = (*every_case(), *ODD_CASES)
 
-# What a convention has no attribute for, and our reader looks for all the same, since others write it.
+# Facts that a convention has no attribute for; our reader looks for them nevertheless, since others write them.
 UNSAID: Final[Mapping[str, frozenset[str]]] = {
     name: frozenset(facts.split())
     for name, facts in {
-        "openinference": "response_model",  # Has one place for the model.
+        "openinference": "response_model",  # The convention has one place for the model.
         "otel-genai": "total_tokens cost",
         "otel-genai, older names": "streaming total_tokens cost reasoning_tokens input_audio_tokens output_audio_tokens"
         " input_messages input_tool_calls tools tool_definitions output_texts tool_calls refusals reasoning_texts"
@@ -62,7 +62,7 @@ SPOKEN: Final = [
 
 
 def play(caller: Caller, instrumentation: Instrumentation, case: Case) -> tuple[Evidence, str]:
-    """Make one call, and return what was seen of it, and the report if there is any finding."""
+    """Make one call; return the evidence, and the report if there is any finding."""
     with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
         caller.call(instrumentation, case.request)
         evidence, verdict = trace.judge()
@@ -71,7 +71,7 @@ def play(caller: Caller, instrumentation: Instrumentation, case: Case) -> tuple[
 
 @pytest.mark.parametrize(("dialect", "group"), SPOKEN)
 def test_no_finding(caller: Caller, dialect: str, group: str) -> None:
-    """A span that tells the truth in its convention gives no finding, and says all that the convention asks for."""
+    """A true span in any convention has no finding, and states all that the convention asks for."""
     instrumentation = Instrumentation(writer=DIALECTS[dialect])
     for case in GROUPS[group]:
         evidence, report = play(caller, instrumentation, case)
@@ -84,7 +84,7 @@ def test_no_finding(caller: Caller, dialect: str, group: str) -> None:
 
 
 def silent(truth: Reading, said: Reading) -> Iterator[str]:
-    """Yield the facts that the wire states, that the dialect has a place for, and that the span does not state."""
+    """Yield the facts that the wire states and the span does not, although its dialect has a place for them."""
     for name, fact in truth.facts.items():
         stated = fact.state is State.PRESENT and fact.value not in (False, "", [""], 1)
         if stated and said.has_place_for(name) and said.fact(name).state is State.ABSENT:
@@ -92,10 +92,10 @@ def silent(truth: Reading, said: Reading) -> Iterator[str]:
 
 
 def unsayable(case: Case, truth: Reading) -> frozenset[str]:
-    """Return the facts that the SDK's own objects do not have."""
+    """Return the facts that an instrumentation cannot get from the SDK's objects."""
     lost = set()
     if truth.gateway == "litellm" or case.gateway == "litellm":
-        lost |= {"cost"}  # In a header.
+        lost |= {"cost"}  # LiteLLM states it in a header.
     if truth.error or truth.truncated:
         # The SDK raises in place of the last chunk, and Anthropic's first count of the output is a placeholder.
         lost |= {"input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "cost"}
@@ -106,7 +106,7 @@ def unsayable(case: Case, truth: Reading) -> frozenset[str]:
 
 
 def compared(truth: Reading, said: Reading) -> set[str]:
-    """Name the facts that both sides state."""
+    """Return the names of the facts that both sides state."""
     return {
         name
         for name, fact in said.facts.items()
@@ -123,7 +123,7 @@ _ALIKE: Final = {
 
 
 def least(truth: Reading) -> int:
-    """Return how many facts must have been compared for a test to mean anything."""
+    """Return how many facts must have been compared, lest a test pass because nothing was."""
     if truth.error or truth.truncated or truth.response_model is None:
         return 1
     if truth.api == "embeddings":
@@ -142,7 +142,7 @@ LEFT: Final = [
 
 @pytest.mark.parametrize(("dialect", "case"), LEFT)
 def test_no_finding_on_a_stream_that_the_application_leaves(dialect: str, case: Case) -> None:
-    """To stop reading a stream is no failure, and what the span cannot know is not asked of it."""
+    """An application that stops reading a stream has no failure, and its span need not know what it did not read."""
     caller = Caller(asynchronous=False)
     with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
         stream = caller.stream(Instrumentation(writer=DIALECTS[dialect]), case.request)

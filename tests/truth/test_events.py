@@ -1,4 +1,4 @@
-"""Streams of events as OpenAI's SDK hears them, which dispatches more than the WHATWG's rules do."""
+"""Streams of events as OpenAI's SDK reads them: it dispatches more events than the WHATWG's rules do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LINES = (
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=12))
 def test_what_the_sdk_hears_is_read(lines: list[str]) -> None:
-    """A name, a time to retry or an id is enough for an event; what no blank line closes is never one."""
+    """A name, a retry time or an id is enough for an event; lines that no blank line closes are never one."""
     body = "".join(lines)
     heard = [(event.event or "", event.data) for event in SSEDecoder().iter_bytes(iter([body.encode()]))]
     assert list(split(f"{body}\n\n", raises_without_data=True))[: len(heard)] == heard
@@ -48,7 +48,7 @@ def test_what_the_sdk_hears_is_read(lines: list[str]) -> None:
 
 
 def stream(*events: Any) -> Cassette:
-    """Return a recorded chat stream."""
+    """Return a cassette with one chat stream."""
     asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
     said = [event if isinstance(event, str) else f"data: {json.dumps(head | event)}\n\n" for event in events]
@@ -60,12 +60,12 @@ def stream(*events: Any) -> Cassette:
 
 
 def said(text: str, reason: str | None = None) -> dict[str, Any]:
-    """Return a chunk."""
+    """Return a chunk of the stream."""
     return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
 
 
 def found(caller: Caller, cassette: Cassette, instrumentation: Instrumentation, raised: type[Exception] | None) -> Any:
-    """Make the call, and return the checks that found something."""
+    """Make the call, and return the ids of the checks that found something."""
     [recording] = cassette.recordings
     with LLMTrace(settings=Settings(label="chat.yaml", verify=False)) as trace, trace.replay(cassette):
         if raised is None:
@@ -79,7 +79,7 @@ def found(caller: Caller, cassette: Cassette, instrumentation: Instrumentation, 
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
 @pytest.mark.parametrize("event", ["event: x\n\n", "retry: 5\n\n", "id: 1\n\n"])
 def test_the_sdk_raises_at_an_event_without_data(caller: Caller, dialect: str, event: str) -> None:
-    """A span that tells the error is right about what it has heard, and one that calls it a success is wrong."""
+    """A span that reports the error is right about the events before it; one that reports a success is wrong."""
     told = Instrumentation(writer=DIALECTS[dialect])
     cassette = stream(said("a"), event, said("b", "stop"), "data: [DONE]\n\n")
     assert found(caller, cassette, told, JSONDecodeError) == []
@@ -89,7 +89,7 @@ def test_the_sdk_raises_at_an_event_without_data(caller: Caller, dialect: str, e
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
 @pytest.mark.parametrize("end", [": ping\n", "event: x\n", "id: 7\n"])
 def test_what_was_heard_before_a_stream_broke_off(caller: Caller, dialect: str, end: str) -> None:
-    """An event is heard once a blank line has closed it, whatever the stream breaks off in."""
+    """An event is read once a blank line has closed it, wherever the stream breaks off afterwards."""
     cassette = stream(said("a"), said("b"), end)
     told = Instrumentation(writer=DIALECTS[dialect])
     assert found(caller, cassette, told, None) == []
@@ -97,13 +97,13 @@ def test_what_was_heard_before_a_stream_broke_off(caller: Caller, dialect: str, 
 
 
 def loses_the_end(answer: Answer) -> None:
-    """Lose the last chunk."""
+    """Lose the last chunk of the text."""
     answer.choices[0].text = "a"
 
 
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
 def test_nobody_hears_what_stands_behind_an_error(caller: Caller, dialect: str) -> None:
-    """The SDK raises at the error: of what came behind it the span can know nothing."""
+    """The SDK raises at the error, so the span cannot know what came after it."""
     usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     more = {"usage": usage | {"completion_tokens": 2, "total_tokens": 7}}
     behind = [said("b"), said("c", "stop") | more, "data: [DONE]\n\n"]
@@ -116,7 +116,7 @@ def test_nobody_hears_what_stands_behind_an_error(caller: Caller, dialect: str) 
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
 @pytest.mark.parametrize("end", ["data: [DO", "data: [DONE]\n", "data: [DONE] or so\n\nevent: x\n\n"])
 def test_the_end_of_a_stream_says_nothing(caller: Caller, dialect: str, end: str) -> None:
-    """Whoever has the finish reason misses nothing of a stream that breaks off within its end."""
+    """If a stream breaks off within its end, after the finish reason, nothing is missing."""
     cassette = stream(said("a"), said("b", "stop"), end)
     assert found(caller, cassette, Instrumentation(writer=DIALECTS[dialect]), None) == []
 
@@ -136,18 +136,18 @@ ANTHROPIC = Request(
 
 
 def counted(answer: Answer) -> Any:
-    """Return what was counted so far."""
+    """Return the token counts so far."""
     assert answer.usage is not None
     return answer.usage
 
 
 def keeps_the_placeholder(answer: Answer) -> None:
-    """Take the first event's count of output for one."""
+    """Take the placeholder in the first event for the count of the output."""
     counted(answer).output = 1
 
 
 def forgets_the_cache(answer: Answer) -> None:
-    """Count as Anthropic does, which leaves out what was read from a cache."""
+    """Count the input as Anthropic does, which leaves out tokens that were read from a cache."""
     counted(answer).input -= counted(answer).cache_read
 
 
@@ -160,11 +160,11 @@ MISREAD = {
 
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
 @pytest.mark.parametrize("expected", MISREAD, ids=str)
-@pytest.mark.parametrize("number", [1, 3, 5])  # The second is a ping, which no client reads.
+@pytest.mark.parametrize("number", [1, 3, 5])  # The second event is a ping, which no client parses.
 def test_what_the_first_event_counts_is_known(
     caller: Caller, dialect: str, expected: tuple[str, ...], number: int
 ) -> None:
-    """At an event that is no JSON Anthropic's SDK raises: the input is on the span, and no count of the output is."""
+    """Anthropic's SDK raises at an event that is no JSON: the span has the input count, and no output count."""
     told = Instrumentation(writer=DIALECTS[dialect], misread=MISREAD[expected])
     with LLMTrace(gateway="anthropic", verify=False) as trace:
         usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 7}

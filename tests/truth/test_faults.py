@@ -19,7 +19,7 @@ from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
 from tests.truth._odd_cases import ODD_CASES
 
-# Cassettes name models that are deprecated by now.
+# Some cassettes name models that are deprecated now.
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 CASES: Final = {case.id: case for case in (*every_case(), *ODD_CASES)}
@@ -60,15 +60,15 @@ LOST = tuple(f"odd:{api}/{why}" for api in ("openai", "anthropic") for why in ("
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What an instrumentation does wrong.
+    """A fault that an instrumentation makes.
 
     Attributes:
-        name: In words.
-        check: The finding that it must make.
-        dialects: The conventions that have a place for it.
+        name: The fault in words.
+        check: The check that must find it.
+        dialects: The conventions in which it can be made.
         cases: The calls in which it shows.
-        how: What it changes.
-        writes: What it writes otherwise than the convention asks for.
+        how: The fields of the instrumentation that make it.
+        writes: The fields of the convention's writer that make it.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Fault:
     writes: Mapping[str, Any] = field(default_factory=dict)
 
     def by(self, dialect: str) -> Instrumentation:
-        """Return the instrumentation that does it in a convention."""
+        """Return the instrumentation that makes the fault in a convention."""
         return Instrumentation(writer=replace(DIALECTS[dialect], **self.writes), **self.how)
 
 
 def usage(name: str, change: Callable[[Usage], int | float | None]) -> Mapping[str, Any]:
-    """Change one count."""
+    """Return a fault that changes one count."""
 
     def misread(answer: Answer) -> None:
         assert answer.usage is not None
@@ -94,17 +94,17 @@ def usage(name: str, change: Callable[[Usage], int | float | None]) -> Mapping[s
 
 
 def more(name: str, by: float = 1) -> Mapping[str, Any]:
-    """Make one count higher."""
+    """Return a fault that makes one count higher."""
     return usage(name, lambda said: getattr(said, name) + by)
 
 
 def first(change: Callable[[Choice], object]) -> Mapping[str, Any]:
-    """Change the first choice."""
+    """Return a fault that changes the first choice."""
     return {"misread": lambda answer: change(answer.in_order[0])}
 
 
 def tool(**fields: str) -> Mapping[str, Any]:
-    """Change the last tool call."""
+    """Return a fault that changes the last tool call."""
 
     def misread(answer: Answer) -> None:
         last = answer.in_order[0].tool_calls
@@ -114,7 +114,7 @@ def tool(**fields: str) -> Mapping[str, Any]:
 
 
 def said(**fields: Any) -> Mapping[str, Any]:
-    """Change fields of the answer."""
+    """Return a fault that changes fields of the answer."""
 
     def misread(answer: Answer) -> None:
         for name, value in fields.items():
@@ -124,7 +124,7 @@ def said(**fields: Any) -> Mapping[str, Any]:
 
 
 def asked(**arguments: Any) -> Mapping[str, Any]:
-    """Change arguments of the call, as the span tells them."""
+    """Return a fault that changes arguments of the call on the span."""
 
     def misheard(told: Asked) -> None:
         told.arguments |= arguments
@@ -133,7 +133,7 @@ def asked(**arguments: Any) -> Mapping[str, Any]:
 
 
 def heard(change: Callable[[list[Any]], object]) -> Mapping[str, Any]:
-    """Change the messages, as the span tells them."""
+    """Return a fault that changes the messages on the span."""
 
     def misheard(told: Asked) -> None:
         name = "messages" if "messages" in told.arguments else "input"
@@ -144,7 +144,7 @@ def heard(change: Callable[[list[Any]], object]) -> Mapping[str, Any]:
 
 
 def offered(change: Callable[[dict[str, Any]], object]) -> Mapping[str, Any]:
-    """Change the definition of the first tool that is offered, as the span tells it."""
+    """Return a fault that changes the definition of the first offered tool on the span."""
 
     def misheard(told: Asked) -> None:
         told.arguments["tools"] = deepcopy(told.arguments["tools"])
@@ -409,7 +409,7 @@ def _faults_of_tools() -> Iterable[Fault]:
     yield Fault(
         name="arguments encoded twice",
         check="wire/tool-call-arguments",
-        dialects=(OI, OLLM, *PLATFORMS),  # In OTel GenAI's messages a text is any JSON value.
+        dialects=(OI, OLLM, *PLATFORMS),  # OTel GenAI's messages allow any JSON value here, so a text is right.
         cases=TOOLS,
         how=first(_encode_arguments),
     )
@@ -448,7 +448,7 @@ def _faults_of_tools() -> Iterable[Fault]:
         name="a call that was never made",
         check="wire/tool-calls",
         dialects=(*SPOKEN, BY_HAND),
-        cases=TALK[::2],  # Of the responses API the word for the end would be another, too.
+        cases=TALK[::2],  # For the Responses API the finish reason would be wrong, too.
         how=first(lambda choice: choice.tool_calls.append(ToolCall(id="call_1", name="get_date"))),
     )
 
@@ -486,7 +486,7 @@ def _called(turn: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(turn: dict[str, Any]) -> dict[str, Any]:
-    """Make a turn with a call of another tool."""
+    """Return a turn with its call changed into one of another tool."""
     owner = turn["tool_calls"][0] if "tool_calls" in turn else _called(turn)
     owner["call_id" if "call_id" in owner else "id"] = "call_9"
     _called(turn)["name"] = "hear"
@@ -497,13 +497,13 @@ _ANSWERS = {"call_id", "tool_call_id", "tool_use_id"}
 
 
 def _answer_another(turns: list[Any]) -> None:
-    """Let the last result of a tool name the call of the one before it."""
+    """Let the last tool result name the call of the result before it."""
     before, last = (turn["content"][0] if isinstance(turn.get("content"), list) else turn for turn in turns[-5:-2:2])
     last.update({name: before[name] for name in _ANSWERS & before.keys()})
 
 
 def _result(turns: list[Any]) -> str:
-    """Return what the tool said."""
+    """Return the result of the last tool call."""
     result = turns[-3]
     parts = result["content"] if isinstance(result.get("content"), list) else []
     return str(parts[0]["content"][0]["text"] if parts else result.get("output") or result["content"])
@@ -578,7 +578,7 @@ def _faults_of_requests() -> Iterable[Fault]:
     yield Fault(
         name="default temperature",
         check="wire/request-temperature",
-        dialects=tuple(dialect for dialect in full if dialect != LANGFUSE),  # Where it is part of the convention.
+        dialects=tuple(dialect for dialect in full if dialect != LANGFUSE),  # Langfuse's convention writes it.
         cases=("builtin:openai/chat#0", "odd:anthropic/blocks"),
         how=asked(temperature=1.0),
     )
@@ -661,7 +661,7 @@ def _faults_of_behaviour() -> Iterable[Fault]:
     yield Fault(
         name="cut stream shown green",
         check="wire/cut-stream",
-        dialects=(OI, OLDER, OLLM, BY_HAND, NATIVE),  # The others have `error` for a finish reason.
+        dialects=(OI, OLDER, OLLM, BY_HAND, NATIVE),  # The others write `error` as the finish reason.
         cases=("odd:openai/cut-stream", "odd:openai/responses-cut-stream", "odd:anthropic/cut-stream"),
         how={"fails_green": True},
     )
@@ -713,7 +713,7 @@ def api_of(case: Case) -> str:
 
 
 def play(caller: Caller, instrumentation: Instrumentation, case: Case) -> set[str]:
-    """Make one call, and return the ids of what was found."""
+    """Make one call, and return the ids of the checks that found something."""
     with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
         caller.call(instrumentation, case.request)
         return {finding.check for finding in trace.findings()}

@@ -1,4 +1,4 @@
-"""Correct metrics, measured by hand beside each convention's spans, give no finding; faulty ones give one."""
+"""Correct metrics, measured by hand beside each convention's spans, have no finding; each faulty one has one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.truth._answer import Answer, Asked, Usage
 from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
 
-# Cassettes name models that are deprecated by now.
+# Some cassettes name models that are deprecated now.
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 OLD, NEW = "gen_ai.client", "gen_ai.client.inference"
@@ -61,7 +61,7 @@ def of_one_model(_name: str, value: float, attributes: Attributes) -> Iterator[t
 
 
 class Meters:
-    """Measures calls, by the conventions of 2026-08 and of 2026-10 at once."""
+    """Meters that measure calls by the conventions of 2026-08 and of 2026-10 at once."""
 
     def __init__(self, meter: Meter, fault: Fault) -> None:
         self._meter = meter
@@ -96,11 +96,11 @@ class Meters:
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring(Instrumentation):
-    """Puts a call on a span, and measures it.
+    """An instrumentation that writes calls on spans and measures them.
 
     Attributes:
-        provider: Of the meters, which have the names of the tracers.
-        fault: What it gets wrong.
+        provider: The provider of the meters, which have the names of the tracers.
+        fault: The fault that it makes.
     """
 
     provider: MeterProvider
@@ -108,7 +108,7 @@ class Measuring(Instrumentation):
 
     @contextmanager
     def around(self, asked: Asked) -> Iterator[tuple[Answer, Span]]:
-        """Open the span of a call, and measure it when it is over."""
+        """Open the span of a call, and measure the call when it is over."""
         began = time.perf_counter()
         with super().around(asked) as (answer, span):
             yield answer, span
@@ -117,7 +117,7 @@ class Measuring(Instrumentation):
 
 
 def judged(caller: Caller, dialect: str, fault: Fault, cases: tuple[Case, ...]) -> tuple[list[Finding], str]:
-    """Make many calls in one trace, and return what is found of metrics, and the report."""
+    """Make many calls in one trace; return the findings on metrics, and the report if there are any."""
     writer = DIALECTS[dialect]
     with LLMTrace(settings=Settings(label="many", verify=False)) as trace:
         instrumentation = Measuring(writer=writer, provider=MeterProvider(shutdown_on_exit=False), fault=fault)
@@ -132,7 +132,7 @@ def judged(caller: Caller, dialect: str, fault: Fault, cases: tuple[Case, ...]) 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_correct_metrics_give_no_finding(caller: Caller, dialect: str) -> None:
-    """Over many calls of many models in one trace, whatever the spans are written in."""
+    """Many calls of many models in one trace are measured correctly, whichever convention the spans keep."""
     assert judged(caller, dialect, right, CASES)[1] == ""
 
 
@@ -147,7 +147,7 @@ FAULTS: Final[Mapping[Fault, set[str]]] = {
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("dialect", ["otel-genai", "openinference"])
 def test_a_fault_is_told_once(caller: Caller, dialect: str, fault: Fault) -> None:
-    """One finding a metric of a scope; what follows from the same fault is told with it."""
+    """A fault is at most one finding for each metric of a scope; its consequences are reported in that finding."""
     found, _ = judged(caller, dialect, fault, CASES)
     assert set() < {one.check for one in found} <= FAULTS[fault]
     assert max(Counter((one.check, one.subject) for one in found).values()) == 1
@@ -159,7 +159,7 @@ def at_once(name: str, value: float, attributes: Attributes) -> Iterator[tuple[f
 
 @pytest.mark.parametrize("name", ["openai/stream", "openai/chat", "anthropic/stream"])
 def test_recorded_time_is_measured(caller: Caller, name: str) -> None:
-    """A reply that took seconds virtually is measured so, and a metric of a thousandth of it is found."""
+    """A reply that takes seconds of recorded time is measured so; a thousandth or a thousandfold of that is found."""
     cassette = load(Path(__file__).parents[2] / "cassettes" / f"{name}.yaml")
     [recording, *_] = cassette.recordings
     assert recording.response is not None

@@ -1,4 +1,4 @@
-"""The four systems: three gateways under OpenInference, and Anthropic by hand; correct ones and their broken twins."""
+"""Four systems, three gateways under OpenInference and Anthropic by hand: correct ones and their broken twins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.truth._answer import Answer
 from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
 
-# The page names a model that is deprecated by now.
+# A page names a model that is deprecated now.
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 CASES: Final = tuple(case for case in every_case() if case.request.url.partition("?")[0].endswith("/chat/completions"))
@@ -35,13 +35,13 @@ HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def of(gateway: str) -> tuple[Case, ...]:
-    """Return the chats of a gateway, recorded and scripted."""
+    """Return the chat cases of a gateway, recorded and scripted."""
     return tuple(case for case in CASES if case.gateway == gateway)
 
 
 @pytest.mark.parametrize("gateway", HEADERS)
 def test_gateway_under_openinference(gateway: str) -> None:
-    """What a gateway's page promises is on the span, is true, and is all that travels: the provider's key does not."""
+    """A gateway's span has what its page promises, and tells the truth; the provider's key is not on it."""
     caller = Caller(asynchronous=False, options={"default_headers": HEADERS[gateway]})
     assert len(of(gateway)) > 20
     for case in of(gateway):
@@ -62,7 +62,7 @@ def test_gateway_under_openinference(gateway: str) -> None:
 
 
 def test_models_in_a_loop() -> None:
-    """Each model of a loop has a span of its own with its own model; one that is rate limited is an error."""
+    """Each model of a loop has its own span with its own model; the rate-limited one is an error."""
     models = ("openai/gpt-oss-20b:free", "google/gemma-4-31b-it:free", "qwen/qwen3-coder:free")
     caller = Caller(asynchronous=False)
     plain = next(case for case in CASES if case.id == "scripted:openrouter/chat-plain")
@@ -80,7 +80,7 @@ def test_models_in_a_loop() -> None:
 
 @pytest.mark.parametrize("gateway", HEADERS)
 def test_broken_twin_a_token_off_by_one(gateway: str) -> None:
-    """An instrumentation that counts one token too many is told so, with both places."""
+    """An input count that is one too high is a finding, which shows both counts and their places."""
     caller = Caller(asynchronous=False)
     case = next(case for case in of(gateway) if case.id == f"scripted:{gateway}/chat-cached-stream")
 
@@ -116,11 +116,11 @@ tracer = trace.get_tracer("chat-api.llm")
 
 
 class Wrapper:
-    """The wrapper that a team writes around the SDK.
+    """A wrapper as a team writes it around the SDK.
 
     Args:
-        cached: Whether it counts cached tokens as input.
-        closes_early: Whether the span of a stream is closed before its events are read.
+        cached: Whether its input count includes cached tokens.
+        closes_early: Whether it ends the span of a stream before the events are read.
     """
 
     def __init__(self, *, cached: bool = True, closes_early: bool = False) -> None:
@@ -130,7 +130,7 @@ class Wrapper:
         self.cached, self.closes_early = cached, closes_early
 
     def chat(self, prompt: str) -> Any:
-        """Ask inside a span."""
+        """Ask for an answer inside a span."""
         with tracer.start_as_current_span(
             "anthropic.messages.create", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -147,7 +147,7 @@ class Wrapper:
             return message
 
     def stream(self, prompt: str) -> Generator[str]:
-        """Yield the answer as it comes, from inside both blocks."""
+        """Yield the answer as it arrives, from inside the span's block and the stream's."""
         with tracer.start_as_current_span("anthropic.messages.stream", kind=SpanKind.CLIENT) as span:
             request = self._ask(span, prompt)
             began = time.perf_counter()
@@ -195,7 +195,7 @@ CALLS: Final = ({"name": "get_weather", "arguments": {"city": "Paris"}}, {"name"
 
 
 def test_wrapper() -> None:
-    """The wrapper of the page, with cached tokens counted, gives no finding: plain, with tools, streamed, refused."""
+    """The wrapper of the page, with cached tokens counted, has no finding: plain, with tools, streamed, refused."""
     wrapper = Wrapper()
     with LLMTrace(settings=Settings(verify=False)) as llmtrace:
         llmtrace.gateway("anthropic").messages(text="hi", usage=USAGE).messages(tool_calls=CALLS, usage=USAGE).messages(
@@ -230,7 +230,7 @@ error  wire/input-tokens  span '{name}' (chat-api.llm)
 
 @pytest.mark.parametrize("method", ["chat", "stream"])
 def test_broken_twin_cached_tokens_left_out(method: str) -> None:
-    """A wrapper that copies the SDK's input count is told what is missing in it; the whole report is compared."""
+    """A wrapper that copies the SDK's input count is told what is missing; the whole report is compared."""
     wrapper = Wrapper(cached=False)
     with LLMTrace(settings=Settings(label="test_chat", verify=False)) as llmtrace:
         llmtrace.gateway("anthropic").messages(text="hi", usage=USAGE)
@@ -240,13 +240,13 @@ def test_broken_twin_cached_tokens_left_out(method: str) -> None:
         report = re.sub(r"\d+ ms", "<duration>", llmtrace.report())
     name, place = {
         "chat": ("anthropic.messages.create", "response body"),
-        "stream": ("anthropic.messages.stream", "event 5 of the response"),  # message_delta says it last.
+        "stream": ("anthropic.messages.stream", "event 5 of the response"),  # message_delta states it last.
     }[method]
     assert report == REPORT.format(checks=verdict.looked_at, name=name, place=place)
 
 
 def test_broken_twin_span_closed_before_the_stream_ends() -> None:
-    """A span that closes when the stream opens is told so."""
+    """A span that closes when the stream opens is a finding."""
     with LLMTrace(settings=Settings(verify=False)) as llmtrace:
         llmtrace.gateway("anthropic").messages(text="A standard.", usage=USAGE)
         list(Wrapper(closes_early=True).stream("Hi"))
@@ -254,7 +254,7 @@ def test_broken_twin_span_closed_before_the_stream_ends() -> None:
 
 
 def test_broken_twin_abandoned_generator() -> None:
-    """A generator that is left open keeps its span open and current in its caller."""
+    """A generator that is left open keeps its span open, and current in its caller."""
     with LLMTrace(settings=Settings(verify=False)) as llmtrace:
         llmtrace.gateway("anthropic").messages(text="A standard.", usage=USAGE)
         stream = Wrapper().stream("Hi")

@@ -1,4 +1,4 @@
-"""What contributors run over recordings of their own."""
+"""The tool that contributors run over their own recordings."""
 
 from __future__ import annotations
 

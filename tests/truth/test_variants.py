@@ -1,4 +1,4 @@
-"""What conventions leave open is no finding, whichever way an instrumentation chooses."""
+"""Whatever conventions leave open is no finding, whichever way an instrumentation chooses."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.truth._answer import Answer, Asked
 from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS, Attributes
 
-# Cassettes name models that are deprecated by now.
+# Some cassettes name models that are deprecated now.
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 CASES: Final = tuple(case for case in every_case() if case.id.startswith(("scripted:openai/", "scripted:anthropic/")))
 
 
 def written(change: Callable[[Attributes], object]) -> Mapping[str, Any]:
-    """Change the attributes of an answer."""
+    """Return a variant that changes the attributes of an answer."""
     return {"miswrite": change}
 
 
@@ -46,7 +46,7 @@ def _without_content(attributes: Attributes) -> None:
 
 
 def _tools_twice(attributes: Attributes) -> None:
-    """Write tool calls in the contents of the message as well, as OpenInference does for Anthropic."""
+    """Repeat tool calls in the contents of the message, as OpenInference does for Anthropic."""
     for key, value in list(attributes.items()):
         if ".tool_calls." in key:
             attributes[key.replace(".tool_calls.", ".contents.")] = value
@@ -57,7 +57,7 @@ def _priced(attributes: Attributes) -> None:
 
 
 def _requested(**arguments: Any) -> Mapping[str, Any]:
-    """Say of a call what its API assumes where nothing is said."""
+    """Return a variant that states arguments which its API assumes if they are not given."""
 
     def misheard(told: Asked) -> None:
         told.arguments = {**arguments, **told.arguments}
@@ -99,7 +99,7 @@ VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]]] 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_finding(variant: str) -> None:
-    """Each of these is as true as what the other tests write."""
+    """Each variant is as true as the spans of the other tests."""
     dialect, how, writes = VARIANTS[variant]
     caller = Caller(asynchronous=False)
     instrumentation = Instrumentation(writer=replace(DIALECTS[dialect], **writes), **how)
@@ -111,7 +111,7 @@ def test_no_finding(variant: str) -> None:
 
 
 def test_counts_as_floats() -> None:
-    """12.0 for 12 is the right count, and no int, which the convention asks for."""
+    """12.0 for 12 is the right count, but it is no int, which is the type that the convention asks for."""
     caller, found = Caller(asynchronous=False), set[str]()
     for case in CASES:
         with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
@@ -131,7 +131,7 @@ def report(caller: Caller, instrumentation: Instrumentation, case: Case) -> str:
 @pytest.mark.parametrize("limit", [30, 45, 250])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_texts_that_the_sdk_cuts(monkeypatch: pytest.MonkeyPatch, dialect: str, limit: int) -> None:
-    """A provider may cut the texts of attributes to any length: what is left of the truth is true."""
+    """A provider may cut texts of attributes to any length: a text that was cut is no wrong text."""
     provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=limit), shutdown_on_exit=False)
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
     caller, writer = Caller(asynchronous=False), DIALECTS[dialect]

@@ -1,4 +1,4 @@
-"""Bytes in, reading out: how the tests of this folder make an exchange and look at its reading."""
+"""Fixtures that make an exchange from bytes and read it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASKED: dict[str, dict[str, Any]] = {
 def _bytes(body: Any) -> tuple[bytes, str]:
     """Write a body: bytes as they are, an object as JSON, a list as the events of a stream.
 
-    An event is an object, a pair of its name and an object, or a text that is written as it is.
+    An event is an object, a pair of a name and an object, or a text that is written as it is.
     """
     if isinstance(body, bytes):
         return body, ""
@@ -73,13 +73,13 @@ def _exchange(
 
 @pytest.fixture
 def make() -> Callable[..., Exchange]:
-    """Return what makes the exchange that `read` reads."""
+    """Return a function that makes the exchange that `read` reads."""
     return _exchange
 
 
 @pytest.fixture
 def read() -> Callable[..., Reading]:
-    """Return what reads a response to a call of an API: `read("chat", body, status=, headers=, asked=, url=)`."""
+    """Return a function that reads a response: `read("chat", body, status=, headers=, asked=, url=)`."""
 
     def reading_of(api: str, body: Any, **how: Any) -> Reading:
         reading = wire.read(_exchange(api, body, **how))
@@ -91,7 +91,7 @@ def read() -> Callable[..., Reading]:
 
 @pytest.fixture
 def said(read: Callable[..., Reading]) -> Callable[..., dict[str, Any]]:
-    """Return what reads as `read` does, and returns every value that is there, but for the request's own."""
+    """Return a function that reads as `read` does, and returns all values present but the request's own."""
 
     def values_of(api: str, body: Any, **how: Any) -> dict[str, Any]:
         facts = read(api, body, **how).facts

@@ -1,4 +1,4 @@
-"""Bodies as they travel: content codings, event streams by the letter of their standard, and what is no body at all."""
+"""Bodies as they travel: content codings, event streams by the letter of their standard, and unreadable bodies."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def coded(coding: str) -> tuple[tuple[str, str], ...]:
     ("headers", "body"),
     [
         ((), BODY),
-        ((), b"\n\n " + BODY),  # OpenRouter, while it waits
+        ((), b"\n\n " + BODY),  # OpenRouter sends this white space while it waits.
         ((), b"\xef\xbb\xbf" + BODY),
         ((), json.dumps({"model": "a"}).encode("utf-16")),
         (coded("gzip"), gzip.compress(BODY, mtime=0)),
         (coded("x-gzip"), gzip.compress(BODY, mtime=0)),
         (coded("deflate"), zlib.compress(BODY)),
         (coded("deflate"), zlib.compress(BODY, wbits=-15)),
-        # Recorders write bodies decoded, and leave the header.
+        # Recorders write bodies decoded, but leave the header.
         *((coded(coding), BODY) for coding in ("gzip", "deflate", "br", "zstd", "identity")),
         *((coded(coding), b"\n" * 600 + BODY) for coding in ("gzip", "deflate", "br")),
         ((*SSE, *coded("gzip")), b"data: " + BODY + b"\n\n"),
-        # WHATWG: comments, data in several lines, three ends of lines, fields without a space, fields of no use.
+        # WHATWG: comments, data in several lines, three line endings, fields without a space, unused fields.
         (SSE, b": hello\n\ndata: " + BODY + b"\n\n"),
         (SSE, b'data: {"model":\ndata: "a"}\n\n'),
         (SSE, b"data: " + BODY + b"\r\n\r\n"),
         (SSE, b"data: " + BODY + b"\r\r"),
         (SSE, b"id: 1\nretry: 5\ndata:" + BODY + b"\n\n"),
         (SSE, b"\xef\xbb\xbfdata: " + BODY + b"\n\n"),
-        # No content-type, as in recordings that keep no headers.
+        # There is no content-type, as in recordings that keep no headers.
         ((), b"data: " + BODY + b"\n\n"),
         ((), b"event: x\ndata: " + BODY + b"\n\n"),
         ((), b": OPENROUTER PROCESSING\n\ndata: " + BODY + b"\n\n"),
@@ -49,7 +49,7 @@ def coded(coding: str) -> tuple[tuple[str, str], ...]:
     ],
 )
 def test_bodies(read: Callable[..., Reading], headers: tuple[tuple[str, str], ...], body: bytes) -> None:
-    """What a client could read is read, in whichever form it travelled."""
+    """A body that a client could read is read, in whichever form it travelled."""
     reading = read("chat", body, headers=headers)
     assert (reading.response_model, reading.problems) == ("a", ())
 
@@ -90,7 +90,7 @@ def test_what_is_no_body(
     note: str,
     truncated: bool,
 ) -> None:
-    """Of a body that cannot be read no fact is known, and the reading says once why; the request stands."""
+    """If a body cannot be read, its facts are unknown, with the reason said once; the request's facts are known."""
     reading = read("chat", body, headers=headers)
     assert reading.problems == (f"chat.yaml, exchange 3, response body: {note}",)
     assert (reading.request_model, reading.truncated) == ("asked", truncated)
@@ -101,7 +101,7 @@ def test_what_is_no_body(
 
 
 def test_a_bomb(read: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few bytes that would fill the memory are not inflated to their end."""
+    """A small body that would fill the memory is not unpacked to its end."""
     monkeypatch.setattr("pytest_llmtrace.codings._LARGEST", 2 * 1024 * 1024)
     bomb = gzip.compress(bytes(3 * 1024 * 1024), mtime=0)
     [problem] = read("chat", bomb, headers=coded("gzip")).problems
@@ -113,13 +113,13 @@ WHOLE = json.dumps({"model": "a", "id": "x\n", "usage": {"prompt_tokens": -1.5e3
 
 @pytest.mark.parametrize("end", range(1, len(WHOLE)))
 def test_a_cut_body(read: Callable[..., Reading], end: int) -> None:
-    """A JSON body that was cut, wherever it was, is told from one that is broken."""
+    """A JSON body that was cut at any byte is recognised as cut, and not as broken."""
     reading = read("chat", WHOLE[:end])
     assert (reading.truncated, len(reading.problems)) == (True, 1)
 
 
 def test_a_cut_body_between_the_bytes_of_a_character(read: Callable[..., Reading]) -> None:
-    """Where a cut leaves half a character, it is a cut all the same."""
+    """A body that was cut within a character is recognised as cut as well."""
     assert read("chat", '{"model": "ä'.encode()[:-1]).truncated is True
 
 
@@ -137,7 +137,7 @@ CHUNK = 'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "%s"}}]
     ids=["no JSON", "no object", "no text", "deep"],
 )
 def test_an_event_that_cannot_be_read(read: Callable[..., Reading], bad: bytes, note: str) -> None:
-    """What other events say stands; what is told by all of them, or by none that can be read, is not known."""
+    """Facts of other events are known; facts that are put together from all events, or may be in a bad one, are not."""
     stream = (CHUNK % "h").encode() + bad + (CHUNK % "i").encode() + b"data: [DONE]\n\n"
     reading = read("chat", stream, headers=SSE)
     said = f"event 1 cannot be read: {note}"
@@ -148,14 +148,14 @@ def test_an_event_that_cannot_be_read(read: Callable[..., Reading], bad: bytes, 
 
 
 def test_many_events_that_cannot_be_read(read: Callable[..., Reading]) -> None:
-    """The first few are named; a stream of ten thousand says it in one line."""
+    """Only the first few are named, so that a stream of ten thousand still makes one line."""
     reading = read("chat", b"data: oops\n\n" * 1000, headers=SSE)
     where = "chat.yaml, exchange 3, events 0 to 999 of the response"
     assert reading.problems == (f"{where}: events 0, 1, 2, 3, 4 and 995 more cannot be read: {JSON_NOTE}",)
 
 
 def test_ten_thousand_chunks(read: Callable[..., Reading]) -> None:
-    """A stream is put together from however many chunks, across what is parsed at a time."""
+    """A stream of any number of chunks is put together, also across the batches in which it is parsed."""
     stream = "".join(CHUNK % number for number in range(10_000)) + "data: [DONE]\n\n"
     reading = read("chat", stream.encode(), headers=SSE)
     assert reading.output_texts == ["".join(map(str, range(10_000)))]

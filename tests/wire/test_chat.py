@@ -1,4 +1,4 @@
-"""Chat completions and completions, in the flavour of every gateway: bytes in, whole reading out."""
+"""Chat completions and completions, in the form of each gateway: bodies and streams are read whole."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         | {"cache_read_tokens": 4, "input_audio_tokens": 2, "reasoning_tokens": 3, "output_audio_tokens": 1},
     ),
     ("a refusal", reply({"content": None, "refusal": "no"}), HI | {"refusals": ["no"], "output_texts": None}),
-    # Azure: what was filtered, and why.
+    # Azure reports what was filtered, and why.
     (
         "azure",
         reply({"content": ""}, "content_filter", prompt_filter_results=[{"prompt_index": 0}]),
         HI | {"finish_reasons": ["content_filter"], "output_texts": [""]},
     ),
-    # OpenRouter: the upstream, what it cost, reasoning; numbers of its documentation.
+    # OpenRouter reports the upstream, the cost and reasoning; the numbers are those of its documentation.
     (
         "openrouter",
         reply(
@@ -86,7 +86,7 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ),
         HI | {"reasoning_texts": ["ab"]},
     ),
-    # LiteLLM Proxy with a model of Anthropic's: both generations of cache counts.
+    # LiteLLM Proxy with a model of Anthropic has both generations of cache counts.
     (
         "litellm",
         reply(
@@ -95,7 +95,7 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ),
         HI | COUNTS | {"cache_read_tokens": 4, "cache_write_tokens": 6, "reasoning_texts": ["hm"]},
     ),
-    # Recorded of Together, DeepSeek, Mistral: each its own name for tokens from a cache.
+    # Recorded from Together, DeepSeek and Mistral: each has its own name for tokens from a cache.
     ("together", reply({"content": "hi"}, usage={**USAGE, "cached_tokens": 4}), HI | COUNTS | {"cache_read_tokens": 4}),
     (
         "deepseek",
@@ -119,7 +119,7 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ),
         HI | {"reasoning_texts": ["hm"]},
     ),
-    # Recorded of Snowflake: empty texts where others say something, or nothing.
+    # Recorded from Snowflake: empty texts, where other servers write a value or nothing.
     (
         "snowflake",
         {**reply({"content": "hi", "refusal": "", "function_call": {"name": "", "arguments": ""}}, ""), "id": ""},
@@ -130,25 +130,25 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         reply({"content": "hi"}, usage={**USAGE, "pydantic_ai_gateway": {"cost_estimate": 0.01}}),
         HI | COUNTS | {"cost": 0.01},
     ),
-    # Perplexity: what each part cost, and all of them.
+    # Perplexity states what each part cost, and the total.
     (
         "perplexity",
         reply({"content": "hi"}, usage={**USAGE, "cost": {"output_tokens_cost": 0.01, "total_cost": 0.015}}),
         HI | COUNTS | {"cost": 0.015},
     ),
-    # Recorded of Hyper: in two currencies.
+    # Recorded from Hyper: the cost is in two currencies.
     (
         "hyper",
         reply({"content": "hi"}, usage={**USAGE, "cost": {"usd": 0.015, "hypercredits": 0.3}}),
         HI | COUNTS | {"cost": 0.015},
     ),
-    # OpenAI, API reference: what was said aloud.
+    # OpenAI, API reference: the transcript of an answer that was spoken.
     (
         "spoken",
         reply({"content": None, "audio": {"id": "a", "data": "AA==", "expires_at": 1, "transcript": "hi"}}),
         HI,
     ),
-    # Recorded of Groq: reasoning beside the answer.
+    # Recorded from Groq: reasoning beside the answer.
     ("groq", reply({"content": "hi", "reasoning": "hm"}, x_groq={"id": "r"}), HI | {"reasoning_texts": ["hm"]}),
     ("vllm", reply({"content": "hi", "tool_calls": []}, usage=USAGE), HI | COUNTS),
     (
@@ -202,12 +202,12 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("body", "facts"), [row[1:] for row in JSON], ids=[row[0] for row in JSON])
 def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], facts: dict[str, Any]) -> None:
-    """A reply is read in whichever flavour it comes, and nothing is read that it does not say."""
+    """A reply is read in each gateway's form, and nothing is read that it does not say."""
     assert said("chat", body) == {name: value for name, value in facts.items() if value is not None}
 
 
 STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
-    # OpenAI: what was said aloud.
+    # OpenAI: the transcript of an answer that was spoken.
     (
         "spoken",
         [
@@ -220,9 +220,9 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI,
     ),
-    # SDKs read nothing behind the end.
+    # SDKs read nothing after the end.
     ("more behind the end", [chunk({"content": "hi"}), chunk({}, "stop"), DONE, "data: <html>\n\n"], HI),
-    # OpenAI: usage last, in a chunk without choices, if it was asked for.
+    # OpenAI sends the usage last, in a chunk without choices, if it was asked for.
     (
         "openai",
         [
@@ -236,7 +236,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         HI | COUNTS,
     ),
     ("openai, no usage", [chunk({"content": "hi"}, usage=None), chunk({}, "stop", usage=None), DONE], HI),
-    # Azure: the first chunk says nothing of the reply but what was filtered.
+    # Azure's first chunk says only what was filtered.
     (
         "azure",
         [
@@ -247,7 +247,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI,
     ),
-    # OpenRouter: comments, two finish chunks, the usage in one with choices.
+    # OpenRouter sends comments, two finish chunks, and the usage in a chunk with choices.
     (
         "openrouter",
         [
@@ -259,19 +259,19 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI | COUNTS | {"provider": "Chutes", "cost": 0.002, "reasoning_texts": ["hm"]},
     ),
-    # LiteLLM Proxy: usage in a chunk with an empty delta, which is not the last.
+    # LiteLLM Proxy sends the usage in a chunk with an empty delta, which is not the last chunk.
     (
         "litellm",
         [chunk({"content": "hi"}), chunk({}, "stop"), chunk({}, usage=USAGE), chunk({}, usage=None), DONE],
         HI | COUNTS,
     ),
-    # Groq: usage in an object of its own.
+    # Groq sends the usage in an object of its own.
     (
         "groq",
         [chunk({"content": "hi"}, x_groq={"id": "r"}), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE}), DONE],
         HI | COUNTS,
     ),
-    # Moonshot: usage in the choice that is finished, if it was not asked to give it at the end.
+    # Moonshot sends the usage in the finished choice, unless it was asked to send it at the end.
     (
         "moonshot",
         [
@@ -285,7 +285,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI | COUNTS,
     ),
-    # Mistral, z.ai, Together, DeepSeek: usage in the finish chunk.
+    # Mistral, z.ai, Together and DeepSeek send the usage in the finish chunk.
     ("mistral", [chunk({"content": "hi"}), chunk({"content": ""}, "stop", usage=USAGE), DONE], HI | COUNTS),
     (
         "mistral, thinking",
@@ -306,9 +306,9 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI | {"reasoning_texts": ["hm"]},
     ),
-    # Snowflake: an empty finish reason is none while there is another.
+    # Snowflake: an empty finish reason counts as none if there is another.
     ("snowflake", [chunk({"content": "h"}, ""), chunk({"content": "i"}, "stop"), chunk({}, "")], HI),
-    # vLLM: usage so far in each chunk.
+    # vLLM sends the usage so far in each chunk.
     (
         "vllm",
         [chunk({"content": "hi"}, usage={**USAGE, "completion_tokens": 1}), chunk({}, "stop", usage=USAGE), DONE],
@@ -339,7 +339,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI | {"reasoning_texts": ["hm"]},
     ),
-    # A usage chunk without choices, as null.
+    # The choices of a usage chunk may be null.
     ("choices null", [chunk({"content": "hi"}, "stop"), {"choices": None, "usage": USAGE}, DONE], HI | COUNTS),
     (
         "whole messages",
@@ -356,12 +356,12 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("events", "facts"), [row[1:] for row in STREAMS], ids=[row[0] for row in STREAMS])
 def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
-    """A stream is read as the reply that it stands for, wherever its gateway puts what."""
+    """A stream is read as the reply that it makes up, wherever its gateway puts each value."""
     assert said("chat", events) == {name: value for name, value in facts.items() if value is not None}
 
 
 def test_usage_in_a_choice(read: Callable[..., Reading]) -> None:
-    """Usage in a choice is named by its place; in several choices it is nobody's, and elsewhere it is said for all."""
+    """Usage in one choice is read with its place, in several choices it is not; the whole stream's is preferred."""
     last = chunk({}, "stop")
     last["choices"][0]["usage"] = USAGE
     fact = read("chat", [chunk({"content": "hi"}), last, DONE]).fact("input_tokens")
@@ -384,7 +384,7 @@ TOOLS = {"tool_calls": [{"id": "a", "name": "f", "arguments": {"x": 1}}, {"id": 
 @pytest.mark.parametrize(
     "fragments",
     [
-        # OpenAI: by index; the fragments of parallel calls may alternate.
+        # OpenAI goes by index; the fragments of parallel calls may alternate.
         [
             call(index=0, id="a", function={"name": "f", "arguments": ""}),
             call(index=1, id="b", function={"name": "g", "arguments": "{"}),
@@ -392,25 +392,25 @@ TOOLS = {"tool_calls": [{"id": "a", "name": "f", "arguments": {"x": 1}}, {"id": 
             call(index=1, function={"arguments": "}"}),
             call(index=0, function={"arguments": " 1}"}),
         ],
-        # No index: by id, and what has none goes on with the latest.
+        # Without an index, fragments go by id, and a fragment without an id continues the latest call.
         [
             call(id="a", function={"name": "f", "arguments": '{"x":'}),
             call(id="b", function={"name": "g", "arguments": "{"}),
             call(id="a", function={"arguments": " 1}"}),
             call(function={"arguments": "}"}),
         ],
-        # Each call number 0, as servers do that send calls whole.
+        # Every call has index 0, as from servers that send calls whole.
         [
             call(index=0, id="a", function={"name": "f", "arguments": '{"x": 1}'}),
             call(index=0, id="b", function={"name": "g", "arguments": "{}"}),
         ],
-        # Name and id in each fragment.
+        # Name and id are repeated in each fragment.
         [
             call(index=0, id="a", function={"name": "f", "arguments": '{"x":'}),
             call(index=0, id="a", function={"name": "f", "arguments": " 1}"}),
             call(index=7, id="b", function={"name": "g", "arguments": "{}"}),
         ],
-        # Indexes of a hostile server.
+        # A hostile server sends such indexes.
         [
             call(index=-1, id="a", function={"name": "f", "arguments": '{"x": 1}'}),
             call(index=10**30, id="b", function={"name": "g", "arguments": "{}"}),
@@ -419,14 +419,14 @@ TOOLS = {"tool_calls": [{"id": "a", "name": "f", "arguments": {"x": 1}}, {"id": 
     ids=["index", "id", "all number 0", "repeated", "hostile"],
 )
 def test_parallel_tool_calls_of_a_stream(said: Callable[..., dict[str, Any]], fragments: list[Any]) -> None:
-    """Tool calls are put together from their fragments, however their server tells them apart."""
+    """Tool calls are put together from their fragments, however the server tells them apart."""
     facts = said("chat", [*fragments, chunk({}, "tool_calls"), DONE])
     assert {"tool_calls": facts["tool_calls"]} == TOOLS
 
 
 @pytest.mark.parametrize("place", [{"index": 0}, {"index": 0, "id": ""}, {}])
 def test_tool_calls_without_ids(said: Callable[..., dict[str, Any]], place: dict[str, Any]) -> None:
-    """A name behind arguments that are all there begins another call; one that is repeated, or goes on, does not."""
+    """A name after complete arguments begins another call; a name that is repeated or continued does not."""
     fragments = [
         call(**place, function={"name": "f", "arguments": '{"x":'}),
         call(**place, function={"name": "f", "arguments": " 1}"}),
@@ -440,7 +440,7 @@ def test_tool_calls_without_ids(said: Callable[..., dict[str, Any]], place: dict
 
 
 def test_a_function_call_of_old_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
-    """The one function call that there was before tools comes in fragments as well."""
+    """The single function call of the API before tools comes in fragments as well."""
     events = [
         chunk({"function_call": {"name": "f", "arguments": ""}}),
         chunk({"function_call": {"arguments": "[1]"}}),
@@ -450,7 +450,7 @@ def test_a_function_call_of_old_in_a_stream(said: Callable[..., dict[str, Any]])
 
 
 def test_a_custom_tool_call_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
-    """A tool without a schema gets a text, in fragments."""
+    """A tool without a schema is called with a text, which comes in fragments."""
     fragments = [
         call(index=0, id="a", type="custom", custom={"name": "f", "input": ""}),
         call(index=0, custom={"input": "ls"}),
@@ -459,7 +459,7 @@ def test_a_custom_tool_call_in_a_stream(said: Callable[..., dict[str, Any]]) -> 
 
 
 def test_a_name_in_fragments(said: Callable[..., dict[str, Any]]) -> None:
-    """A name may be sent in fragments as well, as all texts of a delta."""
+    """A name may come in fragments as well, like all texts of a delta."""
     fragments = [
         call(index=0, id="a", function={"name": "get_"}),
         call(index=0, function={"name": "it", "arguments": "{}"}),
@@ -487,7 +487,7 @@ def test_a_name_in_fragments(said: Callable[..., dict[str, Any]]) -> None:
     ],
 )
 def test_a_stream_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], name: str, note: str) -> None:
-    """A fragment of a wrong type is never left out in silence: what it would have been part of is not known."""
+    """A fragment of a wrong type is never passed over in silence: the value that it belongs to is unreadable."""
     fact = read("chat", [chunk({"content": "hi"}), event, DONE]).fact(name)
     assert (fact.state, fact.note) == (State.UNREADABLE, note)
 
@@ -509,13 +509,13 @@ LAST = chunk({}, "stop")
         ([FIRST, DONE], {}, False),
         ([FIRST], {}, True),
         ([": OPENROUTER PROCESSING\n\n"], {}, True),
-        # Cut within an event: what comes after the finish reason, as usage, is lost.
+        # The stream was cut within an event: what follows the finish reason, such as the usage, is lost.
         ([FIRST, LAST, 'data: {"id": "c1", "us'], {}, True),
         ([FIRST, LAST, "data: {"], {}, True),
-        # Within its end, or behind the usage: nothing is lost.
+        # It was cut within its end, or after the usage: nothing is lost.
         *(([FIRST, LAST, f"data: {'[DONE]'[:length]}"], {}, False) for length in (1, 2, 5)),
         ([FIRST, LAST, chunk(usage=USAGE), 'data: {"id": "c1", '], {}, False),
-        # Before the blank line that closes an event: no client hears of what it says.
+        # It was cut before the blank line that closes an event: no client is given that event.
         ([FIRST, event(LAST)], {}, True),
         ([FIRST, LAST, event(chunk(usage=USAGE))], {}, True),
         ([FIRST, event({"error": {"message": "died"}})], {}, False),
@@ -526,7 +526,7 @@ LAST = chunk({}, "stop")
         ([FIRST, "data: [DONE] or so\n\n"], {}, False),
         ([FIRST, LAST], {"n": 2}, True),
         ([FIRST, LAST, chunk({}, "stop", index=1)], {"n": 2}, False),
-        # An error is an end of its own.
+        # An error ends a stream as well.
         ([FIRST, {"error": {"message": "died"}}], {}, False),
         ([FIRST, "event: error\ndata: Internal Server Error\n\n"], {}, False),
     ],
@@ -537,12 +537,12 @@ def test_a_cut_stream(
     asked: dict[str, Any],
     truncated: bool,
 ) -> None:
-    """A stream that ends without finish reason, `[DONE]` or error was cut; what came before it stands."""
+    """A stream that ends without a finish reason, `[DONE]` or an error was cut; what came before is read."""
     assert said("chat", events, asked=asked)["truncated"] is truncated
 
 
 def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, Any]]) -> None:
-    """Clients wait for the blank line behind an event: a count in one that has none is on no span."""
+    """Clients wait for the blank line after an event: a count in an event without one is on no span."""
     found = said("chat", [FIRST, LAST, event(chunk(usage=USAGE))])
     assert "output_tokens" not in found
     assert (found["output_texts"], found["finish_reasons"]) == (["hi"], ["stop"])
@@ -551,7 +551,7 @@ def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, 
 @pytest.mark.parametrize("rest", [": ping\n", "event: x\n", "event: x", "id: 7\n", " ", "\n", "retry: 5\r\n"])
 @pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
 def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str, rest: str) -> None:
-    """A stream that broke off behind a blank line, in what is no event, has lost nothing of the event before it."""
+    """A stream that broke off after a blank line, in what is no event, has lost nothing of the event before."""
     whole = "".join(f"{event(one)}\n" for one in [FIRST, LAST, chunk(usage=USAGE)]).replace("\n", lines)
     found = said("chat", [whole + rest])
     assert (found["output_texts"], found["finish_reasons"], found["output_tokens"]) == (["hi"], ["stop"], 5)
@@ -560,25 +560,25 @@ def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str
 
 @pytest.mark.parametrize("closing", ["\n\r\n", "\r\n\n", "\r\r\n", "\n\r"])
 def test_mixed_ends_of_lines_close_an_event(said: Callable[..., dict[str, Any]], closing: str) -> None:
-    """Each of the three ends of a line may follow another: two of them are a blank line."""
+    """Each of the three line endings may follow another, and two of them are a blank line."""
     assert said("chat", [FIRST, event(LAST).rstrip() + closing])["finish_reasons"] == ["stop"]
 
 
 def test_half_an_error_is_none(read: Callable[..., Reading]) -> None:
-    """An error that broke off in the middle of its object was heard by nobody, and says nothing."""
+    """An error that broke off in the middle of its object reached no client, and says nothing."""
     assert read("chat", [FIRST, 'event: error\ndata: {"error": {"mess']).error is None
     assert read("chat", [FIRST, event({"error": {"message": "died"}})]).fact("error").value["message"] == "died"
 
 
 def test_an_event_that_is_closed_was_not_cut(read: Callable[..., Reading]) -> None:
-    """Where a blank line closes what is half an object, the client raises there."""
+    """If a blank line closes half an object, the client raises there, so the stream was not just cut."""
     reading = read("chat", [FIRST, 'data: {"id": "c1", \n\n'])
     assert "event 1 cannot be read" in reading.problems[0]
     assert read("chat", [FIRST, 'data: {"id": "c1", \n']).problems == ()
 
 
 def test_nothing_is_heard_behind_an_error(said: Callable[..., dict[str, Any]]) -> None:
-    """OpenAI's SDK raises at an error and reads no further; a usage behind it may be on the span of who does."""
+    """OpenAI's SDK raises at an error and reads no further; a later usage may be on the span of a client that does."""
     counted = chunk({}, usage=USAGE)
     behind = [chunk({"content": "!"}), LAST, chunk(usage=USAGE | {"completion_tokens": 99}), {"error": "again"}]
     found = said("chat", [FIRST, {"error": {"message": "died"}}, *behind])
@@ -588,7 +588,7 @@ def test_nothing_is_heard_behind_an_error(said: Callable[..., dict[str, Any]]) -
     failed = chunk({"content": ""}, "error") | {"error": {"message": "died"}}
     assert said("chat", [FIRST, LAST, failed])["finish_reasons"] == ["stop"]
     assert said("chat", [FIRST, failed])["finish_reasons"] == ["error"]
-    # At the error of a choice no SDK raises.
+    # No SDK raises at the error of a choice.
     assert said("chat", [FIRST, {"choices": [{"index": 0, "error": "x"}]}, *behind[:2]])["output_texts"] == ["hi!"]
 
 
@@ -607,7 +607,7 @@ WITH_USAGE = {"stream_options": {"include_usage": True}}
         ([FIRST, LAST], {"asked": {"stream_options": {"include_usage": False}}, "url": OPENAI}, False),
         ([FIRST, LAST], {"asked": {"stream_options": 5}, "url": OPENAI}, False),
         ([FIRST, LAST], {"url": OPENAI}, False),
-        # Some servers give neither, and nothing is known of this one, until it says that a usage will come.
+        # Some servers send neither usage nor [DONE]; this may be such a server, unless a null announces a usage.
         ([FIRST, LAST], {"asked": WITH_USAGE}, False),
         ([NULL, LAST], {"asked": WITH_USAGE}, True),
         ([NULL, LAST], {}, False),
@@ -618,12 +618,12 @@ WITH_USAGE = {"stream_options": {"include_usage": True}}
 def test_a_stream_that_was_cut_before_its_usage(
     said: Callable[..., dict[str, Any]], events: list[Any], how: dict[str, Any], truncated: bool
 ) -> None:
-    """Behind the finish reason comes the usage that was asked for; a stream without it and its end was cut."""
+    """The requested usage comes after the finish reason; a stream without it, and without its end, was cut."""
     assert said("chat", events, **how)["truncated"] is truncated
 
 
 def test_completions(said: Callable[..., dict[str, Any]]) -> None:
-    """A completion has texts and no messages; two prompts have two choices each if two are asked for."""
+    """A completion has texts and no messages; two prompts with two choices each make four choices."""
     choices = [{"index": number, "text": str(number), "finish_reason": "stop"} for number in range(4)]
     body = {"id": "c1", "model": "m1", "choices": choices, "usage": {"prompt_tokens": 2, "total_tokens": 2}}
     facts = {
@@ -643,6 +643,6 @@ def test_completions(said: Callable[..., dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("arguments", ["{", "NaN", '{"x": Infinity}', "[" * 100_000, "1" * 5000, " "])
 def test_arguments_that_are_no_json(said: Callable[..., dict[str, Any]], arguments: str) -> None:
-    """What is no JSON by the letter of its standard stays the text that it is."""
+    """Arguments that are no JSON by the letter of its standard are kept as text."""
     calls = [{"id": "a", "function": {"name": "f", "arguments": arguments}}]
     assert said("chat", reply({"tool_calls": calls}))["tool_calls"][0]["arguments"] == arguments

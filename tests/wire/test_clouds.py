@@ -1,4 +1,4 @@
-"""Anthropic's messages where a cloud serves them: the model in the path, and Amazon's frames around the events."""
+"""Anthropic's messages from a cloud: the model is in the path, and Bedrock wraps events into Amazon's frames."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _text(name: str, value: str) -> bytes:
 
 
 def frame(payload: bytes, *more: bytes, **headers: str) -> bytes:
-    """Write a frame by AWS's "Event stream encoding"; `more` are headers as bytes, which come first."""
+    """Write a frame by AWS's "Event stream encoding"; `more` are headers as bytes, written before the others."""
     written = b"".join([*more, *(_text(f":{name.replace('_', '-')}", value) for name, value in headers.items())])
     lengths = struct.pack(">II", 16 + len(written) + len(payload), len(written))
     head = lengths + struct.pack(">I", zlib.crc32(lengths)) + written + payload
@@ -43,7 +43,7 @@ def frame(payload: bytes, *more: bytes, **headers: str) -> bytes:
 
 
 def chunk(event: Any, *more: bytes) -> bytes:
-    """Write an event of the model's as Bedrock does, with its padding."""
+    """Write an event of the model as Bedrock does, with its padding."""
     payload = {"bytes": base64.b64encode(json.dumps(event).encode()).decode(), "p": "abcdefgh"}
     return frame(json.dumps(payload).encode(), *more, event_type="chunk", message_type="event")
 
@@ -96,7 +96,7 @@ WHOLE = {
     ],
 )
 def test_the_path_names_the_model(url: str, model: str, streamed: bool | None) -> None:
-    """The model stands in the path, quoted or not; Bedrock's also says whether the reply is a stream."""
+    """The model is in the path, quoted or not; Bedrock's path also says whether the reply is a stream."""
     asked = wire.asked(url)
     assert asked is not None
     assert (asked.model, asked.streamed) == (model, streamed)
@@ -117,13 +117,13 @@ def test_the_path_names_the_model(url: str, model: str, streamed: bool | None) -
     ],
 )
 def test_what_is_not_anthropics_messages(url: str, body: Any) -> None:
-    """Other makers' models, older APIs and the counting of tokens under the same paths are not read."""
+    """Other makers' models, older APIs and requests that count tokens are not read, although the paths are alike."""
     assert wire.read(exchange(url, b"{}", headers=(), body=body)) is None
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000])
 def test_frames_are_read_however_they_are_cut(size: int) -> None:
-    """A stream of frames is read as the events in them, whatever bytes came together."""
+    """Frames are read as the events in them, however their bytes are cut into chunks."""
     body = b"".join(map(chunk, EVENTS))
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     assert values(read(*pieces)) == WHOLE
@@ -131,7 +131,7 @@ def test_frames_are_read_however_they_are_cut(size: int) -> None:
 
 
 def test_headers_of_every_type_are_passed_over() -> None:
-    """Headers whose values are no texts have the lengths that the encoding gives them."""
+    """Headers whose values are no texts have the lengths that the encoding defines, and are skipped."""
     lengths = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
     others = [b"\x01h" + bytes([kind]) + bytes(length) for kind, length in lengths.items()]
     of_bytes = b"\x01h\x06\x00\x03abc"
@@ -139,14 +139,14 @@ def test_headers_of_every_type_are_passed_over() -> None:
 
 
 def test_a_cut_stream_is_truncated() -> None:
-    """A frame that is not whole stands for nothing, and the stream has not said that it is complete."""
+    """A frame that is not whole says nothing, and the stream has not said that it is complete."""
     body = b"".join(map(chunk, EVENTS[:-1]))[:-1]
     lacking = {key: value for key, value in WHOLE.items() if key != "finish_reasons"}
     assert values(read(body)) == lacking | {"truncated": True, "output_tokens": SPENT["output_tokens"]}
 
 
 def test_an_exception_is_an_error_in_mid_stream() -> None:
-    """What Bedrock sends in place of an event is the error of the stream, by its type and message."""
+    """An exception that Bedrock sends in place of an event is the stream's error, with its type and message."""
     said = json.dumps({"message": "Too many tokens"}).encode()
     refused = frame(said, exception_type="throttlingException", message_type="exception")
     reading = read(*map(chunk, EVENTS[:3]), refused)
@@ -156,7 +156,7 @@ def test_an_exception_is_an_error_in_mid_stream() -> None:
 
 
 def test_an_error_without_a_payload_is_one_too() -> None:
-    """A frame of the type `error` tells its code and message in headers."""
+    """A frame of the type `error` has its code and message in headers."""
     broken = frame(b"", message_type="error", error_code="InternalFailure", error_message="It broke")
     error = read(chunk(EVENTS[0]), broken).fact("error").value
     assert error == {"status": None, "type": "InternalFailure", "code": None, "message": "It broke"}
@@ -179,14 +179,14 @@ def test_an_error_without_a_payload_is_one_too() -> None:
     ],
 )
 def test_what_are_no_frames_is_said(body: bytes, note: str) -> None:
-    """Bytes that cannot be read are named, and no fact is made up of them."""
+    """Bytes that are no frames are reported, and no fact is read from them."""
     reading = read(body)
     assert reading.problems == (f"chat.yaml, exchange 3, response body: {note}",)
     assert values(reading) == {"request_model": "m", "streaming": True, "max_tokens": 16, "truncated": False}
 
 
 def test_one_event_that_cannot_be_read_is_named() -> None:
-    """An event that is no JSON is named, and read as one of Anthropic's own streams is."""
+    """An event that is no JSON is reported, and the others are read as in Anthropic's own streams."""
     odd = frame(b'{"bytes": "bm8gSlNPTg=="}', event_type="chunk", message_type="event")
     reading = read(*map(chunk, EVENTS[:3]), odd, *map(chunk, EVENTS[3:]))
     assert [problem.partition(":")[0] for problem in reading.problems] == [
@@ -209,7 +209,7 @@ def test_an_object_without_a_name_is_passed_over(said: dict[str, Any]) -> None:
 
 
 def test_progress_is_told_by_frames() -> None:
-    """The chunk that closes a frame is the one with which the client has its event."""
+    """A client gets an event with the chunk that completes its frame."""
     chunks = tuple(map(chunk, EVENTS))
     seen = exchange(f"{BEDROCK}/m/invoke-with-response-stream", *chunks)
     assert wire.progress(seen) == (0, 2, 3)
@@ -218,7 +218,7 @@ def test_progress_is_told_by_frames() -> None:
 
 @pytest.mark.parametrize(("count", "whole"), [(5, True), (4, False)])
 def test_a_stream_says_its_end(count: int, whole: bool) -> None:
-    """A client that reads no further after `message_stop` has broken nothing off."""
+    """A stream is whole after `message_stop`, even if the client reads no further."""
     seen = exchange(f"{BEDROCK}/m/invoke-with-response-stream", *map(chunk, EVENTS[:count]))
     assert seen.response is not None
     assert wire.is_whole(seen.response) is whole
@@ -227,7 +227,7 @@ def test_a_stream_says_its_end(count: int, whole: bool) -> None:
 @settings(max_examples=60, deadline=None)
 @given(at=st.floats(0, 1), junk=st.binary(max_size=4), cut=st.booleans())
 def test_any_damage_is_read(at: float, junk: bytes, cut: bool) -> None:
-    """Frames with bytes put in anywhere, or cut there, make nothing raise."""
+    """Frames with bytes inserted anywhere, or cut there, make nothing raise."""
     body = b"".join(map(chunk, EVENTS))
     middle = int(at * len(body))
     read(body[:middle] + junk + (b"" if cut else body[middle:]))
@@ -236,13 +236,13 @@ def test_any_damage_is_read(at: float, junk: bytes, cut: bool) -> None:
 @settings(max_examples=60, deadline=None)
 @given(length=st.integers(0, 40), headers=st.integers(0, 40), rest=st.binary(max_size=40))
 def test_any_lengths_are_read(length: int, headers: int, rest: bytes) -> None:
-    """Lengths whose checksum fits may be any, and make nothing raise or go on for ever."""
+    """Any lengths, even with a right checksum, make nothing raise or run for ever."""
     lengths = struct.pack(">II", length, headers)
     read(lengths + struct.pack(">I", zlib.crc32(lengths)) + rest)
 
 
 def test_a_body_is_cut_into_its_frames() -> None:
-    """What is no whole frame stays together at the end, a cut one and a broken one alike; nothing is lost."""
+    """Bytes that are no whole frame, cut or broken, stay together at the end, and nothing is lost."""
     frames = [chunk(event) for event in EVENTS[:3]]
     for rest in (b"", frames[0][:-1], frames[0][:5], b"no frame at all"):
         cut = wire.frames(b"".join(frames) + rest)
@@ -250,7 +250,7 @@ def test_a_body_is_cut_into_its_frames() -> None:
 
 
 def test_the_replies_of_vertex_are_those_of_anthropic() -> None:
-    """Vertex AI streams the events themselves."""
+    """Vertex AI streams Anthropic's events without frames."""
     events = [f"data: {json.dumps(event)}\n\n".encode() for event in EVENTS]
     body = {**ASKED, "stream": True}
     sse = (("content-type", "text/event-stream"),)

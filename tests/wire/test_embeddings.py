@@ -1,4 +1,4 @@
-"""OpenAI's embeddings: bytes in, whole reading out."""
+"""OpenAI's embeddings: bodies are read whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def body(*vectors: Any) -> dict[str, Any]:
     ids=["floats", "base64", "none"],
 )
 def test_replies(said: Callable[..., dict[str, Any]], vectors: list[Any], facts: dict[str, Any]) -> None:
-    """Embeddings are counted, and measured also where they are packed: four bytes a number."""
+    """Embeddings are counted and measured even if they are packed, four bytes a number."""
     assert said("embeddings", body(*vectors)) == KNOWN | facts
 
 
@@ -46,14 +46,14 @@ def test_replies(said: Callable[..., dict[str, Any]], vectors: list[Any], facts:
     ids=["uneven", "no floats", "no base64", "object"],
 )
 def test_what_has_no_dimensions(read: Callable[..., Reading], vectors: list[Any], note: str) -> None:
-    """What is no list of numbers, or not of one size, has no dimensions, and the reading says why."""
+    """Embeddings that are no lists of numbers, or not all of one size, have no dimensions, and the reading says why."""
     reading = read("embeddings", body(*vectors))
     fact = reading.fact("embedding_dimensions")
     assert (fact.state, fact.note, reading.embedding_count) == (State.UNREADABLE, note, len(vectors))
 
 
 def test_facts_that_embeddings_do_not_have(read: Callable[..., Reading]) -> None:
-    """What only a model that writes can have is not looked for."""
+    """Facts that only a model that writes text can have are not looked for."""
     reading = read("embeddings", body([1.0]))
     assert not [name for name in ("finish_reasons", "output_texts", "temperature") if reading.has_place_for(name)]
 
@@ -62,6 +62,6 @@ def test_facts_that_embeddings_do_not_have(read: Callable[..., Reading]) -> None
     ("data", "note"), [({}, "an object is no list of embeddings"), ([1], "1 is no embedding")], ids=["object", "number"]
 )
 def test_data_of_wrong_types(read: Callable[..., Reading], data: Any, note: str) -> None:
-    """What is no list of embeddings cannot be counted."""
+    """A value that is no list of embeddings cannot be counted."""
     fact = read("embeddings", {"data": data}).fact("embedding_count")
     assert (fact.state, fact.note) == (State.UNREADABLE, note)

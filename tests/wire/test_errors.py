@@ -1,4 +1,4 @@
-"""Errors: as a status, inside a 200, in mid-stream; in the shape of each provider."""
+"""Errors as a status, inside a 200, and in mid-stream, in the form of each provider."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
         {"error": {"code": 429, "message": "Provider returned error", "metadata": {"raw": "x"}}, "user_id": "u"},
         error(429, None, 429, "Provider returned error"),
     ),
-    # LiteLLM Proxy: the status as a text.
+    # LiteLLM Proxy writes the status as a text.
     (
         "litellm",
         401,
@@ -46,7 +46,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
     ),
     ("azure's gateway", 401, {"statusCode": 401, "message": "no"}, error(401, message="no")),
     ("ollama", 404, {"error": "model not found"}, error(404, message="model not found")),
-    # vLLM and Mistral, recorded: no object inside.
+    # vLLM and Mistral, recorded: there is no `error` object inside.
     (
         "vllm",
         400,
@@ -73,7 +73,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
 @pytest.mark.parametrize("api", ["chat", "embeddings", "messages", "responses"])
 @pytest.mark.parametrize(("status", "body", "facts"), [row[1:] for row in STATUSES], ids=[row[0] for row in STATUSES])
 def test_a_status(said: Callable[..., dict[str, Any]], api: str, status: int, body: Any, facts: dict[str, Any]) -> None:
-    """An error that came as a status is read in whichever shape; nothing else is, and nothing was cut."""
+    """An error with a status is read in each form; nothing else is read, and nothing was cut."""
     assert said(api, body, status=status) == {"error": facts, "truncated": False}
 
 
@@ -81,14 +81,14 @@ def test_a_status(said: Callable[..., dict[str, Any]], api: str, status: int, bo
     "name", ["ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/", "a.b#ThrottlingException"]
 )
 def test_amazon_names_the_type_in_a_header(said: Callable[..., dict[str, Any]], name: str) -> None:
-    """The body has a message only; the exception stands in a header, with an address or a name space around it."""
+    """The body has a message only; a header has the exception's name, with an address or a namespace around it."""
     found = said("messages", {"message": "no"}, status=429, headers=(("x-amzn-ErrorType", name),))
     assert found == {"error": error(429, "ThrottlingException", None, "no"), "truncated": False}
 
 
 @pytest.mark.parametrize("body", [b'{"error": {"mess', b'[{\n  "error": {"mess', b"["])
 def test_a_cut_error(read: Callable[..., Reading], body: bytes) -> None:
-    """The status of an error stands where its body was cut; what is left of its JSON, in Google's list, is no text."""
+    """If the body of an error was cut, the status is read; the rest of its JSON, as in Google's list, is no message."""
     reading = read("chat", body, status=500)
     assert (reading.error, reading.truncated, reading.problems) == (error(500), True, ())
 
@@ -100,7 +100,7 @@ CHUNK = {"id": "c1", "model": "m1", "choices": [CHOICE]}
 @pytest.mark.parametrize(
     ("body", "facts"),
     [
-        # A whole 200, as OpenRouter's.
+        # The whole reply is an error in a 200, as from OpenRouter.
         ({"error": {"code": 502, "message": "no"}, "user_id": "u"}, error(502, None, 502, "no")),
         ({"error": {"code": "server", "status": 400, "message": "no"}}, error(400, None, "server", "no")),
         ({"error": "no"}, error(None, message="no")),
@@ -108,11 +108,11 @@ CHUNK = {"id": "c1", "model": "m1", "choices": [CHOICE]}
             {"choices": [{"index": 0, "error": {"code": 502, "message": "no"}, "finish_reason": "error"}]},
             error(502, None, 502, "no"),
         ),
-        # OpenRouter, in mid-stream: an error beside the choices, and the end as usual.
+        # OpenRouter in mid-stream: the error is beside the choices, and the stream ends as usual.
         ([CHUNK, {**CHUNK, "error": {"code": 502, "message": "no"}}, "data: [DONE]\n\n"], error(502, None, 502, "no")),
-        # LiteLLM Proxy, whose upstream died: no [DONE].
+        # LiteLLM Proxy, whose upstream died, sends no [DONE].
         ([CHUNK, {"error": {"message": "no", "type": "t", "code": "500"}}], error(500, "t", "500", "no")),
-        # Groq: an event of its own name.
+        # Groq sends an event with a name of its own.
         (
             [
                 CHUNK,
@@ -122,7 +122,7 @@ CHUNK = {"id": "c1", "model": "m1", "choices": [CHOICE]}
         ),
         ([CHUNK, ("error", {"message": "no", "code": 99999})], error(None, None, 99999, "no")),
         ([CHUNK, {**CHUNK, "x_groq": {"id": "r", "error": "over capacity"}}], error(None, message="over capacity")),
-        # OpenRouter, in mid-stream, of one choice.
+        # OpenRouter in mid-stream: the error is in one choice.
         (
             [CHUNK, {"choices": [{**CHOICE, "error": {"code": 502, "message": "no"}}]}, "data: [DONE]\n\n"],
             error(502, None, 502, "no"),
@@ -132,19 +132,19 @@ CHUNK = {"id": "c1", "model": "m1", "choices": [CHOICE]}
     ],
 )
 def test_an_error_inside_a_200(read: Callable[..., Reading], body: Any, facts: dict[str, Any]) -> None:
-    """An error that came after the status is one all the same; its status is the number that it states."""
+    """An error that comes after the status is an error as well; its status is the number that it states."""
     reading = read("chat", body)
     assert (reading.error, reading.truncated) == (facts, False)
 
 
 @pytest.mark.parametrize("nothing", [None, {}, "", False, []])
 def test_no_error(read: Callable[..., Reading], nothing: Any) -> None:
-    """An empty error is none: the responses API has `"error": null` in every reply."""
+    """An empty error is none: every reply of the Responses API has `"error": null`."""
     assert read("responses", {"id": "r", "error": nothing}).fact("error").state is State.ABSENT
 
 
 def test_where_an_error_stood(read: Callable[..., Reading]) -> None:
-    """The parts of an error are the status and what the body says; the place is that of the body."""
+    """The parts of an error are the status and what the body says; the place is the body, or its event."""
     fact = read("chat", NESTED, status=400).fact("error")
     assert fact.parts == (("status", 400), ("error", NESTED["error"]))
     assert fact.where == "chat.yaml, exchange 3, response body"

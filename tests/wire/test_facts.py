@@ -1,4 +1,4 @@
-"""States, places and notes of facts; what a request and what headers say."""
+"""States, places and notes of facts, and the facts of requests and headers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GIVEN = {"max_tokens": 5, "temperature": 0, "top_p": 0.5, "top_k": -1, "seed": -
     ids=["all", "openai", "whole floats", "responses", "others"],
 )
 def test_what_a_request_asks_for(read: Callable[..., Reading], asked: dict[str, Any], facts: dict[str, Any]) -> None:
-    """The parameters of a request are read under whichever of their names, with the values that stand there."""
+    """The parameters of a request are read under any of their names, with the values that stand there."""
     found = read("chat", {}, asked=asked).facts
     there = {
         name: fact.value
@@ -45,7 +45,7 @@ def test_what_a_request_asks_for(read: Callable[..., Reading], asked: dict[str, 
 
 
 def test_an_azure_deployment_is_a_model(read: Callable[..., Reading]) -> None:
-    """Where the body names no model, the path of an Azure deployment does."""
+    """If the body names no model, the path of an Azure deployment does."""
     url = "https://r.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=1"
     fact = read("chat", {}, asked={"model": None}, url=url).fact("request_model")
     assert (fact.value, fact.place) == ("my gpt", f"deployments, {STEM}, request URL")
@@ -67,7 +67,7 @@ def test_an_azure_deployment_is_a_model(read: Callable[..., Reading]) -> None:
     ],
 )
 def test_a_request_of_wrong_types(read: Callable[..., Reading], name: str, asked: dict[str, Any], note: str) -> None:
-    """A value of a wrong type is never taken for another; the fact says what stood there."""
+    """A value of a wrong type is never converted; the fact says what stood there."""
     fact = read("chat", {}, asked=asked).fact(name)
     assert (fact.state, fact.value, fact.note) == (State.UNREADABLE, None, note)
     assert [key for key, _ in fact.parts] == list(asked)
@@ -91,7 +91,7 @@ def test_a_request_of_wrong_types(read: Callable[..., Reading], name: str, asked
     ],
 )
 def test_counts(read: Callable[..., Reading], count: Any, state: State, value: int | None, note: str) -> None:
-    """A count is a whole number from 0 on; null and what is no count are told apart."""
+    """A count is a whole number from 0 on; null and other values are told apart."""
     fact = read("chat", {"usage": {"prompt_tokens": count}}).fact("input_tokens")
     assert (fact.state, fact.value, fact.note) == (state, value, note)
     assert fact.parts == (("usage.prompt_tokens", count),)
@@ -146,7 +146,7 @@ def test_counts(read: Callable[..., Reading], count: Any, state: State, value: i
     ],
 )
 def test_states(read: Callable[..., Reading], body: dict[str, Any], name: str, state: State, note: str) -> None:
-    """Nothing, null and nonsense are three states; the second is no value, the third says why."""
+    """Absent, null and unreadable are three states; null has no value, and unreadable says why."""
     fact = read("chat", body).fact(name)
     assert (fact.state, fact.value, fact.note) == (state, None, note)
 
@@ -160,7 +160,7 @@ def test_states(read: Callable[..., Reading], body: dict[str, Any], name: str, s
     ],
 )
 def test_blocks_of_wrong_types(read: Callable[..., Reading], body: dict[str, Any], note: str) -> None:
-    """A message whose content is none has no text, and says why."""
+    """A message whose content has a wrong type has no text, and says why."""
     assert read("messages", body).fact("output_texts").note == note
 
 
@@ -174,7 +174,7 @@ def test_blocks_of_wrong_types(read: Callable[..., Reading], body: dict[str, Any
     ],
 )
 def test_items_of_wrong_types(read: Callable[..., Reading], output: Any, note: str) -> None:
-    """A response whose output is none has no text, and says why."""
+    """A response whose output has a wrong type has no text, and says why."""
     assert read("responses", {"output": output}).fact("output_texts").note == note
 
 
@@ -197,7 +197,7 @@ def test_places(read: Callable[..., Reading], name: str, place: str) -> None:
 
 
 def test_places_of_a_stream(read: Callable[..., Reading]) -> None:
-    """What stands in one event names it; what is put together from all of them says so."""
+    """A fact from one event names that event; a fact from all of them names them all."""
     chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]}
     reading = read("chat", [chunk, {**chunk, "x_groq": {"usage": {"prompt_tokens": 1}}}])
     assert reading.fact("response_id").place == f"id, {STEM}, event 0 of the response"
@@ -249,7 +249,7 @@ LITELLM = (
 def test_headers(
     said: Callable[..., dict[str, Any]], api: str, headers: tuple[tuple[str, str], ...], facts: dict[str, Any]
 ) -> None:
-    """What a gateway says in headers is read, however the names are written."""
+    """Values that a gateway states in headers are read, in whichever letter case the names are written."""
     assert said(api, {}, headers=headers) == {"truncated": False} | facts
 
 
@@ -266,13 +266,13 @@ def test_headers(
     ],
 )
 def test_no_time_to_wait(read: Callable[..., Reading], headers: tuple[tuple[str, str], ...], note: str) -> None:
-    """A time to wait that is none is no number."""
+    """A `retry-after` that is no time to wait is unreadable."""
     fact = read("chat", {}, status=429, headers=headers).fact("retry_after")
     assert (fact.state, fact.note) == (State.UNREADABLE, note)
 
 
 def test_no_response() -> None:
-    """Where no response came, nothing of it is there; the request is read all the same."""
+    """If no response came, its facts are absent, but the request is read."""
     exchange = Exchange(
         index=3,
         request=Request(method="POST", url="https://x/v1/chat/completions", body=b'{"model": "m", "messages": []}'),
@@ -290,7 +290,7 @@ def test_no_response() -> None:
 
 @pytest.mark.parametrize("api", ["chat", "completions", "messages", "responses"])
 def test_every_fact_is_looked_for(read: Callable[..., Reading], api: str) -> None:
-    """A call that makes text has a place for every fact but those of embeddings, those that sum up others, and time."""
+    """A call that makes text has a place for every fact except those of embeddings, summaries of facts, and times."""
     sums = {"model", "finish_reason", "tool_call_count", "tool_call_names", "error_type"}
     embeddings = {"dimensions", "embedding_count", "embedding_dimensions"}
     of_messages = {"input_tool_calls", "tools", "tool_definitions"} if api == "completions" else set()

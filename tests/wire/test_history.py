@@ -1,4 +1,4 @@
-"""What a request tells of the conversation before it."""
+"""The conversation so far, as a request repeats it: the user's texts, tool calls and tool results."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def request(body: Any) -> Request:
     ],
 )
 def test_what_the_user_said(api: str, body: dict[str, Any]) -> None:
-    """The user's texts are read in the form of each API."""
+    """The user's texts are read from each API's form."""
     assert prompts(request(body), api) == (ASKED,)
 
 
 def test_custom_tools_and_the_servers_own() -> None:
-    """A call of a custom tool is a call; one that the server made is known, and is nobody's to repeat."""
+    """A call to a custom tool is read; a call that the server made is not among the calls that may be repeated."""
     custom = {"id": "a", "type": "custom", "custom": {"name": "run", "input": "ls"}}
     chat = history(request({"messages": [{"role": "assistant", "tool_calls": [custom]}]}), "chat")
     assert [(call.id, call.name, call.arguments) for call in chat.calls] == [("a", "run", "ls")]
@@ -49,7 +49,7 @@ def test_custom_tools_and_the_servers_own() -> None:
 
 
 def test_what_has_no_history() -> None:
-    """Embeddings have none, nor has a body that cannot be read."""
+    """A request for embeddings has no history, nor has a body that cannot be read."""
     assert history(request({"input": "a tool_call"}), "embeddings").results == ()
     broken = Request(method="POST", url="https://x.test/v1/messages", body=b'{"messages": [{"tool')
     assert history(broken, "messages").calls == ()
@@ -73,7 +73,7 @@ VALUES = st.recursive(
     body=st.dictionaries(KEYS, VALUES), api=st.sampled_from(["chat", "messages", "responses", "embeddings", "", None])
 )
 def test_nothing_raises(body: dict[str, Any], api: str | None) -> None:
-    """Any JSON at all has a history, if an empty one."""
+    """Any JSON has a history, although it may be empty."""
     found = history(request(body), api)
     ids = [call.id for call in found.calls] + [result.id for result in found.results]
     assert all(isinstance(each, str) for each in ids)

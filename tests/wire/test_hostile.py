@@ -1,4 +1,4 @@
-"""No bytes make the reader raise, and whatever it reads keeps the rules of a reading."""
+"""No bytes make the reader raise, and every reading that it returns keeps the rules of a reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_llmtrace.wire._sse import events, split
 
 APIS = ["chat", "completions", "embeddings", "messages", "responses"]
 SSE = (("content-type", "text/event-stream"),)
-# The words of the APIs, so that what is made up is mistaken for them as often as can be.
+# The APIs' own words, so that random data resembles their bodies as often as possible.
 WORDS = [
     "id",
     "model",
@@ -120,7 +120,7 @@ def keeps_the_rules(reading: Reading) -> None:
 @QUICK
 @given(body=OBJECTS, status=st.sampled_from([200, 500]))
 def test_any_object_is_read(read: Callable[..., Reading], api: str, body: dict[str, Any], status: int) -> None:
-    """Any object, with the words of the APIs in wrong places and types, is read by the rules."""
+    """Any object, even with the APIs' words in wrong places and types, gives a reading that keeps the rules."""
     keeps_the_rules(read(api, body, status=status))
 
 
@@ -128,7 +128,7 @@ def test_any_object_is_read(read: Callable[..., Reading], api: str, body: dict[s
 @QUICK
 @given(events=st.lists(OBJECTS | st.tuples(st.sampled_from(TYPES), OBJECTS), max_size=6))
 def test_any_stream_is_read(read: Callable[..., Reading], api: str, events: list[Any]) -> None:
-    """Any events, in any order, are read by the rules."""
+    """Any events in any order give a reading that keeps the rules."""
     keeps_the_rules(read(api, events))
 
 
@@ -143,7 +143,7 @@ def test_any_broken_stream_is_read(
     cut: bool,
     junk: bytes,
 ) -> None:
-    """A stream with bytes put in anywhere, or cut there, is read by the rules."""
+    """A stream with bytes inserted anywhere, or cut there, gives a reading that keeps the rules."""
     body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
     middle = int(at * len(body))
     keeps_the_rules(read(api, body[:middle] + junk + (b"" if cut else body[middle:]), headers=SSE))
@@ -179,7 +179,7 @@ def test_any_broken_stream_is_read(
 def test_any_bytes_are_read(
     read: Callable[..., Reading], api: str, body: bytes, headers: list[tuple[str, str]]
 ) -> None:
-    """Any bytes under any headers are read by the rules."""
+    """Any bytes under any headers give a reading that keeps the rules."""
     keeps_the_rules(read(api, body, headers=tuple(headers)))
 
 
@@ -187,7 +187,7 @@ def test_any_bytes_are_read(
 @QUICK
 @given(asked=OBJECTS)
 def test_any_request_is_read(read: Callable[..., Reading], api: str, asked: dict[str, Any]) -> None:
-    """Any parameters of a request are read by the rules."""
+    """Any parameters of a request give a reading that keeps the rules."""
     keep = {key: value for key, value in asked.items() if key not in {"messages", "input", "prompt"}}
     keeps_the_rules(read(api, {}, asked=keep))
 
@@ -211,6 +211,6 @@ LINES = [
 @QUICK
 @given(st.lists(st.sampled_from(LINES), max_size=12))
 def test_both_ways_to_split_a_stream_agree(lines: list[str]) -> None:
-    """The events that are read are those that are counted for the last content of a stream."""
+    """The function that reads events and the one that finds a stream's last content split a stream alike."""
     body = "".join(lines)
     assert list(split(body)) == [(event.name.decode(), event.data.decode()) for event in events(body.encode())]

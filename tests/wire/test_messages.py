@@ -1,4 +1,4 @@
-"""Anthropic's messages: bytes in, whole reading out."""
+"""Anthropic's Messages API: bodies and streams are read whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tool(**more: Any) -> dict[str, Any]:
             message(text("hi"), usage={"input_tokens": 10, "output_tokens": 5}),
             HI | {"input_tokens": 10, "output_tokens": 5},
         ),
-        # What a cache had to do with is left out of `input_tokens`.
+        # `input_tokens` leaves out tokens that were read from a cache or written to one.
         (
             message(
                 text("h"),
@@ -63,7 +63,7 @@ def tool(**more: Any) -> dict[str, Any]:
             ),
             HI | {"input_tokens": 10},
         ),
-        # A cache count without an input count is no input count.
+        # A cache count alone makes no input count.
         (message(text("hi"), usage={"cache_read_input_tokens": 30}), HI | {"cache_read_tokens": 30}),
         (
             message(
@@ -73,7 +73,7 @@ def tool(**more: Any) -> dict[str, Any]:
             ),
             HI | {"reasoning_texts": ["hm"]},
         ),
-        # What the server calls itself is no call of the client's.
+        # The server's own tool calls are no calls for the client.
         (
             message(
                 {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}},
@@ -114,7 +114,7 @@ def end(stop: str = "end_turn", **usage: Any) -> tuple[str, dict[str, Any]]:
 STOP = ("message_stop", {"type": "message_stop"})
 PING = ("ping", {"type": "ping"})
 STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
-    # Output is cumulative, and the first count of it holds a place; cache counts come first only.
+    # Output counts are cumulative, and the first is a placeholder; cache counts come with the first event only.
     (
         "cached",
         [
@@ -126,7 +126,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         ],
         HI | {"input_tokens": 60, "cache_write_tokens": 20, "cache_read_tokens": 30, "output_tokens": 5},
     ),
-    # A server tool makes the model read more than was sent.
+    # With a server tool the model reads more than was sent.
     (
         "restated input",
         [start(input_tokens=2039, output_tokens=1), *said_text("hi"), end(input_tokens=10423, output_tokens=5), STOP],
@@ -268,18 +268,18 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("events", "facts"), [row[1:] for row in STREAMS], ids=[row[0] for row in STREAMS])
 def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
-    """A stream is read as the message that it stands for; of each count the last that was stated."""
+    """A stream is read as the message that it makes up; of each count the last that was stated is read."""
     assert said("messages", events) == facts
 
 
 def test_a_stream_without_event_names(said: Callable[..., dict[str, Any]]) -> None:
-    """The type in the data tells an event as well as its name."""
+    """An event is recognised by the type in its data as well as by its name."""
     events = [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(output_tokens=5), STOP]
     assert said("messages", [event for _, event in events]) == said("messages", events)
 
 
 def test_counts_of_a_stream_have_places(read: Callable[..., Reading]) -> None:
-    """A sum over counts from several events names each, and the events."""
+    """A sum of counts from several events names each count, and the events."""
     events = [
         start(input_tokens=1, cache_read_input_tokens=30),
         *said_text("hi"),
@@ -296,7 +296,7 @@ def test_counts_of_a_stream_have_places(read: Callable[..., Reading]) -> None:
 
 @pytest.mark.parametrize("field", ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"])
 def test_a_count_that_is_none_spoils_the_sum(read: Callable[..., Reading], field: str) -> None:
-    """Where one of its parts cannot be read, the input cannot."""
+    """If one part of the input count cannot be read, the sum cannot."""
     usage = {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, field: "ten"}
     fact = read("messages", message(text("hi"), usage=usage)).fact("input_tokens")
     assert (fact.state, fact.value, fact.note) == (State.UNREADABLE, None, "'ten' is no number")
@@ -317,7 +317,7 @@ def test_a_count_that_is_none_spoils_the_sum(read: Callable[..., Reading], field
     ],
 )
 def test_an_event_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], note: str) -> None:
-    """An event that says nothing that can be understood is never left out in silence."""
+    """An event that cannot be understood is always reported, and never passed over in silence."""
     reading = read("messages", [start(input_tokens=10, output_tokens=1), *said_text("hi"), event, STOP])
     assert reading.problems == (
         f"chat.yaml, exchange 3, events 0 to 5 of the response: event 4 cannot be read: {note}",
@@ -336,7 +336,7 @@ NO_COUNTS = dict.fromkeys(FIRST_COUNTS)
     [
         ([start(**CACHED), ODD], FIRST_COUNTS, (("message.usage.output_tokens", 1),)),
         ([start(**CACHED), ODD, end(output_tokens=5), STOP], FIRST_COUNTS, (("usage.output_tokens", 5),)),
-        # A server tool has read more, and may have stated it in what cannot be read too.
+        # A server tool has read more, which may have been stated in the event that cannot be read, too.
         ([start(**CACHED), ODD, end(input_tokens=99, output_tokens=5)],
          NO_COUNTS | {"cache_read_tokens": 30}, (("usage.output_tokens", 5),)),
         ([start(**CACHED), ODD, end(cache_read_input_tokens=99, output_tokens=5)],
@@ -348,7 +348,7 @@ NO_COUNTS = dict.fromkeys(FIRST_COUNTS)
 def test_what_was_read_is_fixed_by_the_first_event(
     read: Callable[..., Reading], events: list[Any], counts: dict[str, int | None], written: Any
 ) -> None:
-    """Where some event cannot be read, the input stands as it was first stated; what was written is not known."""
+    """If some event cannot be read, the input counts first stated are known, but the output count is not."""
     reading = read("messages", events)
     assert {name: reading.fact(name).value for name in counts} == counts
     assert (reading.fact("output_tokens").state, reading.fact("output_tokens").parts) == (State.UNREADABLE, written)
@@ -359,12 +359,12 @@ def test_what_was_read_is_fixed_by_the_first_event(
     [({"type": "text_delta", "text": 5}, "5 is no text"), ({"type": "text_delta", "text": ["x"]}, "a list is no text")],
 )
 def test_a_piece_of_a_wrong_type(read: Callable[..., Reading], delta: dict[str, Any], note: str) -> None:
-    """A text of which a piece is none is not known."""
+    """A text with a piece of a wrong type is unreadable."""
     reading = read("messages", [start(output_tokens=1), *block(0, text("h"), delta), STOP])
     assert (reading.fact("output_texts").state, reading.fact("output_texts").note) == (State.UNREADABLE, note)
 
 
 def test_usage_that_is_no_object(read: Callable[..., Reading]) -> None:
-    """Counts that came in another form than an object cannot be read."""
+    """A usage that is no object has no counts that can be read."""
     reading = read("messages", [start(output_tokens=1), {"type": "message_delta", "usage": "much"}, STOP])
     assert reading.fact("output_tokens").note == "'much' is no object of counts"

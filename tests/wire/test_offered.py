@@ -1,4 +1,4 @@
-"""What a request lets the model call."""
+"""The tools that a request offers to the model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Reading, State
 SCHEMA = {"type": "object", "properties": {}}
 DEFINITION = {"description": "Looks.", "parameters": SCHEMA}
 
-# API, what is asked, and the tools: name, type, and the field that each stands in.
+# API, request, and the tools: name, type, and the field of each.
 OFFERED = [
     pytest.param(
         "chat",
@@ -75,14 +75,14 @@ OFFERED = [
 def test_the_tools_of_a_request(
     read: Callable[..., Reading], api: str, asked: dict[str, Any], offered: list[tuple[str | None, str, str]]
 ) -> None:
-    """Each has its name, if any, and its type, which is `function` of all that the client runs by a schema."""
+    """Each tool has its name, if any, and its type, which is `function` for each that the client runs by a schema."""
     fact = read(api, {}, asked=asked).fact("tools")
     assert fact.value == [{"name": name, "type": kind} for name, kind, _ in offered]
     assert fact.parts == tuple((key, name or kind) for name, kind, key in offered)
     assert fact.where == "chat.yaml, exchange 3, request body"
 
 
-# API, what is asked, the definitions of the tools, and the fields that they stand in.
+# API, request, the definitions of the tools, and their fields.
 DEFINED = [
     pytest.param(
         "chat",
@@ -138,7 +138,7 @@ DEFINED = [
 def test_the_definitions_of_tools(
     read: Callable[..., Reading], api: str, asked: dict[str, Any], defined: list[dict[str, Any]], keys: list[str]
 ) -> None:
-    """Each that has a name has what it is for and what it takes, as far as that is said, and where."""
+    """Each tool with a name has its description and its parameters, if they are stated, and their fields."""
     fact = read(api, {}, asked=asked).fact("tool_definitions")
     assert fact.value == defined
     said = [tool[part] for tool in defined for part in tool if part != "name"]
@@ -147,7 +147,7 @@ def test_the_definitions_of_tools(
 
 
 def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -> None:
-    """The Responses API repeats them, and may have added to them; what is no list says nothing."""
+    """The Responses API repeats the tools, to which it may have added; a value that is no list says nothing."""
     tools = [{"type": "function", "name": "look", "strict": True, **DEFINITION}]
     [fact] = [one for one in read("responses", {"tools": tools}).others if one.name == "tool_definitions"]
     assert (fact.value, fact.keys) == ([{"name": "look", **DEFINITION}], "tools")
@@ -157,7 +157,7 @@ def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -
 @pytest.mark.parametrize("api", ["chat", "messages", "responses"])
 @pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}, {"type": []}]])
 def test_a_request_without_tools(read: Callable[..., Reading], tools: Any, api: str) -> None:
-    """What is no tool is none; the APIs that have none have no place for any."""
+    """A value that is no tool is not read, and APIs without tools have no place for them."""
     reading = read(api, {}, asked={"tools": tools})
     assert {reading.fact(name).state for name in ("tools", "tool_definitions")} == {State.ABSENT}
     assert not read("embeddings", {}, asked={"tools": tools}).has_place_for("tools")

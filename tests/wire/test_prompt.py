@@ -1,4 +1,4 @@
-"""What a request gives the model to read."""
+"""The prompt of a request: texts, and the tool calls among its messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Reading, State
 TEXT, MORE = {"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
-# API, what is asked, and what the model is given: role, text, the field that it stands in, and which call it answers.
+# API, request, and the texts that the model is given: role, text, field, and for a tool's result the id of its call.
 ASKED = [
     pytest.param(
         "chat",
@@ -107,7 +107,7 @@ ASKED = [
 def test_what_a_model_is_given(
     read: Callable[..., Reading], api: str, asked: dict[str, Any], given: list[tuple[str, ...]]
 ) -> None:
-    """Each text has who says it, and where it stands; images, calls, references and what it thought are no texts.
+    """Each text has its role and its field; images, calls, references and earlier reasoning are no texts.
 
     A tool's result has the id of its call.
     """
@@ -132,7 +132,7 @@ def test_what_a_model_is_given(
     ],
 )
 def test_a_request_without_texts(read: Callable[..., Reading], api: str, asked: dict[str, Any]) -> None:
-    """Tokens are no texts, and what has none, or has them where the API has no place for any, gives none."""
+    """Tokens are no texts, and texts in places that the API does not have are not read."""
     assert read(api, {}, asked=asked).fact("input_messages").state is State.ABSENT
 
 
@@ -144,7 +144,7 @@ USED = {"type": "tool_use", "id": "t", "name": "look", "input": {"at": "Oslo"}}
 RUN = {"type": "custom_tool_call", "call_id": "d", "name": "run", "input": "print(1)"}
 LOOK: dict[str, Any] = {"name": "look", "arguments": {"at": "Oslo"}}
 
-# API, what is asked, and the calls that the model is told to have made: each with the field that it stands in.
+# API, request, and the tool calls that the model is told to have made, each with its field.
 TOLD = [
     pytest.param(
         "chat",
@@ -195,7 +195,7 @@ TOLD = [
 def test_which_calls_a_model_is_told_of(
     read: Callable[..., Reading], api: str, asked: dict[str, Any], told: list[tuple[dict[str, Any], str]]
 ) -> None:
-    """Each has its id, if any, its name and its arguments, parsed; what the server ran itself is passed over."""
+    """Each call has its id, if any, its name and its parsed arguments; calls that the server ran are passed over."""
     fact = read(api, {}, asked=asked).fact("input_tool_calls")
     assert fact.value == [call for call, _ in told]
     assert fact.parts == tuple((key, call["name"]) for call, key in told)
@@ -204,6 +204,6 @@ def test_which_calls_a_model_is_told_of(
 
 @pytest.mark.parametrize("api", ["chat", "messages", "responses"])
 def test_a_request_without_calls(read: Callable[..., Reading], api: str) -> None:
-    """It says so; the APIs without messages do not."""
+    """The APIs with messages look for tool calls and find none; those without messages do not look."""
     assert read(api, {}, asked={"messages": [{"role": "user", "content": "Hi"}]}).has_place_for("input_tool_calls")
     assert not read("completions", {}, asked={"prompt": "Hi"}).has_place_for("input_tool_calls")

@@ -1,4 +1,4 @@
-"""All that a request has, in whichever place."""
+"""All values of a request, wherever they stand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_llmtrace.wire import sent_values
 
 
 def test_every_text_and_what_holds_it() -> None:
-    """Objects, lists and texts, however deep; numbers are none."""
+    """Objects, lists and texts are found at any depth; numbers are not."""
     body = {"messages": [{"refusal": "No."}], "n": 1}
     request = Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=json.dumps(body).encode())
     found = list(sent_values(request))

@@ -1,4 +1,4 @@
-"""OpenAI's responses: bytes in, whole reading out."""
+"""OpenAI's Responses API: bodies and streams are read whole."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def response(*output: Any, status: str = "completed", **more: Any) -> dict[str, 
             | {"finish_reasons": ["failed"]}
             | {"error": {"status": None, "type": None, "code": "server_error", "message": "sorry"}},
         ),
-        # Asked for in the background: nothing has finished.
+        # A background request: nothing has finished yet.
         (response(status="queued"), KNOWN),
-        # What `/responses/compact` gives back: it repeats what the user said, and names no model.
+        # The reply of `/responses/compact` repeats what the user said, and names no model.
         (COMPACTED, {"truncated": False, "response_id": "r1"} | COUNTS),
     ],
     ids=[
@@ -107,7 +107,7 @@ def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], fact
 @pytest.mark.parametrize("name", ["input_tokens", "reasoning_tokens", "output_texts", "tool_calls", "finish_reasons"])
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
 def test_what_runs_in_the_background(read: Callable[..., Reading], name: str, status: str) -> None:
-    """Nobody knows what such a response has not come to: whoever asks for it again has it, and may put it on a span."""
+    """Facts that a background response does not have yet are unknown: whoever fetches it may put them on a span."""
     fact = read("responses", response(status=status, usage=None)).fact(name)
     assert (fact.state, fact.note) == (
         State.UNREADABLE,
@@ -118,7 +118,7 @@ def test_what_runs_in_the_background(read: Callable[..., Reading], name: str, st
 
 
 def test_a_usage_that_is_null(read: Callable[..., Reading]) -> None:
-    """It has no fields, of which APIs have names of their own."""
+    """A usage that is null has no fields to name, so the place of a count is the usage itself."""
     fact = read("responses", response(usage=None)).fact("input_tokens")
     assert (fact.state, fact.parts) == (State.NULL, (("usage", None),))
 
@@ -141,7 +141,7 @@ COMPLETED = event("completed", response=response(MESSAGE, usage=USAGE))
 
 
 def named(events: list[Any]) -> list[Any]:
-    """Write events as OpenAI does: each with its name."""
+    """Write events as OpenAI does, each with its name."""
     return [item if isinstance(item, str) else (item["type"], item) for item in events]
 
 
@@ -149,20 +149,20 @@ def named(events: list[Any]) -> list[Any]:
     "events",
     [
         named([CREATED, *PIECES, COMPLETED]),
-        # OpenRouter: no names, comments, and [DONE].
+        # OpenRouter sends no names, but comments and [DONE].
         [": OPENROUTER PROCESSING\n\n", CREATED, *PIECES, COMPLETED, DONE],
-        # The last event says it all, also where the pieces are lost.
+        # The last event repeats all, so lost pieces do not matter.
         [COMPLETED],
     ],
     ids=["openai", "openrouter", "only the end"],
 )
 def test_streams(said: Callable[..., dict[str, Any]], events: list[Any]) -> None:
-    """The last event of a stream says the response whole."""
+    """The last event of a stream has the whole response."""
     assert said("responses", events) == HI | COUNTS
 
 
 def test_a_later_event_that_has_nothing_to_say(read: Callable[..., Reading]) -> None:
-    """A null in a later snapshot takes back nothing; what is null in all of them is null."""
+    """A null in a later snapshot overrides nothing; a value that is null in all snapshots is null."""
     last = event("completed", response=response(MESSAGE, model=None, usage=None))
     reading = read("responses", [CREATED, last])
     assert (reading.response_model, reading.fact("input_tokens").state) == ("m", State.NULL)
@@ -170,7 +170,7 @@ def test_a_later_event_that_has_nothing_to_say(read: Callable[..., Reading]) -> 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> None:
-    """A response repeats the parameters that it was made with; what is no such value is passed over."""
+    """A response repeats the parameters that it was made with; values of wrong types are passed over."""
     made_with: dict[str, Any] = {
         "temperature": 1.0,
         "top_p": None,
@@ -188,7 +188,7 @@ def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> 
 
 
 def test_an_incomplete_stream(said: Callable[..., dict[str, Any]]) -> None:
-    """A stream that ends since a limit was reached is whole."""
+    """A stream that ends because a limit was reached is whole."""
     last = response(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=USAGE)
     facts = HI | COUNTS | {"finish_reasons": ["max_output_tokens"]}
     assert said("responses", named([CREATED, *PIECES, event("incomplete", response=last)])) == facts
@@ -217,7 +217,7 @@ def test_an_incomplete_stream(said: Callable[..., dict[str, Any]]) -> None:
     ids=["failed", "error event", "error event with an object", "openrouter"],
 )
 def test_a_failed_stream(said: Callable[..., dict[str, Any]], last: dict[str, Any], error: dict[str, Any]) -> None:
-    """An error ends a stream, in whichever form it comes; what was said before stands."""
+    """An error in any form ends a stream; what was said before is read."""
     facts = said("responses", [CREATED, *PIECES, last])
     assert (facts["error"], facts["truncated"], facts["output_texts"]) == (error, False, ["hi"])
 
@@ -261,7 +261,7 @@ def test_a_failed_stream(said: Callable[..., dict[str, Any]], last: dict[str, An
     ids=["text", "an item that is whole", "a text that is whole", "refusal", "summary", "reasoning", "arguments"],
 )
 def test_a_cut_stream(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
-    """A stream without its end was cut; what it said so far is put together from its pieces."""
+    """A stream without its last event was cut; its answer so far is put together from its pieces."""
     cut = {"truncated": True, "response_id": "r1", "response_model": "m"}
     assert said("responses", named([CREATED, *events])) == cut | facts
 
@@ -275,7 +275,7 @@ def test_a_cut_stream(said: Callable[..., dict[str, Any]], events: list[Any], fa
     ],
 )
 def test_an_event_of_wrong_types(read: Callable[..., Reading], item: dict[str, Any], note: str) -> None:
-    """An event that says nothing that can be understood is never left out in silence."""
+    """An event that cannot be understood is always reported, and never passed over in silence."""
     reading = read("responses", [CREATED, *PIECES, item])
     assert reading.problems == (
         f"chat.yaml, exchange 3, events 0 to 4 of the response: event 4 cannot be read: {note}",
@@ -294,7 +294,7 @@ def test_an_event_of_wrong_types(read: Callable[..., Reading], item: dict[str, A
 )
 @pytest.mark.parametrize("streamed", [False, True])
 def test_calls_without_a_name(make: Callable[..., Exchange], output: Any, ids: set[str], streamed: bool) -> None:
-    """Calls of a computer, a shell or a patch are known by their ids, and are no tool calls of the reading."""
+    """Calls to a computer, a shell or a patch have ids but no names, and are not among the reading's tool calls."""
     body: dict[str, Any] = {"id": "r1", "model": "m", "status": "completed", "output": output}
     exchange = make("responses", named([event("completed", response=body)]) if streamed else body)
     assert wire.nameless_calls(exchange) == ids

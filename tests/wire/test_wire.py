@@ -1,4 +1,4 @@
-"""Bytes in, reading out."""
+"""Requests and responses are recognised and read, down to the event and the chunk."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def exchange(
     ],
 )
 def test_the_api_is_told_by_path_and_body(url: str, body: Any, api: str | None) -> None:
-    """Only what has both the path and the shape of an LLM call is one, under whatever prefix."""
+    """A request is an LLM call only if it has both the path, under any prefix, and the body of one."""
     assert wire.identify(exchange(url, body).request) == api
 
 
@@ -72,13 +72,13 @@ def test_getting_a_response_is_no_call() -> None:
 
 
 def test_going_on_with_a_stream_is_no_call() -> None:
-    """The stream of a response may be taken up again by GET; the call is the request that made the response."""
+    """A GET may resume the stream of a response; the call is the request that made the response."""
     url = "https://api.openai.com/v1/responses/resp_1?stream=true&starting_after=4"
     assert wire.read(exchange(url, b"", method="GET", headers=SSE, chunks=(b"data: {}\n\n",))) is None
 
 
 def test_what_is_no_url() -> None:
-    """A request to what is no URL at all is no call."""
+    """A request whose URL is none is no call."""
     assert wire.identify(exchange("http://[x/v1/chat/completions").request) is None
 
 
@@ -90,7 +90,7 @@ def test_what_is_no_url() -> None:
         ((b"data: {}\n\nevent: message_stop\ndata: {}\n\n", b"event: ping\ndata: {}\n\n"), 2),
         ((b"data: [DONE]\n\n",), None),
         ((), None),
-        # Behind an error a client waits for nothing.
+        # After an error a client waits for nothing more.
         ((b"data: {}\n\n", b"event: error\ndata: died\n\n", b"data: 1\n\n"), 3),
         ((b"data: {}\n\n", b'data: {"error": {"code": 502}}\n\n', b'data: {"usage": {}}\n\n'), 3),
         ((b"data: {}\n\n", b'data: {"type": "error", "code": "x"}\n\n', b'data: {"response": {}}\n\n'), 3),
@@ -98,12 +98,12 @@ def test_what_is_no_url() -> None:
     ],
 )
 def test_the_last_content_of_a_stream(chunks: tuple[bytes, ...], tick: int | None) -> None:
-    """What only closes a stream or keeps it alive is no content; the chunk in which the last data ends counts."""
+    """An event that only closes a stream or keeps it alive is no content; the chunk that ends the last data counts."""
     assert wire.last_content_tick(exchange(headers=SSE, chunks=chunks)) == tick
 
 
 def test_the_last_content_of_a_compressed_stream() -> None:
-    """A compressed stream is read as far as each chunk goes."""
+    """A compressed stream is unpacked chunk by chunk, as far as each chunk goes."""
     packer = zlib.compressobj(wbits=31)
     parts = [packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH) for text in (b"data: 1\n\n", b"data: [DONE]\n\n")]
     packed = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=tuple(parts))
@@ -131,13 +131,13 @@ END = b"data: [DONE]\n\n"
     ],
 )
 def test_how_a_stream_went_on(chunks: tuple[bytes, ...], found: tuple[int, int | None, int]) -> None:
-    """The first event, the first piece of an answer and the last content count where a client could know them."""
+    """The first event, the first piece of an answer and the last content count at the chunk that completes them."""
     assert wire.progress(exchange(headers=SSE, chunks=chunks)) == found
 
 
 @pytest.mark.parametrize(("chunks", "headers"), [((END,), SSE), ((), SSE), ((WORD,), ())])
 def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
-    """A stream that says nothing, and what is no stream, have no progress."""
+    """A stream without content, or a response that is no stream, has no progress."""
     assert wire.progress(exchange(headers=headers, chunks=chunks)) is None
 
 
@@ -152,7 +152,7 @@ def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
     ],
 )
 def test_the_event_that_a_client_could_not_parse(data: str, place: str | None) -> None:
-    """It is named by its exact data, the last one of several."""
+    """The event is found by its exact data; if several have it, the last one is meant."""
     chunks = (b"data: {}\n\n", b'data: {"id\n\ndata:\n\n', b'event: x\ndata: {"id\n\n', END)
     assert wire.place_of_event(exchange(headers=SSE, chunks=chunks), data) == place
 
@@ -165,7 +165,7 @@ def test_the_event_that_a_client_could_not_parse(data: str, place: str | None) -
     ],
 )
 def test_a_blank_event_is_read_as_the_sdks_do(path: str, body: Any, problems: tuple[str, ...]) -> None:
-    """OpenAI's raises at data that is empty, Anthropic's passes over it."""
+    """OpenAI's SDK raises at an event with empty data, and Anthropic's passes over it."""
     reading = wire.read(exchange(f"https://x/v1/{path}", body, headers=SSE, chunks=(b"data:\n\ndata: {}\n\n",)))
     assert reading is not None
     assert tuple(problem.partition("exchange 0, ")[2] for problem in reading.problems) == problems
@@ -173,7 +173,7 @@ def test_a_blank_event_is_read_as_the_sdks_do(path: str, body: Any, problems: tu
 
 @pytest.mark.parametrize("said", [b"event: x\n\n", b"retry: 5\n\n", b"id: 1\n\n", b"data\n\n"])
 def test_an_event_without_data(said: bytes) -> None:
-    """OpenAI's SDK parses it as well, and raises; for Anthropic's, as for the WHATWG, it is no event."""
+    """OpenAI's SDK parses an event without data as well, and raises; for Anthropic's SDK and WHATWG it is no event."""
     for path, place in (("responses", "event 1 of the response"), ("messages", None)):
         chunks = (b"event: y\ndata: {}\n\n", said, WORD)
         seen = exchange(f"https://x/v1/{path}", CHAT | {"input": "x"}, headers=SSE, chunks=chunks)
@@ -183,18 +183,18 @@ def test_an_event_without_data(said: bytes) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_a_stream() -> None:
-    """The first event is one behind it, where the progress of a stream is told as well."""
+    """A byte order mark before the first event is skipped, also when the progress of a stream is read."""
     assert wire.progress(exchange(headers=SSE, chunks=(b"\xef\xbb\xbf" + WORD, WORD, END))) == (0, 0, 1)
 
 
 def test_a_blank_event_that_a_client_passes_over() -> None:
-    """Anthropic's SDK does not parse blank events: what is blank is a text of the application's own."""
+    """Anthropic's SDK does not parse blank events, so a blank text that was not parsed is the application's own."""
     url = "https://api.anthropic.com/v1/messages"
     assert wire.place_of_event(exchange(url, headers=SSE, chunks=(b"event: x\ndata:\n\n",)), "") is None
 
 
 def test_an_event_that_cannot_be_unpacked_has_no_place() -> None:
-    """A body that is not what its header says it is has no events."""
+    """A body that is not in the coding that its header names has no events."""
     packed = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=(b"\x1f\x8b no", WORD))
     assert wire.place_of_event(packed, "{}") is None
     assert wire.place_of_event(replace(packed, response=None), "{}") is None

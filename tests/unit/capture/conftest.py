@@ -1,4 +1,4 @@
-"""What the tests of capture share: books, tracers, and scripts that run in a process of their own."""
+"""Fixtures shared by the capture tests: books, tracers, and scripts that run in a process of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_llmtrace.ownership import Owner
 ROOT = Path(__file__).parents[3]
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
-# Where these are not installed there is nothing to test.
+# These modules test optional packages, and cannot be collected without them.
 collect_ignore = []
 if not (find_spec("grpc") and find_spec("openobserve")):
     collect_ignore.append("test_capture_real_exporters.py")
@@ -50,7 +50,7 @@ def emit(logger, body):
 
 @pytest.fixture
 def run_script() -> RunScript:
-    """Run a script, given in parts, in a fresh process, warnings being errors; it must exit with 0."""
+    """Return a function that runs a script, given in parts, in a fresh process; a warning or failure is an error."""
 
     def run(*parts: str, **environ: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPENOBSERVE_"))}
@@ -71,7 +71,7 @@ def run_script() -> RunScript:
 
 @pytest.fixture(params=[name for name in ("asyncio", "trio") if name == "asyncio" or find_spec(name)])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Let anyio's tests run on both of its backends."""
+    """Run anyio's tests on asyncio, and on trio where it is installed."""
     return str(request.param)
 
 
@@ -82,7 +82,7 @@ def _installed() -> None:
 
 @pytest.fixture
 def provider() -> Iterator[TracerProvider]:
-    """A provider that is nobody's global one."""
+    """Yield a tracer provider that is not the global one."""
     provider = TracerProvider(shutdown_on_exit=False)
     yield provider
     provider.shutdown()
@@ -90,19 +90,19 @@ def provider() -> Iterator[TracerProvider]:
 
 @pytest.fixture
 def tracer(provider: TracerProvider) -> Tracer:
-    """A tracer of that provider."""
+    """Return a tracer of `provider`."""
     return provider.get_tracer("tests.capture")
 
 
 @pytest.fixture
 def owners() -> tuple[Owner, Owner]:
-    """Two tests."""
+    """Return the owners of two tests."""
     return Owner("first"), Owner("second")
 
 
 @pytest.fixture
 def books(owners: tuple[Owner, Owner]) -> Iterator[tuple[capture.Book, capture.Book]]:
-    """Their books."""
+    """Yield the open books of these two owners."""
     first, second = (capture.open_book(owner) for owner in owners)
     yield first, second
     first.close()

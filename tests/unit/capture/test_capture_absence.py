@@ -37,7 +37,7 @@ class WrappingProvider(ForeignProvider):
 
 
 def scene(**parts: object) -> Scene:
-    """A scene in which all is well, but for these parts."""
+    """Return a scene in which all is well, except for these parts."""
     well = Scene(environ={}, provider=trace.ProxyTracerProvider(), ambients=(NO_SPAN,), instrumentors=(ON,))
     return replace(well, **parts)  # type: ignore[arg-type]
 
@@ -173,7 +173,7 @@ DISABLED = Absence(
     ],
 )
 def test_each_cause_has_its_message(seen: Scene, expected: Absence | None) -> None:
-    """Of the causes that apply the first is told, since the others follow from it or cannot show."""
+    """Of several causes the first is reported, since the others follow from it or cannot show."""
     assert judge(seen) == expected
 
 
@@ -198,7 +198,7 @@ OTEL_CALLBACK = type("OpenTelemetry", (), {"__module__": "litellm.integrations.o
     ids=["on", "by its mode", "not imported", "not by OpenTelemetry", "not traced", "its mode says no"],
 )
 def test_langsmith_may_be_late(environ: dict[str, str], modules: list[str], cause: str) -> None:
-    """Where LangSmith traces by OpenTelemetry, its thread is the likely cause; anywhere else nothing is said of it."""
+    """Where LangSmith traces by OpenTelemetry, its thread is the likely cause; anywhere else LangSmith is not named."""
     found = judge(scene(environ=environ, modules=dict.fromkeys(modules), instrumentors=(OFF,)))
     assert found is not None
     assert found.cause == cause
@@ -216,7 +216,7 @@ def test_langsmith_may_be_late(environ: dict[str, str], modules: list[str], caus
     ids=["by name", "as an object", "others", "none", "unknown"],
 )
 def test_litellm_may_be_late(callbacks: object, cause: str) -> None:
-    """Where LiteLLM's callback is on, its task is the likely cause; anywhere else nothing is said of it."""
+    """Where LiteLLM's callback is on, its task is the likely cause; anywhere else LiteLLM is not named."""
     found = judge(scene(modules={"litellm": SimpleNamespace(callbacks=callbacks)}, instrumentors=(OFF,)))
     assert found is not None
     assert found.cause == cause
@@ -238,13 +238,13 @@ KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
     ids=["no key", "one key", "off", "all well", "on", "another instrumentor"],
 )
 def test_langfuse_may_be_off(environ: dict[str, str], found: Instrumentor, cause: str | None) -> None:
-    """Without its keys Langfuse makes no span, and is no instrumentor that could be seen to be off."""
+    """Without its keys Langfuse makes no span; it is no instrumentor, so it cannot be seen as one that is off."""
     absence = judge(scene(environ=environ, modules={"langfuse": None}, instrumentors=(found,)))
     assert (absence and absence.cause) == cause
 
 
 def test_langfuse_says_which_key_it_lacks() -> None:
-    """What is to be set is named, and that nothing is sent for it."""
+    """The message names the keys to set, and says that nothing is sent with them."""
     absence = judge(scene(environ={"LANGFUSE_PUBLIC_KEY": "pk"}, modules={"langfuse": None}, instrumentors=()))
     assert absence == Absence(
         cause="Langfuse may be off for want of a key",
@@ -265,7 +265,7 @@ def test_langfuse_says_which_key_it_lacks() -> None:
     ids=["openai", "anthropic", "no integration", "another instrumentor"],
 )
 def test_mlflow_may_have_failed(modules: dict[str, None], found: Instrumentor, cause: str | None) -> None:
-    """MLflow only logs what keeps it from making spans; that it is imported for its experiments says nothing."""
+    """MLflow only logs its failures, so an imported integration is a likely cause; `mlflow` for experiments is none."""
     absence = judge(scene(modules=modules, instrumentors=(found,)))
     assert (absence and absence.cause) == cause
 
@@ -309,7 +309,7 @@ trace.set_tracer_provider(TracerProvider(sampler=sampling.ALWAYS_OFF))
     ],
 )
 def test_causes_in_a_process(set_up: str, environ: dict[str, str], cause: str, run_script: RunScript) -> None:
-    """The scene is read from the process as it is."""
+    """The cause is found from the real state of a process."""
     assert run_script(SCRIPT.format(set_up=set_up), **environ).stdout == f"{cause}\n"
 
 
@@ -330,7 +330,7 @@ kept = TracerProvider()
 
 @pytest.mark.parametrize("body", ["pass", "raise NotImplementedError"])
 def test_a_sampler_that_does_not_describe_itself(body: str, run_script: RunScript) -> None:
-    """Nobody else calls that method, so one that does not work is no error: the sampler goes by its class."""
+    """Nothing else calls `get_description`, so a broken one is no error: the sampler is named by its class."""
     script = SCRIPT.format(set_up=UNDESCRIBED.format(body=body)).replace(".cause", ".why")
     assert run_script(script).stdout == "the sampler Keen decided against them\n"
 

@@ -1,4 +1,4 @@
-"""Which exporters are muted, by made-up ones; see the real ones in test_capture_real_exporters."""
+"""Which exporters are muted, shown with made-up ones; test_capture_real_exporters has the real ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_otlp_is_muted(base: type, success: object) -> None:
 
 @pytest.mark.parametrize(("base", "success"), BASES)
 def test_what_derives_from_otlp_is_muted(base: type, success: object) -> None:
-    """A product's exporter that adds its own and calls OTLP's is muted where it would reach out."""
+    """A product's exporter that derives from an OTLP one is muted only where it calls that one to send."""
     otlp = made(base, "opentelemetry.exporter.otlp.proto.made_up")
 
     class Product(otlp):  # type: ignore[misc,valid-type]

@@ -1,4 +1,4 @@
-"""Instrumentors: on, off, or refusing."""
+"""The states of instrumentors: on, off or refused; and how they are switched on."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ PACKAGES = (
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Installed packages with an instrumentor each, and a name that all of them use."""
+    """Install packages with one instrumentor each and one name that all share; return a function that imports them."""
     (tmp_path / "llmtrace_made_up.py").write_text(MODULE)
     for package, attribute in PACKAGES:
         info = tmp_path / f"{package.replace('-', '_')}-1.0.dist-info"
@@ -93,7 +93,7 @@ def test_none_is_imported_to_be_asked(module: Callable[[], Any]) -> None:
     ],
 )
 def test_who_is_on_for_a_call(module: Callable[[], Any], agent: str, makers: tuple[Maker, ...]) -> None:
-    """The instrumentors that are on and want the SDK that the request names; nobody is asked of calls with spans."""
+    """`silent` names, for a call without spans, the instrumentors that are on and cover the SDK in the user agent."""
     classes = module()
     request = Request(method="POST", url="https://api/v1/chat/completions", headers=(("User-Agent", agent),))
     exchange = Exchange(
@@ -108,7 +108,7 @@ def test_who_is_on_for_a_call(module: Callable[[], Any], agent: str, makers: tup
 
 
 def test_states(module: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
-    """`instrument()` on a release out of its range logs an error and does nothing; that is seen, and which it wants."""
+    """On a release out of its range, `instrument()` only logs an error; the state says so, and which range it needs."""
     classes = module()
     classes.Fine().instrument()
     assert states() == {"made_up_fine": Switch.ON, "made_up_picky": Switch.OFF}
@@ -130,7 +130,7 @@ def test_states(module: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("name", ["made_up_fine", "made-up-fine"])
 def test_switch_on(name: str, module: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
-    """By its name or its package's, once however often it is asked: an app that switches it off has its reasons."""
+    """An instrumentor is switched on by its name or package, and only once: an app may switch it off for a reason."""
     capture.switch_on([name])
     module().Fine().uninstrument()
     capture.switch_on([name])
@@ -139,7 +139,7 @@ def test_switch_on(name: str, module: Callable[[], Any], caplog: pytest.LogCaptu
 
 
 def test_switch_on_what_the_app_has_switched_on(module: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
-    """It is left as it is, without a warning of doing it twice."""
+    """An instrumentor that the app has switched on is left as it is, without a warning that it is on already."""
     module().Fine().instrument()
     capture.switch_on(["made_up_fine"])
     assert states()["made_up_fine"] is Switch.ON
@@ -159,14 +159,14 @@ def test_switch_on_what_the_app_has_switched_on(module: Callable[[], Any], caplo
     ],
 )
 def test_switch_on_what_is_not_clear(name: str, text: str, module: Callable[[], Any]) -> None:
-    """A name that nobody has, or several have, is wrong use."""
+    """A name that no instrumentor has, or that several have, is wrong use."""
     with pytest.raises(UsageError) as caught:
         capture.switch_on([name])
     assert str(caught.value) == text
 
 
 def test_switch_on_what_cannot_be_loaded(module: Callable[[], Any]) -> None:
-    """A module that does not have what its package promises is told with name and package, each time anew."""
+    """A module without the class that its package declares is an error at each attempt, with name and package."""
     for _ in range(2):
         with pytest.raises(UsageError) as caught:
             capture.switch_on(["made_up_gone"])
@@ -177,14 +177,14 @@ def test_switch_on_what_cannot_be_loaded(module: Callable[[], Any]) -> None:
 
 
 def test_switch_on_what_raises(module: Callable[[], Any]) -> None:
-    """What an instrumentor raises itself comes as it is, with its traceback, each time anew."""
+    """An exception of the instrumentor itself goes through unchanged, at each attempt."""
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"^the SDK has moved$"):
             capture.switch_on(["made_up_broken"])
 
 
 def suppress_language_model() -> Any:
-    """As frameworks' instrumentors do around the SDK that they wrap."""
+    """Return a block like the one that frameworks' instrumentors put around the SDK that they wrap."""
     return _with("suppress_language_model_instrumentation")
 
 
@@ -204,14 +204,14 @@ class _with:  # noqa: N801
     [(suppress_instrumentation, True), (suppress_language_model, True), (suppress_http_instrumentation, False)],
 )
 def test_suppressed(block: Callable[[], Any], expected: bool) -> None:
-    """What instrumentors of LLM SDKs look at counts; the switch for HTTP spans alone does not."""
+    """Only the keys that instrumentors of LLM SDKs look at count as suppression; the one for HTTP spans does not."""
     with block():
         assert capture.ambient().suppressed is expected
     assert capture.ambient().suppressed is False
 
 
 def test_private_names(module: Callable[[], Any]) -> None:
-    """Guard: the one instance is `_instance`, and `_check_dependency_conflicts` tells what it needs and found."""
+    """Guard: `_instance` is the one instance, and `_check_dependency_conflicts` says what it needs and found."""
     classes = module()
     assert classes.Picky._instance is None
     picky: Any = classes.Picky()

@@ -1,4 +1,4 @@
-"""The real OTLP exporters and `openobserve_init()`, against a socket that counts who knocks."""
+"""The real OTLP exporters and `openobserve_init()`, against a socket that counts connections."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ assert [log.body for log in book.logs()] == ["hello"]
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 @pytest.mark.parametrize("imported", ["before", "after"])
 def test_muted_exporters_never_reach_out(protocol: str, imported: str, door: Door, run_script: RunScript) -> None:
-    """Three signals, batched or not, flushed at exit: nobody knocks, nothing is logged; the console still prints."""
+    """Muted exporters of all signals, batched or not, neither connect nor log, even at exit; the console one prints."""
     exporters, install = EXPORTERS.format(protocol=protocol), INSTALL.format(mode="muted")
     parts = (exporters, install) if imported == "before" else (install, exporters)
     done = run_script(
@@ -77,7 +77,7 @@ os._exit(0)  # The exporter would try again for a minute.
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_live_exporters_do(protocol: str, run_script: RunScript) -> None:
-    """`app_exporters="live"` leaves them as they are."""
+    """`app_exporters="live"` leaves the exporters as they are."""
     done = run_script(EXPORTERS.format(protocol=protocol), INSTALL.format(mode="live"), LIVE)
     assert done.stdout == "knocked\n"
 
@@ -92,7 +92,7 @@ tracer = trace.get_tracer("app")
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_openobserve_init_in_each_test(protocol: str, door: Door, run_script: RunScript) -> None:
-    """The second call raises as it always does, the hint says why, and each test has its spans all the same."""
+    """The second call raises as it always does and the hint says why; each test has its spans nevertheless."""
     run_script(
         OPENOBSERVE,
         """
@@ -117,7 +117,7 @@ def test_openobserve_init_in_each_test(protocol: str, door: Door, run_script: Ru
 
 
 def test_openobserve_init_per_session(door: Door, run_script: RunScript) -> None:
-    """Called once, before or after ours is installed, it serves every test; its shutdown ends nothing for us."""
+    """`openobserve_init()`, called once, serves every test, and its shutdown does not end our capture."""
     run_script(
         OPENOBSERVE,
         """

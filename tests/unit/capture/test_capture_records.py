@@ -1,4 +1,4 @@
-"""The SDK's objects become our records, whole."""
+"""The SDK's objects are converted completely into our records."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_span(owners: Pair, books: Books) -> None:
 
 
 def test_limits(owners: Pair, books: Books) -> None:
-    """What a provider's limits have taken from a span is known: that of texts, and how many attributes are gone."""
+    """A record says what the provider's limits have cut: the limit of texts, and how many attributes were dropped."""
     limits = SpanLimits(max_span_attributes=2, max_span_attribute_length=3)
     provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
     with ownership.belonging_to(owners[0]):
@@ -76,13 +76,13 @@ def test_limits(owners: Pair, books: Books) -> None:
     assert (record.attributes, record.text_limit, record.dropped.attributes) == ({"b": 2, "c": "tex"}, 3, 1)
 
 
-class _Named(str, Enum):  # noqa: UP042  # As Microsoft's agent framework has it; a StrEnum's members say their text.
+class _Named(str, Enum):  # noqa: UP042  # As in Microsoft's agent framework; `str()` of a StrEnum would be the text.
     MODEL = "gen_ai.request.model"
     GPT = "gpt-4o"
 
 
 def test_members_of_enumerations_are_their_texts(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """As exporters write them, so that checks know the names."""
+    """Members of enumerations become their texts, as exporters write them, so that checks recognise the names."""
     with ownership.belonging_to(owners[0]):
         tracer.start_span("chat", attributes={_Named.MODEL: _Named.GPT, "n": 1}).end()
     (record,) = books[0].spans()
@@ -94,7 +94,7 @@ def test_members_of_enumerations_are_their_texts(tracer: trace.Tracer, owners: P
 
 
 def test_open_span(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """A span that has not ended is there, as it stands."""
+    """A span that has not ended is in the book too, with its attributes so far."""
     with ownership.belonging_to(owners[0]):
         span = tracer.start_span("chat")
         span.set_attribute("so", "far")
@@ -104,7 +104,7 @@ def test_open_span(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
 
 
 class RecordOnly(Sampler):
-    """Lets processors see spans that no exporter gets."""
+    """A sampler that lets processors see spans that no exporter gets."""
 
     def should_sample(self, *args: object, **kwargs: object) -> SamplingResult:
         return SamplingResult(Decision.RECORD_ONLY)
@@ -115,7 +115,7 @@ class RecordOnly(Sampler):
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, RecordOnly()], ids=["dropped", "record-only"])
 def test_what_is_not_sampled_is_not_captured(sampler: Sampler, owners: Pair, books: Books) -> None:
-    """No exporter gets it, so that to a back end it does not exist; that it was current is known all the same."""
+    """A span that is not sampled is not captured, as no back end would get it; that it was current is still known."""
     tracer = TracerProvider(sampler=sampler, shutdown_on_exit=False).get_tracer("app")
     with ownership.belonging_to(owners[0]), tracer.start_as_current_span("chat") as span:
         ambient = capture.ambient()
@@ -125,19 +125,19 @@ def test_what_is_not_sampled_is_not_captured(sampler: Sampler, owners: Pair, boo
 
 
 def test_ambient_of_nothing() -> None:
-    """Where no span is current there is none, and nothing is suppressed."""
+    """Where no span is current, the ambient names no span and says that nothing is suppressed."""
     assert capture.ambient() == Ambient()
     assert capture.current_span() is None
 
 
 def test_ambient_of_a_header() -> None:
-    """The parent that a server has read from a header is no span of this process."""
+    """A parent that a server has read from a header is no span of this process, so it does not count as current."""
     with trace.use_span(NonRecordingSpan(REMOTE)):
         assert capture.ambient() == Ambient()
 
 
 def test_ambient_of_an_ended_span(tracer: trace.Tracer) -> None:
-    """A span that has ended and is still current was captured."""
+    """A span that has ended and is still current counts as recording, since it was captured."""
     span = tracer.start_span("ended")
     span.end()
     with trace.use_span(span):

@@ -84,7 +84,7 @@ def test_work_belongs_to_who_started_it(
 
 
 def test_pool_shared_by_tests(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """One worker thread serves both tests; each work item belongs to who submitted it."""
+    """One worker thread serves both tests; each work item belongs to the test that submitted it."""
     with ThreadPoolExecutor(1) as pool:
         for owner in owners * 3:
             with ownership.belonging_to(owner):
@@ -94,7 +94,7 @@ def test_pool_shared_by_tests(tracer: trace.Tracer, owners: Pair, books: Books) 
 
 @pytest.mark.anyio
 async def test_anyio_tasks(anyio_backend: str, tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """Tasks and worker threads of anyio belong to who started them, also when they take turns."""
+    """Tasks and worker threads of anyio belong to the test that started them, also when they take turns."""
 
     async def work(label: str) -> None:
         with tracer.start_as_current_span(label):
@@ -109,7 +109,7 @@ async def test_anyio_tasks(anyio_backend: str, tracer: trace.Tracer, owners: Pai
 
 
 def test_worker_of_nobody_goes_to_the_active_test(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """A thread that was there before any test works for the one that is active."""
+    """Work in a thread that was started before any test belongs to the active test."""
     requests: list[Work] = []
     asked, answered = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -131,7 +131,7 @@ def test_worker_of_nobody_goes_to_the_active_test(tracer: trace.Tracer, owners: 
 
 
 def test_child_belongs_to_its_parents_test(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """The parent decides before the running code does."""
+    """The parent's test takes precedence over the test whose code is running."""
     with ownership.belonging_to(owners[0]):
         parent = tracer.start_span("parent")
     with ownership.belonging_to(owners[1]), trace.use_span(parent, end_on_exit=True):
@@ -140,7 +140,7 @@ def test_child_belongs_to_its_parents_test(tracer: trace.Tracer, owners: Pair, b
 
 
 def test_child_of_a_header_belongs_to_the_senders_test(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """A server in the same process gets its parent as a traceparent header, and is known all the same."""
+    """A server in the same process gets its parent as a traceparent header, and its test is found nevertheless."""
     headers: dict[str, str] = {}
     with ownership.belonging_to(owners[0]), tracer.start_as_current_span("client"):
         TraceContextTextMapPropagator().inject(headers)
@@ -159,7 +159,7 @@ def test_parent_of_nobody_does_not_decide(tracer: trace.Tracer, owners: Pair, bo
 
 
 def test_parent_of_one_who_stands_in_does_not_decide(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """A span that a plugin or a wider fixture has opened before the test is the parent of the test's own spans."""
+    """If a plugin or a wider fixture opened the parent before the test, the test's spans are still its own."""
     with ownership.active(Owner("wider fixtures", stands_in=True)):
         parent = tracer.start_span("of the fixture")
     with trace.use_span(parent), ownership.belonging_to(owners[0]), tracer.start_as_current_span("of the test"):
@@ -169,7 +169,7 @@ def test_parent_of_one_who_stands_in_does_not_decide(tracer: trace.Tracer, owner
 
 
 def test_abandoned_generator_ends_its_span_in_its_own_book(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """Garbage that is found during the next test ends its span in the book of its own."""
+    """A generator that is collected during the next test ends its span in the book of its own test."""
 
     def stream() -> Iterator[int]:
         span = tracer.start_span("stream")
@@ -193,7 +193,7 @@ def test_abandoned_generator_ends_its_span_in_its_own_book(tracer: trace.Tracer,
 
 
 def test_late_spans_go_to_the_closed_book_or_nowhere(tracer: trace.Tracer, owners: Pair) -> None:
-    """A closed book still takes what its test has left running; when nobody holds it, nobody else gets it."""
+    """A closed book still takes the spans that its test has left running; once it is gone, no other book gets them."""
     first, second = (capture.open_book(owner) for owner in owners)
     with ownership.belonging_to(owners[0]):
         parent = tracer.start_span("parent")
@@ -209,7 +209,7 @@ def test_late_spans_go_to_the_closed_book_or_nowhere(tracer: trace.Tracer, owner
 
 
 class Counting(IdGenerator):
-    """Ids as suites for snapshots use them: 1, 2, 3, ..."""
+    """An id generator as snapshot suites use it: 1, 2, 3, ..."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -223,7 +223,7 @@ class Counting(IdGenerator):
 
 
 def test_ids_that_repeat(owners: Pair, books: Books) -> None:
-    """A suite that counts ids anew in each test has one key in two tests; an open span of the first stays its own."""
+    """If a suite counts ids anew in each test, two tests have one key; an open span of the first stays in its book."""
     spans = []
     for owner in owners:
         with ownership.belonging_to(owner):
@@ -236,7 +236,7 @@ def test_ids_that_repeat(owners: Pair, books: Books) -> None:
 
 
 def test_seeds_repeat_no_ids(provider: TracerProvider, owners: Pair, books: Books) -> None:
-    """Hypothesis and pytest-randomly seed what the SDK draws ids from; what the test draws from it stays as it was."""
+    """Seeds set by Hypothesis or pytest-randomly repeat no ids, and a test's own random numbers stay the same."""
     tracer, drawn = provider.get_tracer("app"), []
     with ownership.belonging_to(owners[0]):
         for _ in range(2):
@@ -259,7 +259,7 @@ class Raising(SpanProcessor):
 
 @pytest.mark.parametrize("before", [False, True], ids=["after-ours", "before-ours"])
 def test_processor_that_raises(before: bool, owners: Pair, books: Books) -> None:
-    """A processor of the app's that raises raises into the app, and hides no end from us."""
+    """An exception of the app's processor reaches the app, and the end of the span is captured nevertheless."""
     processors = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
     if before:
         processors.add_span_processor(Raising())
@@ -271,7 +271,7 @@ def test_processor_that_raises(before: bool, owners: Pair, books: Books) -> None
 
 
 def test_providers_that_share_their_processors(owners: Pair, books: Books) -> None:
-    """A span that reaches us twice is one span."""
+    """A span that reaches our processor twice is captured as one span."""
     processors = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
     first, _ = (TracerProvider(active_span_processor=processors, shutdown_on_exit=False) for _ in range(2))
     with ownership.belonging_to(owners[0]):
@@ -281,7 +281,7 @@ def test_providers_that_share_their_processors(owners: Pair, books: Books) -> No
 
 
 class Changing(SpanProcessor):
-    """As logfire's: what it hands on to processors of its own is a changed copy."""
+    """A processor like logfire's: it hands a changed copy of the span to processors of its own."""
 
     def __init__(self) -> None:
         self.inner = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
@@ -291,7 +291,7 @@ class Changing(SpanProcessor):
 
 
 def test_collection_within_another(provider: TracerProvider, owners: Pair, books: Books) -> None:
-    """What counts is what the provider tells its processors."""
+    """The span that the provider gives to its processors is captured, not the changed copy of a collection within."""
     provider.add_span_processor(Changing())
     with ownership.belonging_to(owners[0]):
         provider.get_tracer("app").start_span("chat").end()
@@ -299,7 +299,7 @@ def test_collection_within_another(provider: TracerProvider, owners: Pair, books
 
 
 class Telling(SynchronousMultiSpanProcessor):
-    """A collection that tells its processors in a way of its own."""
+    """A collection that calls its processors in a way of its own."""
 
     def on_end(self, span: ReadableSpan) -> None:
         for processor in self._span_processors:
@@ -307,7 +307,7 @@ class Telling(SynchronousMultiSpanProcessor):
 
 
 def test_collection_of_the_apps_own(owners: Pair, books: Books) -> None:
-    """It tells ours as one of its processors."""
+    """A collection of the app's own calls our processor as one of its processors."""
     provider = TracerProvider(active_span_processor=Telling(), shutdown_on_exit=False)  # type: ignore[no-untyped-call]
     with ownership.belonging_to(owners[0]):
         provider.get_tracer("app").start_span("chat").end()
@@ -315,7 +315,7 @@ def test_collection_of_the_apps_own(owners: Pair, books: Books) -> None:
 
 
 def test_after_shutdown(provider: TracerProvider, tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """An app that shuts its provider down still makes spans, and they are seen."""
+    """Spans that an app makes after it shut its provider down are captured."""
     provider.shutdown()
     with ownership.belonging_to(owners[0]):
         tracer.start_span("chat").end()
@@ -323,7 +323,7 @@ def test_after_shutdown(provider: TracerProvider, tracer: trace.Tracer, owners: 
 
 
 def test_finished_is_what_an_in_memory_exporter_has(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """`finished` has ended spans in the order of their end; `clear` empties it, and hides nothing from judgement."""
+    """`finished` has the ended spans in the order of their end; `clear` empties it, but takes nothing from `spans`."""
     with ownership.belonging_to(owners[0]):
         with tracer.start_as_current_span("outer"):
             tracer.start_span("inner").end()
@@ -353,7 +353,7 @@ def test_the_context_is_restored(tracer: trace.Tracer, owners: Pair) -> None:
 
 @pytest.fixture
 def own_context(monkeypatch: pytest.MonkeyPatch) -> ContextVarsRuntimeContext:
-    """A context as MLflow keeps it for its own spans, beside OpenTelemetry's."""
+    """Return a context like the one that MLflow keeps for its own spans, beside OpenTelemetry's."""
     kept = ContextVarsRuntimeContext()
     module = SimpleNamespace(mlflow_runtime_context=kept)
     monkeypatch.setitem(sys.modules, "mlflow.tracing.provider", module)
@@ -368,10 +368,10 @@ def test_a_context_of_its_own_has_causes_of_its_own(
     books: Books,
     own_context: ContextVarsRuntimeContext,
 ) -> None:
-    """A span that a platform starts in its own context was caused by what was current there, others were not.
+    """A span in a platform's own context was caused by the span that is current there; other spans were not.
 
-    So the platform's spans that a thread has lost are told as lost, and those of OpenTelemetry are not taken for
-    children that the platform's span would have had.
+    So the platform's spans that a thread has lost are reported as lost, and OpenTelemetry's spans are not taken for
+    lost children of the platform's span.
     """
 
     def work() -> None:
@@ -402,7 +402,7 @@ def test_a_context_of_its_own_has_causes_of_its_own(
 
 
 def test_nothing_is_kept(tracer: trace.Tracer) -> None:
-    """When its book is dropped, a test leaves nothing behind: not even for a span that never ends."""
+    """When its book is dropped, nothing of a test is kept, not even for a span that never ends."""
 
     def one_test() -> None:
         owner = Owner("soak")

@@ -1,4 +1,4 @@
-"""Log records and metric points."""
+"""How log records and metric points are captured."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_log_record(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
 
 
 def test_log_record_belongs_to_its_spans_test(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
-    """As for spans: first the span decides, then the running code."""
+    """A log record belongs to the test of its span, or without a span to the test whose code is running."""
     provider = LoggerProvider(shutdown_on_exit=False)
     with ownership.belonging_to(owners[0]):
         span = tracer.start_span("chat")
@@ -81,7 +81,7 @@ def test_log_record_belongs_to_its_spans_test(tracer: trace.Tracer, owners: Pair
 
 @pytest.fixture
 def meters() -> MeterProvider:
-    """A private provider with a reader of the app's own."""
+    """Return a meter provider that is not the global one, with a reader of the app's own."""
     return MeterProvider(
         metric_readers=[InMemoryMetricReader()], resource=Resource({"service.name": "shop"}), shutdown_on_exit=False
     )
@@ -99,7 +99,7 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
         meter.create_histogram("duration", "s", explicit_bucket_boundaries_advisory=[1.0, 2.0]).record(seconds)
     meter.create_gauge("queue").set(3)
     where: dict[str, Any] = {"scope": "app.llm", "scope_version": "1.2", "resource": {"service.name": "shop"}}
-    where["shared"] = True  # There is a second book.
+    where["shared"] = True  # Two books are open, so a point may be of either.
     assert sorted(books[0].metrics(), key=lambda point: point.name) == [
         MetricPoint(**where, name="calls", unit="{call}", kind="sum", value=2, attributes={"model": "m"}),
         MetricPoint(
@@ -118,7 +118,7 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
 
 
 def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: MeterProvider) -> None:
-    """A reader gets those of each collection; where a view keeps none there are none."""
+    """The extremes cover all collections, although a reader gets those of each; a view that keeps none has none."""
     view = View(instrument_name="plain", aggregation=ExplicitBucketHistogramAggregation(record_min_max=False))
     plain = MeterProvider(views=[view], shutdown_on_exit=False)
     instruments = [provider.get_meter("app.llm").create_histogram("plain") for provider in (meters, plain)]
@@ -132,7 +132,7 @@ def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: 
 
 
 def test_metrics_are_the_difference_that_the_test_made(meters: MeterProvider) -> None:
-    """What was measured before a book was opened, or after it was closed, is not in it; reads do not use it up."""
+    """A book has only what was measured while it was open, and can be read again and again."""
     meter = meters.get_meter("app.llm")
     calls, queue = meter.create_counter("calls"), meter.create_gauge("queue")
     calls.add(100)
@@ -152,7 +152,7 @@ def test_metrics_are_the_difference_that_the_test_made(meters: MeterProvider) ->
 
 
 def test_observed_counters_count_from_the_start_of_the_test(meters: MeterProvider) -> None:
-    """An observable counter tells totals; the point is what was added."""
+    """An observable counter reports totals; the point is what was added since the book was opened."""
     total = [100]
 
     def observe(options: CallbackOptions) -> list[Observation]:
@@ -167,7 +167,7 @@ def test_observed_counters_count_from_the_start_of_the_test(meters: MeterProvide
 
 @pytest.mark.parametrize("end", ["force_flush", "shutdown"])
 def test_an_app_that_flushes_loses_nothing(end: str, books: Books) -> None:
-    """What the app's flush or shutdown makes our reader collect counts, also when the provider is gone by then."""
+    """Points that our reader collects when the app flushes or shuts down count, even if the provider is then gone."""
     provider = MeterProvider(shutdown_on_exit=False)
     provider.get_meter("app.llm").create_counter("calls").add(1)
     getattr(provider, end)()
@@ -177,7 +177,7 @@ def test_an_app_that_flushes_loses_nothing(end: str, books: Books) -> None:
 
 
 def test_the_apps_reader_keeps_working(books: Books) -> None:
-    """Ours takes nothing away from it, nor changes how it counts."""
+    """Our reader takes nothing away from the app's, and does not change how it counts."""
     reader = InMemoryMetricReader()
     counter = MeterProvider([reader], shutdown_on_exit=False).get_meter("app").create_counter("calls")
     for _ in range(2):
@@ -190,7 +190,7 @@ def test_the_apps_reader_keeps_working(books: Books) -> None:
 
 
 def test_points_of_traces_that_are_open_together_say_so(meters: MeterProvider) -> None:
-    """A measurement does not say whose it is: what both were open for may be either's."""
+    """A measurement does not name its test, so a point is marked as shared if two traces were open for it."""
     counter = meters.get_meter("app").create_counter("calls")
     alone = Sums()
     alone.open()
@@ -208,7 +208,7 @@ def test_points_of_traces_that_are_open_together_say_so(meters: MeterProvider) -
 
 
 def test_points_say_so_when_a_span_of_others_ends(meters: MeterProvider, tracer: trace.Tracer, owners: Pair) -> None:
-    """Who ends a span late may measure late: a stream that an earlier test has left open, its thread that calls on."""
+    """If an earlier test's span ends late, its stream or thread may have measured, so points are marked as shared."""
     earlier = capture.open_book(owners[0])
     with ownership.belonging_to(owners[0]):
         left = tracer.start_span("chat")

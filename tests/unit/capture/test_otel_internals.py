@@ -38,7 +38,7 @@ def test_proxy_logger() -> None:
 
 
 def test_processors_of_a_provider() -> None:
-    """A provider hands what is told of its spans and log records on to its tracers and loggers."""
+    """A provider's private processor is the one that its tracers and loggers have."""
     tracers: Any = TracerProvider(shutdown_on_exit=False)
     loggers: Any = _otel_internals.LoggerProvider(shutdown_on_exit=False)
     assert tracers._active_span_processor is tracers.get_tracer("a").span_processor
@@ -71,7 +71,7 @@ def test_proxy_meter(name: str) -> None:
 
 
 def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `add_metric_reader`, what it does can be done by hand, measurements of old instruments included."""
+    """Without `add_metric_reader`, a reader can be added by hand, and gets measurements of older instruments too."""
     monkeypatch.delattr(metrics.MeterProvider, "add_metric_reader", raising=False)
     provider = metrics.MeterProvider(shutdown_on_exit=False)
     counter = provider.get_meter("name").create_counter("early")
@@ -85,7 +85,7 @@ def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_observable_proxies() -> None:
-    """Observable proxies are told by their callbacks."""
+    """Observable proxies are recognised by their `_callbacks`."""
     meter = metrics_internal._ProxyMeter("name")
     assert hasattr(meter.create_observable_gauge("g"), "_callbacks")
     assert not hasattr(meter.create_counter("c"), "_callbacks")
@@ -99,18 +99,18 @@ def test_metric_reader() -> None:
 
 
 def test_suppression_key() -> None:
-    """The key is there, and is another one than the plain string."""
+    """The key exists, and differs from the plain string."""
     assert otel_context._SUPPRESS_INSTRUMENTATION_KEY.startswith("suppress_instrumentation-")
 
 
 def test_log_exporters() -> None:
-    """Under one of its two names the base class is there, and the result of a successful export."""
+    """The base class of log exporters and the result of a successful export exist under one of their two names."""
     assert _otel_internals.LOG_EXPORTERS
     assert _otel_internals.LOG_EXPORT_SUCCESS.name == "SUCCESS"
 
 
 class Redacting(SpanProcessor):
-    """As users write them: it replaces attributes on the span that it is handed, through a private name."""
+    """A processor as users write it: it replaces the attributes of the span it is given, through a private name."""
 
     def on_end(self, span: ReadableSpan) -> None:
         span._attributes = {"prompt": "***"}
@@ -119,7 +119,7 @@ class Redacting(SpanProcessor):
 def test_processor_after_ours_may_redact(
     provider: TracerProvider, tracer: trace.Tracer, owners: tuple[Owner, Owner], books: tuple[Book, Book]
 ) -> None:
-    """What is judged is what the app's processors let through to its exporters."""
+    """The captured attributes are those that the app's processors let through to its exporters."""
     provider.add_span_processor(Redacting())
     with ownership.belonging_to(owners[0]):
         tracer.start_span("chat", attributes={"prompt": "secret"}).end()

@@ -1,4 +1,4 @@
-"""What was answered: finish reasons, tool calls, texts, embeddings."""
+"""The answer: finish reasons, tool calls, texts and embeddings of the response against those of the span."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "the call failed, and the span makes it look as if the model had finished",
         {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
     ),
-    # Its reader left before a reason came.
+    # The client left before a finish reason came.
     (
         "wire/finish-reasons",
         {"finish_reasons": ABSENT, "truncated": True, **STREAMING},
@@ -121,7 +121,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         CLOSED,
         "leave it out where none came before the reader left",
     ),
-    # Its reader left after the first of two choices.
+    # The client left after the first of two choices was finished.
     (
         "wire/finish-reasons",
         {"finish_reasons": ["stop", None], "truncated": True, **STREAMING},
@@ -421,7 +421,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"api": "responses"},
     ),
     ("wire/finish-reasons", {"finish_reasons": ["length"]}, {"finish_reasons": ["incomplete"]}, {"api": "responses"}),
-    # Of two items, of which the second was cut.
+    # The answer has two items, of which the second was cut.
     (
         "wire/finish-reasons",
         {"finish_reasons": ["max_output_tokens"]},
@@ -482,12 +482,12 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ({"city": "Oslo"}, "__REDACTED__"),
             ({"city": "Oslo"}, '{"city": "O...'),
             ('{"city": "Os', '{"city": "Os'),
-            # Broken off: what was read of it so far.
+            # The arguments broke off: the span has what could be read of them so far.
             ('{"city": "Os', {}),
             ('{"city": "Os', '{"city": "Os"}'),
             ('{"days": [1, 2, ', {"days": [1, 2]}),
             ('{"in": {"city": "T\\u00f8nder", "days": 1', {"in": {"city": "T\u00f8nder"}}),
-            # The text of a custom tool, which may be JSON.
+            # A custom tool is called with a text, which may be JSON.
             ("look it up", {"input": "look it up"}),
             ({"city": "Oslo"}, {"input": '{"city": "Oslo"}'}),
             ("", '{"input": ""}'),

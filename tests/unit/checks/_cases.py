@@ -1,4 +1,4 @@
-"""What the cases of comparisons are made of."""
+"""Building blocks of the cases that prove comparisons of a span with the wire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunk
 
 
 def seen(value: Any, *parts: tuple[str, Any]) -> Fact:
-    """Make a fact that was put together from parts."""
+    """Make a fact that was put together from parts, which are pairs of a key and a raw value."""
     return Fact(name="", value=value, state=State.PRESENT, parts=parts)
 
 

@@ -1,4 +1,4 @@
-"""How the tools of a request are defined there, and on the span."""
+"""The definitions of tools in the request against those of the span."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def shown(*tools: Any) -> dict[str, Any]:
 
 
 def look(*without: str, **properties: Any) -> dict[str, Any]:
-    """Make the tool with other parameters, and without some."""
+    """Make the tool `LOOK` with other parameters, or without some of them."""
     known = {name: schema for name, schema in SCHEMA["properties"].items() if name not in without}  # type: ignore[attr-defined]
     return {**LOOK, "parameters": {**SCHEMA, "properties": {**known, **properties}}}
 
 
 def schema(**keywords: Any) -> dict[str, Any]:
-    """Make the tool with another schema."""
+    """Make the tool `LOOK` with other keywords in its schema."""
     return {**LOOK, "parameters": {**SCHEMA, **keywords}}
 
 
@@ -59,7 +59,7 @@ def _fault(mine: dict[str, Any], said: str, true: str, *fields: Any) -> tuple[An
     )
 
 
-# As `_prompt_cases` has them.
+# The fields of a case are those in `_prompt_cases`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     _fault(
         {**LOOK, "description": LONG.replace("weather", "time")},
@@ -118,7 +118,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "tools[0].function.description: ''",
         OTHER,
     ),
-    # The parameters of a tool may be called as a schema's keywords are.
+    # A tool's parameters may have names that are keywords of a schema.
     (
         ID,
         sent(
@@ -133,20 +133,20 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(LOOK, HEAR), shown(HEAR, LOOK), LIBRARY),
-    # The order of keys and of what has none, lists and tuples, and white space.
+    # The order of keys and of unordered lists, lists or tuples, and white space do not matter.
     (ID, sent(LOOK), shown(schema(required=("unit", "city"), type="object")), LIBRARY),
     (ID, sent(LOOK), shown(look(unit={"enum": (None, "f", "c"), "type": ("null", "string")})), LIBRARY),
     (ID, sent(HEAR), shown({**HEAR, "description": "\n    Listens.\n"}), LIBRARY),
-    # What only one of them has: what helpers add, and what conventions leave out.
+    # Fields that only one side has do not matter: helpers add some, and conventions leave some out.
     (ID, sent(LOOK), shown(schema(title="Look", strict=True, properties={"city": {"title": "City", **CITY}}))),
     (ID, sent(LOOK), shown({"name": "look", "description": LONG}, {"name": "look", "parameters": {}}), LIBRARY),
     (ID, sent(LOOK), shown({**HEAR, "name": "look", "description": None}, {"name": "look", "description": ""})),
     (ID, sent({"name": "look"}), shown(LOOK), LIBRARY),
     (ID, sent(LOOK), shown(look("city", "unit", "days")), LIBRARY),
-    # Which of several tools of one name is meant, nobody knows; a tool that was not offered is told by its name.
+    # If several tools have one name, it is not known which is meant; a tool that was not offered is reported by name.
     (ID, sent(LOOK, {**HEAR, "name": "look"}), shown({"name": "look", "description": "Looks."}), LIBRARY),
     (ID, sent(LOOK), shown({**HEAR, "name": "smell"}), LIBRARY),
-    # What is masked or cut cannot be compared.
+    # Definitions that are masked or cut cannot be compared.
     (ID, sent(LOOK), shown({**LOOK, "description": "__REDACTED__"}), LIBRARY),
     (ID, sent(LOOK), shown({**LOOK, "description": LONG.replace("a city", "[PLACE]")}), LIBRARY),
     (ID, sent(LOOK), shown({**LOOK, "description": LONG[:40] + "..."}), LIBRARY),

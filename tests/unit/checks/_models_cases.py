@@ -1,4 +1,4 @@
-"""Who was asked and who answered: models, providers, ids."""
+"""Models, providers and ids of the request and the response against those of the span."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (
         "wire/request-model",
         {"request_model": "gpt-4o"},
-        {"request_model": "completions"},  # A segment of the URL, as a deployment is.
+        {"request_model": "completions"},  # It is a segment of the URL, as the name of a deployment is.
     ),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": ABSENT}),
     ("wire/request-model", {"request_model": UNREADABLE}, {"request_model": "gpt-4o"}),

@@ -1,4 +1,4 @@
-"""What tools the model was told to have called: the calls in the messages of the request against those of the span."""
+"""Which tool calls the model was told that it had made: those in the request's messages against those of the span."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ LIBRARY: dict[str, Any] = {"record": {"scope": "team.instrumentation.llm"}}
 
 
 def sent(*calls: dict[str, Any]) -> dict[str, Fact]:
-    """Make the calls that a request tells of."""
+    """Make the tool calls in the messages of a request."""
     parts = [(f"messages[1].tool_calls[{number}]", one["name"]) for number, one in enumerate(calls)]
     return {"input_tool_calls": seen(list(calls), *parts)}
 
 
 def shown(*calls: dict[str, Any]) -> dict[str, Any]:
-    """Make the calls that a span shows."""
+    """Make the tool calls that a span shows."""
     return {"input_tool_calls": list(calls)}
 
 
 def said(text: str, *calls: dict[str, Any]) -> dict[str, Any]:
-    """Make a request that has a text, and calls or none."""
+    """Make a request that has a text, and possibly tool calls."""
     prompt = seen([{"role": "user", "text": text}], ("messages[0].content", text))
     return {"input_messages": prompt, **(sent(*calls) if calls else {"input_tool_calls": ABSENT})}
 
 
-# As `_prompt_cases` has them.
+# The fields of a case are those in `_prompt_cases`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
         ID,
@@ -121,7 +121,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(OSLO, ROME), shown(ROME, OSLO), LIBRARY),
     (ID, sent(OSLO, ROME), shown({**ROME, "id": None}, {**OSLO, "id": None}), LIBRARY),
     (ID, sent({**OSLO, "id": None}), shown(OSLO), LIBRARY),
-    # Some have the calls of a message a second time, in its parts, and some have the arguments in them alone.
+    # Some repeat a message's calls in its parts, and some have the arguments only there.
     (ID, sent(OSLO), shown(OSLO, {**OSLO, "id": None}, {**OSLO, "id": None, "arguments": None}), LIBRARY),
     # A framework has ids of its own, and names that no API allows; an application shows what it likes.
     (ID, sent(OSLO, ROME), shown({**OSLO, "id": "run-1"})),
@@ -129,10 +129,10 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent({**OSLO, "id": "D681PevKs"}), shown(OSLO), LIBRARY),
     (ID, sent({**OSLO, "name": "my_look"}), shown({**OSLO, "name": "my.look"})),
     (ID, sent({**OSLO, "name": "functions_look"}), shown(OSLO)),
-    # A call may be sent as a text.
+    # A call may be sent as text.
     (ID, said("Action: look\nAction Input: {'at': 'Oslo'}"), shown(OSLO), LIBRARY),
     (ID, said("Action: hear", OSLO), shown(OSLO, HEARD), LIBRARY),
-    # What is masked, cut, run by the provider, or kept by the server cannot be compared.
+    # Calls that are masked, cut, run by the provider, or kept by the server cannot be compared.
     (ID, sent(OSLO, ROME), shown(OSLO, {**ROME, "name": "__REDACTED__"}), LIBRARY),
     (ID, sent(OSLO), shown({**OSLO, "arguments": "__REDACTED__"}), LIBRARY),
     (ID, sent(call("look", "call_1", at="Oslo" * 50)), shown({**OSLO, "arguments": '{"at": "OsloOslo...'})),

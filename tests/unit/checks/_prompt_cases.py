@@ -1,4 +1,4 @@
-"""What the model was given: the texts of the request against those of the span."""
+"""The prompt: the texts of the request against those of the span."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
-    # Each API has a form of its own, and frameworks have the name alone.
+    # Each API has a form of its own, and frameworks write the name alone.
     *(
         ("wire/request-tool-choice", {"tool_choice": true}, {"tool_choice": mine})
         for true, mine in (

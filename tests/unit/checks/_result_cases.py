@@ -20,7 +20,7 @@ def _told(said: tuple[tuple[str, ...], ...]) -> list[dict[str, str]]:
 
 
 def sent(*said: tuple[str, ...]) -> dict[str, Fact]:
-    """Make the prompt that was sent, with the results of tools in it."""
+    """Make the prompt that was sent, which may contain results of tools with the ids of their calls."""
     return {"input_messages": seen(_told(said), *[(f"messages[{at}].content", one[1]) for at, one in enumerate(said)])}
 
 
@@ -40,7 +40,7 @@ ITEM: dict[str, Any] = {
     }
 }
 
-# As `_prompt_cases` has them.
+# The fields of a case are those in `_prompt_cases`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
         ID,
@@ -66,10 +66,10 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, TALK, shown(ASKED, OSLO, ROME), LIBRARY),
-    # Some name no call.
+    # Some spans do not name the call that a result answers.
     (ID, TALK, shown(ASKED, OSLO[:2], ROME[:2]), LIBRARY),
     (ID, sent(ASKED, OSLO[:2]), shown(ASKED, OSLO), LIBRARY),
-    # Of results that are the same, as text, as JSON, or as far as a limit has left them, each may be any.
+    # Two results may be the same as text, as JSON, or as far as a limit has left them: then either id may be right.
     (ID, sent(ASKED, OSLO, (*OSLO[:2], "call_2")), shown(ASKED, (*OSLO[:2], "call_2"), OSLO), LIBRARY),
     (
         ID,
@@ -87,11 +87,11 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         shown(ASKED, ("tool", "cold cold...", "call_2"), ("tool", "cold cold...", "call_1")),
         LIBRARY,
     ),
-    # An application may have ids of its own; an item of the Responses API has one beside that of the call.
+    # An application may have ids of its own; an item of the Responses API has an id beside that of its call.
     (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "run-1"))),
     (ID, sent(ASKED, OSLO), shown(ASKED, (*OSLO[:2], "fc_1")), {**LIBRARY, **ITEM}),
     (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "__REDACTED__")), LIBRARY),
-    # Frameworks write ids as an API wants them.
+    # Frameworks rewrite ids into what an API allows.
     (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "call.2")), LIBRARY),
     (ID, sent(ASKED, (*OSLO[:2], "D681PevKs")), shown(ASKED, OSLO), LIBRARY),
 )

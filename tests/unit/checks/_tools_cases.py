@@ -14,7 +14,7 @@ NONE = "the request offers no tools, so that whoever asks why none was called is
 
 
 def tool(name: str | None, kind: str | None = "function") -> dict[str, Any]:
-    """Make a tool."""
+    """Make a tool of a request or a span."""
     return {"name": name, "type": kind}
 
 
@@ -31,7 +31,7 @@ def told(text: str) -> dict[str, Any]:
     return {"tools": ABSENT, "input_messages": seen([{"role": "system", "text": text}], ("messages[0].content", text))}
 
 
-# As `_prompt_cases` has them.
+# The fields of a case are those in `_prompt_cases`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
         ID,
@@ -51,7 +51,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         OTHER,
         LIBRARY,
     ),
-    # One name may end as another does.
+    # A name may end in another tool's whole name.
     (
         ID,
         sent(tool("search"), tool("web_search"), LOOK),
@@ -68,16 +68,16 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(LOOK, HEAR), {"tools": [HEAR, LOOK]}, LIBRARY),
     (ID, sent(LOOK, HEAR), {"tools": [tool("look", None), tool("hear", "tool")]}, LIBRARY),
     (ID, sent(LOOK, HEAR), {"tools": ["look", "hear"]}, LIBRARY),
-    # An application shows what it likes, and not all conventions have a place for what is no function.
+    # An application shows what it likes, and some conventions have a place for functions only.
     (ID, sent(LOOK, HEAR), {"tools": [LOOK]}),
     (ID, sent(LOOK, RUN, SEARCH), {"tools": [LOOK]}, LIBRARY),
     (ID, sent(LOOK, SEARCH), {"tools": [LOOK, SEARCH, tool("web_search", "web_search")]}, LIBRARY),
-    # Names are made of what the API allows; a framework may offer its tools in words.
+    # Names have only characters that the API allows, and a framework may offer its tools in the text of the prompt.
     (ID, sent(tool("math_add")), {"tools": [tool("math.add")]}, LIBRARY),
     (ID, sent(tool("mathAdd"), tool("functions_look")), {"tools": [tool("math_add"), LOOK]}, LIBRARY),
     (ID, told("You may call look(at)."), {"tools": [LOOK]}, LIBRARY),
     (ID, {**told("You may call look(at)."), **sent(HEAR)}, {"tools": [LOOK, HEAR]}, LIBRARY),
-    # What is masked or cut cannot be compared.
+    # Tools that are masked or cut cannot be compared.
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool("__REDACTED__")]}, LIBRARY),
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool(None, None)]}, LIBRARY),
     (ID, sent(LOOK), {}, LIBRARY),

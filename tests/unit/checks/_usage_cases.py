@@ -1,4 +1,4 @@
-"""What it cost: counts of tokens, and cost."""
+"""Usage: counts of tokens and cost of the response against those of the span."""
 
 from __future__ import annotations
 

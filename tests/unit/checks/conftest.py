@@ -1,4 +1,4 @@
-"""Makers of readings and calls, with only what a test says about them; no bytes and no attributes are decoded."""
+"""Fixtures that make readings and calls with only the facts that a test states, decoding no bytes or attributes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WIRE = "cassettes/chat.yaml, interaction 0, exchange 0, response body"
 def make_call() -> Callable[..., Call]:
     """Make one call with one span: `make_call({"input_tokens": 10}, {"input_tokens": 11}, api="messages")`.
 
-    A plain value is a fact that is present; its key is the fact's name, on the span with `gen_ai.` before it.
+    A plain value is a fact that is present; its key is the fact's name, which gets the prefix `gen_ai.` on the span.
     """
 
     def make(
@@ -66,7 +66,7 @@ def make_call() -> Callable[..., Call]:
 
 @pytest.fixture
 def judged(make_call: Callable[..., Call]) -> Judged:
-    """Judge one call with one span by the checks of the family `wire/`: the arguments are those of `make_call`."""
+    """Judge one call with one span by the checks of the family `wire/`; the arguments are those of `make_call`."""
 
     def judged(wire: Facts, span: Facts, **fields: Any) -> list[Finding]:
         found = verify(Evidence(calls=(make_call(wire, span, **fields),)), {}).findings
@@ -121,7 +121,7 @@ def _span(**fields: Any) -> SpanRecord:
 
 @pytest.fixture
 def fires(judged: Judged) -> Callable[..., None]:
-    """Prove that one check fires and no other: id, facts of the wire, of the span, and the lines span, wire and why."""
+    """Prove that one check fires and no other: its id, the facts of wire and span, and the lines span, wire and why."""
 
     def fires(
         check: str, wire: Facts, span: Facts, said: str, true: str, why: str, fields: Any = None, advice: str = ""
@@ -149,7 +149,7 @@ def fires(judged: Judged) -> Callable[..., None]:
 
 @pytest.fixture
 def quiet(judged: Judged) -> Callable[..., None]:
-    """Prove that nothing is found: id (of the check that might), facts of the wire, of the span."""
+    """Prove that nothing is found: the id of the check that might fire, the facts of the wire and of the span."""
 
     def quiet(_check: str, wire: Facts, span: Facts, fields: Any = None) -> None:
         assert judged(wire, span, **(fields or {})) == []

@@ -1,4 +1,4 @@
-"""How far a span can know its call, and how facts are put into words."""
+"""How much of its call a span can know, and how facts are put into words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CRLF_BLOCK = (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n",)
         ({"streaming": True, "truncated": True}, {"chunks": EVENT, "stream_end": StreamEnd.CLOSED}, Extent.BEGUN),
         ({"streaming": True, "truncated": True}, {"chunks": EVENT, "stream_end": StreamEnd.OPEN}, Extent.BEGUN),
         ({"streaming": True}, {"chunks": (), "stream_end": StreamEnd.CLOSED}, Extent.BEGUN),
-        # All that was answered has come, and only the usage was to follow; of two choices one is not all.
+        # The whole answer has come if only the usage was to follow, but not if one of two choices is missing.
         (
             {"streaming": True, "truncated": True, "finish_reasons": ["stop"]},
             {"chunks": EVENT, "stream_end": StreamEnd.CLOSED},
@@ -53,25 +53,25 @@ CRLF_BLOCK = (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n",)
     ],
 )
 def test_extent(make_call: Callable[..., Call], truth: Any, exchange: Any, extent: Extent) -> None:
-    """A span can know all that its client has read; of an end in one block with the rest nobody knows."""
+    """A span can know what its client has read; if the end came in one block with the rest, nobody knows how much."""
     [account] = accounts([make_call(truth, {}, exchange=exchange)])
     assert (account.extent, account.sure) == (extent, True)
 
 
 @pytest.mark.parametrize("fact", [{"finish_reasons": ["stop"]}, {"finish_reason": "stop"}])
 def test_who_states_a_finish_reason_has_seen_the_end(make_call: Callable[..., Call], fact: Any) -> None:
-    """A finish reason comes with the end, so the span's values are judged; what it leaves out is not."""
+    """A finish reason comes at the end: what such a span states is judged, but what it leaves out is not."""
     [account] = accounts([make_call({"streaming": True, "truncated": False}, fact, exchange={"chunks": BLOCK})])
     assert (account.extent, account.sure) == (Extent.WHOLE, False)
 
 
 def test_refused_calls_have_no_account(make_call: Callable[..., Call]) -> None:
-    """What nothing answered is told by replay/unmatched alone."""
+    """A request that nothing answered is reported by `replay/unmatched` alone."""
     assert accounts([make_call({}, {}, exchange={"outcome": Outcome.REFUSED})]) == ()
 
 
 def test_messages_state_their_input_first(judged: Judged) -> None:
-    """When an Anthropic stream is left early, input, cache counts and finish reason are judged, output is not."""
+    """When an Anthropic stream is left early, input and cache counts and finish reason are judged, but not output."""
     wire = {"input_tokens": 60, "cache_read_tokens": 30, "output_tokens": 1, "streaming": True, "truncated": True}
     span = {"input_tokens": 10, "cache_read_tokens": 0, "output_tokens": 9, "finish_reasons": ["stop"]}
     early = {"stream_end": StreamEnd.CLOSED, "chunks": EVENT}
@@ -96,7 +96,7 @@ def test_one_fact_is_one_finding(judged: Judged) -> None:
 
 
 def test_the_text_of_the_design(make_call: Callable[..., Call]) -> None:
-    """The whole report on cached tokens that were left out."""
+    """The whole text of the finding on cached tokens that were left out."""
     parts = (("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), ("cache_read_input_tokens", 30))
     wire = {"input_tokens": Fact(name="input_tokens", value=60, state=State.PRESENT, parts=parts)}
     key = (("gen_ai.usage.input_tokens", 10),)
@@ -133,17 +133,17 @@ def test_the_text_of_the_design(make_call: Callable[..., Call]) -> None:
     ],
 )
 def test_values_are_shown_short(value: Any, text: str) -> None:
-    """Whatever a span or a body holds, one line shows it."""
+    """Any value is shown on one line, cut if it is long."""
     assert shown(value) == text
 
 
 def test_a_number_that_python_refuses_to_write() -> None:
-    """An integer of thousands of digits is told by its size."""
+    """An integer of thousands of digits is shown as its size in bits."""
     assert shown(1 << 20000) == "an integer of 20001 bits"
 
 
 def test_many_places_are_counted() -> None:
-    """Of a fact with many parts the first three keys are named."""
+    """A fact with many parts is shown with its first three keys, and the number of the others."""
     parts = tuple((f"choices[{index}].finish_reason", "stop") for index in range(5))
     fact = Fact(name="finish_reasons", value=["stop"] * 5, state=State.PRESENT, parts=parts)
     keys = "choices[0].finish_reason, choices[1].finish_reason, choices[2].finish_reason and 2 more"
@@ -159,5 +159,5 @@ def test_many_places_are_counted() -> None:
     ],
 )
 def test_errors_in_words(error: Any, text: str) -> None:
-    """An error is told by its status, type, code and message, each once, whatever stands there."""
+    """An error is shown by its status, type, code and message, each once, whatever values they have."""
     assert error_in_words(error) == text

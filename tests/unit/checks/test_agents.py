@@ -1,4 +1,4 @@
-"""Checks on a run as a whole: tool results, tool calls that go round in circles, budgets."""
+"""Checks on a run as a whole: tool results without calls, repeated tool calls, budgets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEATHER = {"name": "get_weather", "arguments": '{"city": "Paris", "unit": "C"}'}
 
 
 def found(exchanges: list[Exchange], **limits: Any) -> list[Finding]:
-    """Return what the checks on agents find."""
+    """Return the findings of the family `agent/`."""
     seen = Evidence(exchanges=tuple(exchanges), calls=pair(exchanges, []), **limits)
     return [finding for finding in verify(seen, {}).findings if finding.check.startswith("agent/")]
 
@@ -67,14 +67,14 @@ ASKED = {"role": "user", "content": "How warm is it?"}
 
 
 def asking(make_exchange: ExchangeMaker, api: str, *steps: Any, **more: Any) -> Exchange:
-    """Make an exchange whose request has these steps as its history."""
+    """Make an exchange whose request has these items as its history."""
     field = "input" if api == "responses" else "messages"
     return make_exchange(path=PATHS[api], body={"model": "m", field: list(steps), **more})
 
 
 @pytest.mark.parametrize("api", list(PATHS))
 def test_a_tool_result_without_its_call(make_exchange: ExchangeMaker, api: str) -> None:
-    """A history from which the assistant's message was cut has a result that answers nothing."""
+    """A history from which the assistant's message was cut has a tool result that answers nothing."""
     [finding] = found([asking(make_exchange, api, ASKED, RESULTS[api])])
     assert finding == Finding(
         check="agent/tool-result-without-call",
@@ -91,7 +91,7 @@ def test_a_tool_result_without_its_call(make_exchange: ExchangeMaker, api: str) 
 
 @pytest.mark.parametrize("api", list(PATHS))
 def test_a_tool_result_after_its_call(make_exchange: ExchangeMaker, api: str) -> None:
-    """A result answers a call that stands before it, not one that stands behind it."""
+    """A result answers a call that stands before it, and not one that stands behind it."""
     assert found([asking(make_exchange, api, ASKED, CALLS[api], RESULTS[api])]) == []
     [finding] = found([asking(make_exchange, api, ASKED, RESULTS[api], CALLS[api])])
     assert dict(finding.details)["found"] == "tool calls in this request: get_weather 'call_1'"
@@ -99,14 +99,14 @@ def test_a_tool_result_after_its_call(make_exchange: ExchangeMaker, api: str) ->
 
 @pytest.mark.parametrize("kept", [{"previous_response_id": "resp_1"}, {"conversation": "conv_1"}])
 def test_a_conversation_that_the_server_keeps(make_exchange: ExchangeMaker, kept: dict[str, str]) -> None:
-    """The call may be in the part that is not sent again."""
+    """If the server keeps the conversation, the call may be in the part that is not sent again."""
     assert found([asking(make_exchange, "responses", ASKED, RESULTS["responses"], **kept)]) == []
     reference = {"type": "item_reference", "id": "fc_1"}
     assert found([asking(make_exchange, "responses", reference, RESULTS["responses"])]) == []
 
 
 def test_a_thread_that_the_server_keeps(make_exchange: ExchangeMaker) -> None:
-    """Anthropic's tool runner sends the new messages only; the request that begins the thread sends all of them."""
+    """Anthropic's tool runner sends only the new messages; the request that begins the thread sends all of them."""
     going_on = {"type": "continue", "previous_message_id": "msg_1"}
     assert found([asking(make_exchange, "messages", RESULTS["messages"], thread=going_on)]) == []
     begun = asking(make_exchange, "messages", ASKED, RESULTS["messages"], thread={"type": "create"})
@@ -114,19 +114,19 @@ def test_a_thread_that_the_server_keeps(make_exchange: ExchangeMaker) -> None:
 
 
 def test_a_result_is_told_once(make_exchange: ExchangeMaker) -> None:
-    """The same history is sent with each call that follows."""
+    """A result without its call is one finding, although the same history is sent with each later call."""
     steps = {"model": "m", "messages": [ASKED, RESULTS["chat"]]}
     assert len(found([make_exchange(index=n, body=steps) for n in range(3)])) == 1
 
 
 def test_the_servers_own_tools(make_exchange: ExchangeMaker) -> None:
-    """A result of a tool that the server ran answers the server's call."""
+    """A tool that the server ran has its call in the history, and its result answers that."""
     calls = {"role": "assistant", "content": [{"type": "server_tool_use", "id": "call_1", "name": "web_search"}]}
     assert found([asking(make_exchange, "messages", ASKED, calls, RESULTS["messages"])]) == []
 
 
 def test_a_compressed_request_is_read(make_exchange: ExchangeMaker) -> None:
-    """What an SDK has compressed is judged as well."""
+    """A request that an SDK has compressed is judged, too."""
     exchange = asking(make_exchange, "chat", ASKED, RESULTS["chat"])
     packed = type(exchange.request)(
         method="POST",
@@ -148,7 +148,7 @@ def past(*ids: str) -> list[Any]:
 
 
 def turns(make_exchange: ExchangeMaker, *arguments: str, **limits: Any) -> list[Finding]:
-    """Judge a run in which each turn asks for one tool call, and brings the result of the one before."""
+    """Judge a run in which each request brings the result of the last tool call, and each answer asks for another."""
     return found(
         [
             make_exchange(
@@ -163,12 +163,12 @@ def turns(make_exchange: ExchangeMaker, *arguments: str, **limits: Any) -> list[
 
 
 def repeats(findings: list[Finding]) -> list[str]:
-    """Return the tool calls that are found to be repeated."""
+    """Return the tool calls that are reported as repeated."""
     return [finding.subject for finding in findings if finding.check == "agent/repeated-tool-call"]
 
 
 def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> None:
-    """The third time is a warning; equal arguments are equal in any order and spacing."""
+    """The third equal call is a warning; arguments are equal in any order and spacing."""
     same = ('{"a": 1, "b": 2}', '{"b":2,"a":1}', '{"a": 1,\n"b": 2}')
     [finding] = [found for found in turns(make_exchange, *same) if found.check == "agent/repeated-tool-call"]
     assert (finding.check, finding.severity, finding.subject) == (
@@ -183,7 +183,7 @@ def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> Non
 
 
 def test_how_often_is_too_often(make_exchange: ExchangeMaker) -> None:
-    """Twice is a second try; other arguments are another call; the limit can be set."""
+    """Two calls are a second try, other arguments make another call, and the limit can be set."""
     assert repeats(turns(make_exchange, "{}", "{}")) == []
     assert repeats(turns(make_exchange, "{}", '{"a": 1}', '{"a": 2}')) == []
     assert repeats(turns(make_exchange, "{}", "{}", tool_repeats=2)) == ["f({})"]
@@ -191,7 +191,7 @@ def test_how_often_is_too_often(make_exchange: ExchangeMaker) -> None:
 
 
 def test_a_batch_is_no_circle(make_exchange: ExchangeMaker) -> None:
-    """Requests that do not know each other's tools ask for structured output, each for its own."""
+    """Requests whose histories do not have each other's tool calls are a batch, as for structured output."""
     batch = [make_exchange(index=n, chunks=answer((f"c{n}", "City", "{}"))) for n in range(5)]
     assert found(batch) == []
     second_try = make_exchange(index=5, body={"model": "m", "messages": past("c0", "c1", "c2")})
@@ -199,7 +199,7 @@ def test_a_batch_is_no_circle(make_exchange: ExchangeMaker) -> None:
 
 
 def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
-    """A history repeats what was answered before: only what no answer of this test has asked for counts, once."""
+    """A history repeats earlier answers: only tool calls that no answer of this test has asked for count, once."""
     first = make_exchange(index=0, chunks=answer(("c0", "f", "{}")))
     second = make_exchange(index=1, body={"model": "m", "messages": past("c0")}, chunks=answer(("c1", "f", "{}")))
     third = make_exchange(index=2, body={"model": "m", "messages": past("c0", "c1")})
@@ -209,12 +209,12 @@ def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
 
 
 def test_choices_are_alternatives(make_exchange: ExchangeMaker) -> None:
-    """What three choices of one answer ask for is asked for once."""
+    """Three choices of one answer that ask for the same call count as one."""
     assert found([make_exchange(chunks=answer(("c", "f", "{}"), choices=3))]) == []
 
 
 def test_calls_that_are_asked_for_together(make_exchange: ExchangeMaker) -> None:
-    """Who rolls three dice asks for three in one answer: that is one round, in an answer and in a history."""
+    """Several equal calls in one answer, as for three dice, are one round, in an answer and in a history."""
     dice = [(f"c{n}", "roll", "{}") for n in range(3)]
     rolled = [{"id": i, "type": "function", "function": {"name": name, "arguments": a}} for i, name, a in dice]
     result = [{"role": "tool", "tool_call_id": i, "content": "6"} for i, _, _ in dice]
@@ -248,7 +248,7 @@ COST = {**TOKENS, "cost": 0.0125}
 def test_over_budget(
     make_exchange: ExchangeMaker, budget: dict[str, float], usage: dict[str, Any], subject: str, used: str, line: str
 ) -> None:
-    """What all calls used together is held against the budget."""
+    """The budget limits what all calls have used together."""
     [finding] = found(spending(make_exchange, usage, usage), budget=budget)
     assert (finding.check, finding.severity, finding.subject) == ("agent/budget", Severity.ERROR, subject)
     assert finding.details[:2] == (
@@ -261,7 +261,7 @@ def test_over_budget(
 
 
 def test_over_budget_by_many_calls(make_exchange: ExchangeMaker) -> None:
-    """The five dearest calls are named, the dearest first; of the others it is said how many they are."""
+    """The finding names the five most expensive calls, the most expensive first, and counts the others."""
     costs = [{**COST, "cost": (number + 1) / 100} for number in range(7)]
     [finding] = found(spending(make_exchange, *costs), budget={"cost": 0.1})
     named = [f"POST /v1/chat/completions  (exchange {number}): 0.0{number + 1} USD" for number in (6, 5, 4, 3, 2)]
@@ -270,12 +270,12 @@ def test_over_budget_by_many_calls(make_exchange: ExchangeMaker) -> None:
 
 @pytest.mark.parametrize("budget", [{"tokens": 3000}, {"cost": 0.025}, {"calls": 2}, {}])
 def test_within_budget(make_exchange: ExchangeMaker, budget: dict[str, float]) -> None:
-    """Who uses just what is allowed stays within the budget."""
+    """A run that uses exactly what is allowed stays within the budget."""
     assert found(spending(make_exchange, COST, COST), budget=budget) == []
 
 
 def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
-    """Where no call says what it cost, a budget would pass whatever happens: that is a finding."""
+    """If no call states its cost, a budget of cost would pass whatever happens, so that is a finding."""
     [finding] = found(spending(make_exchange, TOKENS), budget={"cost": 1})
     assert dict(finding.details)["why"] == ("no call of this test says what it cost: the budget limits nothing")
     assert found(spending(make_exchange, TOKENS, COST), budget={"cost": 1}) == []
@@ -297,14 +297,14 @@ def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
     ],
 )
 def test_limits_without_a_meaning(limits: dict[str, Any], text: str) -> None:
-    """A limit that could never be reached, or always is, is a usage error."""
+    """A limit that can never be reached, or always is, is a usage error."""
     with pytest.raises(UsageError) as caught:
         refuse_limits(**limits)
     assert str(caught.value) == text
 
 
 def test_limits_of_a_block() -> None:
-    """`LLMTrace(budget=, tool_repeats=)` refuses what has no meaning, as the marker does, and keeps the rest."""
+    """`LLMTrace(budget=, tool_repeats=)` refuses the same values as the marker, and keeps the others."""
     trace = LLMTrace(budget={"calls": 1}, tool_repeats=5)
     assert (trace.settings.budget, trace.settings.tool_repeats) == ({"calls": 1}, 5)
     with pytest.raises(UsageError):
@@ -331,7 +331,7 @@ ODD: list[Any] = [
 @pytest.mark.parametrize("api", list(PATHS))
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_hostile_histories_raise_nothing(make_exchange: ExchangeMaker, api: str, odd: Any) -> None:
-    """Whatever stands in a request where tool calls and results should, the rest is judged."""
+    """Whatever values a request has in the place of tool calls and results, the rest is judged."""
     call, result = ({**step, **dict.fromkeys(keys, odd)} for step, keys in _odd_steps(api))
     assert isinstance(found([asking(make_exchange, api, odd, call, result, ASKED)], tool_repeats=2), list)
 

@@ -1,4 +1,4 @@
-"""What was asked for is told by the first attempt, by the last, and by a response that repeats it."""
+"""A span may state the request's values as in the first attempt, in the last, or as the response repeats them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tools(name: str, description: str) -> list[dict[str, str]]:
 LOOKS, STRICT = tools("look", "Looks."), tools("look", "Looks. Strict.")
 
 
-# What the first attempt asked for, what the last one did, what the response repeats, what the span says; the findings.
+# Facts of the first attempt, changes of the last one, facts that the response repeats, the span's fact; the findings.
 CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[str]], ...] = (
     ({"request_model": "small"}, {"request_model": "large"}, {}, fact("request_model", "large"), []),
     ({"request_model": "small"}, {"request_model": "large"}, {}, fact("request_model", "small"), []),
@@ -82,9 +82,10 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[st
 def test_what_was_said_later_is_as_true(
     make_call: MakeCall, case: tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[str]]
 ) -> None:
-    """A fallback asks for something else, and a response says what it was made with, set by the request or not.
+    """A fallback asks for something else, and a response repeats the values it was made with, requested or not.
 
-    Its model is what answered: only OpenInference's one place for all parameters may hold it as the one asked for.
+    The response's model is the one that answered: it counts as the requested one only within OpenInference's one
+    attribute for all parameters.
     """
     asked, again, repeated, said, found = case
     call = make_call(asked, {said.name: said})

@@ -1,4 +1,4 @@
-"""What OpenObserve will show of spans is judged, in the profile that the team names, and only where it names one."""
+"""The `backend/` checks judge how OpenObserve will show spans, in the release profile that the team names, if any."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OPENINFERENCE: dict[str, Any] = {
 
 @pytest.fixture
 def judged(make_span: Make, make_exchange: Make) -> Judge:
-    """Judge a call with its span, which is inside of another, by the checks of the family `backend/`."""
+    """Judge a call whose span is inside another span, by the checks of the family `backend/`."""
 
     def judged(attributes: dict[str, Any], around: dict[str, Any] | None = None, **evidence: Any) -> list[Finding]:
         exchange = make_exchange(span=2, chunks=(json.dumps(REPLY).encode(),))
@@ -69,17 +69,17 @@ SERVER = "OpenObserve 0.92 (v0.92.0 and later, as of August 2026)"
 
 @pytest.mark.parametrize("profile", ["0.70", "0.90", "0.91", "0.92"])
 def test_a_good_span(judged: Judge, profile: str) -> None:
-    """A span that says all of it in OTel GenAI's names is no finding, whatever the releases."""
+    """A span with everything in OTel GenAI's names has no finding in any release."""
     assert judged(GOOD, openobserve=profile) == []
 
 
 def test_who_does_not_use_it_sees_nothing(judged: Judge) -> None:
-    """Without a profile no check of the family looks at anything."""
+    """Without a profile, no check of the family looks at anything."""
     assert judged(SPANS["gate"][0], openobserve=None) == []
 
 
 def test_openinference(judged: Judge) -> None:
-    """Of a right OpenInference span only the provider is missing, which is the server's gap, and no failure."""
+    """A right OpenInference span lacks only the provider, which is the server's gap and so a note, not a failure."""
     expected = f"gen_ai_provider_name is not there: OpenObserve does not read what the span says\n{SERVER}"
     assert said(judged(OPENINFERENCE)) == [("backend/provider", "info", expected)]
 
@@ -122,19 +122,19 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
 
 @pytest.mark.parametrize(("attributes", "expected"), SPANS.values(), ids=SPANS.keys())
 def test_faults_of_a_span(judged: Judge, attributes: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
-    """Each is one finding, with what the server shows."""
+    """Each fault is one finding, with what the server shows."""
     assert said(judged(attributes)) == expected
 
 
 def test_an_overwritten_base_column(judged: Judge) -> None:
-    """Before 0.91 an attribute takes the column itself."""
+    """Before 0.91, an attribute with the name of a base column takes the column's place."""
     found = said(judged({**GOOD, "operation_name": "mine"}, openobserve="0.90"))
     expected = "operation_name is what the attribute operation_name says\nOpenObserve 0.90"
     assert found == [("backend/base-column", "warning", expected)]
 
 
 def test_overwritten_usage(judged: Judge) -> None:
-    """0.91 writes its own count over the one that the client has sent under the very name of the column."""
+    """0.91 overwrites a count that the client sent under the column's own name with its own count."""
     found = said(judged({**GOOD, "llm.token_count.prompt": 20}, openobserve="0.91"))
     shown = "gen_ai_usage_input_tokens = 20\ngen_ai_usage_total_tokens = 25"
     assert found == [("backend/tokens", "warning", f"{shown}\nOpenObserve 0.91 (v0.91.0 to v0.91.5)")]
@@ -150,13 +150,13 @@ def test_a_sum_that_counts_twice(judged: Judge) -> None:
 
 
 def test_a_sum_that_is_told_already(judged: Judge) -> None:
-    """A count on a span that says no more of itself is told once, for all back ends."""
+    """A count on a span that says no more about itself is found by another check, for all back ends."""
     assert judged(GOOD, {"gen_ai.request.max_tokens": 5, "gen_ai.usage.input_tokens": 12}) == []
 
 
 @pytest.mark.parametrize(("hours", "drops"), [(-4, False), (-6, True), (23, False), (25, True)])
 def test_the_time_window(judged: Judge, hours: int, drops: bool) -> None:
-    """Spans that start 5 hours before now or 24 after are dropped by the server."""
+    """The server drops spans that start more than 5 hours before now or more than 24 hours after."""
     found = judged(GOOD, now_ns=NOW - hours * 3600 * 10**9)
     assert [finding.check for finding in found] == ["backend/dropped"] * drops
 
@@ -172,7 +172,7 @@ def test_the_time_window(judged: Judge, hours: int, drops: bool) -> None:
     ],
 )
 def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
-    """Of the columns that the team names it is said which are empty, removed or text; a price is the server's."""
+    """The report says which of the team's named columns are empty, removed or text; the server computes the price."""
     found = judged({**OPENINFERENCE, "gen_ai.system": "openai"}, openobserve_columns=(name,))
     assert [finding.check for finding in found] == expected
 
@@ -188,7 +188,7 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
     ],
 )
 def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) -> None:
-    """What these releases call what others have so is named, or the column that is called most like it."""
+    """The finding suggests the release's own name for a column that other releases call so, or the nearest name."""
     found = judged({**GOOD, "gen_ai.request.max_tokens": 5}, openobserve_columns=(name,))
     assert said(found) == [("backend/empty-column", "warning", f"no span of 2 has it{meant}\nOpenObserve 0.92")]
 
@@ -201,36 +201,36 @@ def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) ->
     ],
 )
 def test_what_has_no_meaning(said: dict[str, Any], error: str) -> None:
-    """A profile that is not known and columns that are no list are refused."""
+    """An unknown profile and columns that are no list are refused."""
     with pytest.raises(UsageError, match=error):
         refuse_backend(**said)
 
 
 def test_keys_are_of_spans(judged: Judge) -> None:
-    """A finding names its span, so that it can be waived with it."""
+    """A finding names its span by the span's key."""
     assert judged(SPANS["gate"][0])[0].span == SpanKey(1, 2)
 
 
 def test_a_number_that_nobody_writes(judged: Judge) -> None:
-    """Python writes no number of that many digits; its finding does without."""
+    """Python refuses to write a number of so many digits; the finding gives its size in bits."""
     (finding,) = judged({**GOOD, "gen_ai.usage.input_tokens": 2**20_000})
     assert finding.check == "backend/tokens"
     assert "gen_ai.usage.input_tokens = an integer of 20001 bits" in dict(finding.details)["span"]
 
 
 def test_an_attribute_that_looks_moved(judged: Judge) -> None:
-    """One that begins with `attr` by itself is no sign that another has lost its column."""
+    """An attribute whose name begins with `attr` is no sign that another one was moved out of its column."""
     assert judged({**GOOD, "kind": "a", "attr.kind": "b"}) == []
 
 
 def test_the_column_of_arrival(judged: Judge) -> None:
-    """The server fills it: no dashboard that names it stays empty."""
+    """A dashboard may name this column, since the server fills it."""
     assert judged(GOOD, openobserve_columns=["_o2_ingest_ts"]) == []
 
 
 @pytest.mark.parametrize("profile", ["0.70", "0.90", "0.91", "0.92"])
 def test_an_attribute_of_the_name_of_a_status(judged: Judge, profile: str) -> None:
-    """The server writes the span's own status over it, in every release."""
+    """The server overwrites such an attribute with the span's own status, in every release."""
     found = said(judged({**GOOD, "status_code": 200}, openobserve=profile))
     lost = f"status_code is the status of the span, and not what the attribute says\nOpenObserve {profile}"
     assert found == [("backend/base-column", "warning", lost)]

@@ -1,4 +1,4 @@
-"""One span of a batch of embeddings, which is sent in several requests, as LlamaIndex and Haystack write it."""
+"""A batch of embeddings that is sent in several requests has one span, as LlamaIndex and Haystack write it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SENT = {"model": "text-embedding-3-small", "input": ["a", "b"]}
 
 
 def embedded(count: int) -> bytes:
-    """Return the body of an answer to so many texts, of two tokens each."""
+    """Return the body of a response to this many texts, of two tokens each."""
     data = [{"object": "embedding", "index": n, "embedding": [0.1, 0.2]} for n in range(count)]
     usage = {"prompt_tokens": 2 * count, "total_tokens": 2 * count}
     return json.dumps({"object": "list", "model": SENT["model"], "data": data, "usage": usage}).encode()
 
 
 def attributes(vectors: int, tokens: int | None) -> dict[str, Any]:
-    """Return what OpenInference writes on a span of embeddings."""
+    """Return the attributes that OpenInference writes on a span of embeddings."""
     written: dict[str, Any] = {"openinference.span.kind": "EMBEDDING", "embedding.model_name": SENT["model"]}
     for number in range(vectors):
         written[f"embedding.embeddings.{number}.embedding.vector"] = (0.1, 0.2)
@@ -34,7 +34,7 @@ def attributes(vectors: int, tokens: int | None) -> dict[str, Any]:
 
 
 def judged(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[Finding]:
-    """Return what is found of structure and against the wire."""
+    """Return the findings of the families `structure/` and `wire/`."""
     paired = match(exchanges, spans)
     seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
     return [one for one in verify(seen, {}).findings if one.check.startswith(("structure/", "wire/"))]
@@ -42,7 +42,7 @@ def judged(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[Finding]:
 
 @pytest.fixture
 def requests(make_exchange: ExchangeMaker) -> list[Exchange]:
-    """Five texts in three requests, all inside span 1."""
+    """Three requests with five texts in all, made inside span 1."""
     return [
         make_exchange(index=n, span=1, path="/v1/embeddings", body=SENT, chunks=(embedded(count),))
         for n, count in enumerate((2, 2, 1))
@@ -62,13 +62,13 @@ def requests(make_exchange: ExchangeMaker) -> list[Exchange]:
 def test_a_batch_is_added_up(
     make_span: SpanMaker, requests: list[Exchange], vectors: int, tokens: int | None, found: list[str]
 ) -> None:
-    """A batch has one span; what it counts is the sum over its requests, and no request lacks a span."""
+    """The one span of a batch has the sum of its requests' counts, and no request lacks a span."""
     spans = [make_span(1, attributes=attributes(vectors, tokens), worker=Worker(1))]
     assert [one.check for one in judged(requests, spans)] == found
 
 
 def test_the_sum_shows_its_parts(make_span: SpanMaker, requests: list[Exchange]) -> None:
-    """A finding says what each request was answered."""
+    """The finding on a sum shows the count of each request, and where it stands."""
     [found] = judged(requests, [make_span(1, attributes=attributes(5, 2))])
     sum_ = "usage.prompt_tokens 4 + usage.prompt_tokens 4 + usage.prompt_tokens 2 = 10"
     places = [f"cassettes/chat.yaml, interaction 0, exchange {n}, response body" for n in range(3)]
@@ -87,7 +87,7 @@ def test_a_batch_that_failed(
 
 
 def test_requests_with_spans_of_their_own_are_no_batch(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span around requests that are told one by one covers them, and tells of none."""
+    """A span around requests that have spans of their own covers them, and describes none."""
     spans = [make_span(1, attributes=attributes(0, None))]
     spans += [make_span(n, parent=1, attributes=attributes(2, 4)) for n in (2, 3)]
     exchanges = [
@@ -97,7 +97,7 @@ def test_requests_with_spans_of_their_own_are_no_batch(make_span: SpanMaker, mak
 
 
 def test_chats_inside_of_one_span_are_no_batch(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Two chats in one LLM span are two calls, of which one has no span."""
+    """Two chats inside one LLM span are two calls, of which one lacks a span."""
     span = make_span(1, attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"})
     found = judged([make_exchange(index=n, span=1) for n in range(2)], [span])
     assert [one.check for one in found] == ["structure/exchange-without-span"]

@@ -1,4 +1,4 @@
-"""One cause, one finding: what follows from another fault of the same span is told with that one."""
+"""One cause, one finding: a fault that follows from another one of the same span is reported in that one's finding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STREAM: Mapping[str, Any] = {
 
 
 def told(findings: list[Finding]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return what was found, and what each explains."""
+    """Return the check of each finding, and the checks that it explains."""
     return [(finding.check, finding.also) for finding in findings]
 
 
@@ -36,7 +36,7 @@ USAGE = {
 
 
 def test_a_total_is_told_with_its_part(judged: Judged) -> None:
-    """The finding on the part names the total, in its own attribute; one waiver is for both."""
+    """The finding on the part shows the total's own attribute, and one waiver hides both."""
     [finding] = judged({**USAGE}, {"output_tokens": 20, "total_tokens": 80})
     assert finding.check == "wire/output-tokens"
     assert finding.details[:4] == (
@@ -76,7 +76,7 @@ def test_a_total_is_told_with_its_part(judged: Judged) -> None:
 def test_a_count_follows_from_its_parts(
     judged: Judged, span: Mapping[str, Any], found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """Only if it is wrong by just as much as they are; a chain of causes ends with the first."""
+    """A count follows only if it is wrong by just as much as its parts; a chain of causes ends at the first."""
     assert told(judged(USAGE, span)) == found
 
 
@@ -99,7 +99,7 @@ def test_a_count_follows_from_its_parts(
 def test_a_model_follows_from_the_requested_one(
     judged: Judged, span: Mapping[str, Any], found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """If it is the same wrong name, or the provider was cut off both."""
+    """The response's model follows if it is the same wrong name, or if both lack the provider."""
     wire = {"request_model": "openai/gpt-4o", "response_model": "openai/gpt-4o-2024"}
     assert told(judged(wire, span)) == found
 
@@ -118,7 +118,7 @@ def test_a_model_follows_from_the_requested_one(
 def test_what_a_span_did_not_wait_for(
     make_call: Callable[..., Call], ended: int | None, found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """Counts and texts that came after its end follow from that; what the first event has fixed does not."""
+    """Counts and texts that came after the span's end follow from its early end; facts of the first event do not."""
     wire = {"streaming": True, "response_id": "1", "output_tokens": 9, "output_texts": ["ab"]}
     span = {"response_id": "2", "output_tokens": 1, "output_texts": ["a"]}
     call = make_call(wire, span, exchange=STREAM, record={"ended": ended})
@@ -126,7 +126,7 @@ def test_what_a_span_did_not_wait_for(
 
 
 def test_a_note_beside_the_span_did_wait(make_call: Callable[..., Call]) -> None:
-    """It was made when the stream was over: a wrong count in it does not follow from the early end of the span."""
+    """A note beside the span was made after the stream, so a wrong count in it has nothing to do with the early end."""
     noted = Fact(name="output_tokens", value=8, state=State.PRESENT, parts=(("n", 8),), where="span 'note'")
     span = {"output_tokens": State.ABSENT}
     call = make_call(
@@ -137,13 +137,13 @@ def test_a_note_beside_the_span_did_wait(make_call: Callable[..., Call]) -> None
 
 
 def test_a_warning_explains_no_error(judged: Judged) -> None:
-    """A cut response that looks complete is an error on its finish reason; the warning is told with it."""
+    """A cut response that looks complete is an error on its finish reason; the warning is reported in that finding."""
     found = judged({"truncated": True, "finish_reasons": []}, {"finish_reasons": ["stop"]})
     assert told(found) == [("wire/finish-reasons", ("wire/cut-stream",))]
 
 
 def test_another_span_explains_nothing(make_call: Callable[..., Call]) -> None:
-    """Each span is put right on its own."""
+    """Findings on different spans do not explain each other, since each span is corrected on its own."""
     one = make_call(USAGE, {"output_tokens": 20})
     other = make_call(USAGE, {"output_tokens": 19, "total_tokens": 80}, record={"key": SpanKey(1, 2), "scope": "other"})
     found = told(list(verify(Evidence(calls=(one, other)), {}).findings))
@@ -151,7 +151,7 @@ def test_another_span_explains_nothing(make_call: Callable[..., Call]) -> None:
 
 
 def test_a_waiver_of_the_cause_hides_what_follows(make_call: Callable[..., Call]) -> None:
-    """And one of what follows hides nothing any more."""
+    """A waiver of the cause hides what follows from it, and a waiver of what follows is unused."""
     evidence = Evidence(calls=(make_call(USAGE, {"output_tokens": 20, "total_tokens": 80}),))
     assert verify(evidence, {"wire/output-tokens": "known"}).findings == ()
     assert told(list(verify(evidence, {"wire/total-tokens": "known"}).findings)) == [

@@ -1,4 +1,4 @@
-"""Each comparison of what a span says with what the wire says: where it fires, and where it must not."""
+"""Each comparison of a span with the wire: where it fires, and where it must not."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, 
 
 @pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
 def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
+    """Other spellings of conventions, facts that the span leaves out, and facts that cannot be known are no fault."""
     quiet(*case)
 
 
 def test_each_comparison_is_proved_both_ways() -> None:
-    """No comparison is without a case where it fires and one where it must not."""
+    """Each comparison has a case where it fires, and a case where it must not."""
     ids = {check.id for check in (*ANSWER, *MODELS, *REQUEST, *USAGE)}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
 
 
 def test_a_limit_and_a_value_that_is_nested_too_deep(judged: Callable[..., list[Finding]]) -> None:
-    """What cannot be cut is compared as it is, and no depth of a model's arguments ends a run."""
+    """A value that cannot be cut is compared as it is, and a model's arguments may be nested to any depth."""
     deep: Any = "x"
     for _ in range(2000):
         deep = [deep]
@@ -70,6 +70,6 @@ def test_a_limit_and_a_value_that_is_nested_too_deep(judged: Callable[..., list[
 
 @pytest.mark.parametrize(("said", "found"), [("chatcmpl-1", []), ("chatcmpl-9", ["wire/response-id"])])
 def test_what_a_limit_has_left_is_compared(judged: Callable[..., list[Finding]], said: str, found: list[str]) -> None:
-    """A span cannot say more than its provider's limit lets it; what it says must be true all the same."""
+    """A span says no more than its provider's limit allows; but what it says must be true."""
     judgement = judged({"response_id": "chatcmpl-123"}, {"response_id": said}, record={"text_limit": 10})
     assert [finding.check for finding in judgement] == found

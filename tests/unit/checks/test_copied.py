@@ -1,4 +1,4 @@
-"""`wire/copied`: what a span copies from a field of the request or the response is what stands there."""
+"""`wire/copied`: an attribute that copies a field of the request or the response has that field's value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIER = "openai.response.service_tier"
 
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: ExchangeMaker) -> Judged:
-    """Judge what a span says of a call, by its exchanges or by what one asks and is answered."""
+    """Judge a span of a call, given by its exchanges, or by the fields of its request and its response."""
 
     def judged(
         said: dict[str, Any],
@@ -44,7 +44,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: ExchangeMaker) -
 
 
 def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Judged) -> None:
-    """What was asked for says nothing of what was given, and billed."""
+    """The tier of the request does not tell which tier served the call and was billed."""
     [finding] = judged({TIER: "flex"}, asked={"service_tier": "flex"}, answered={"service_tier": "default"})
     assert (finding.severity, finding.subject) == ("error", "span 'chat' (app)")
     assert finding.details == (
@@ -72,7 +72,7 @@ def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Jud
 def test_each_attribute(
     judged: Judged, attribute: str, path: str, asked: dict[str, Any], answered: dict[str, Any], right: Any
 ) -> None:
-    """It is held against its own field: what stands there is right, anything else is not."""
+    """Each attribute is compared with its own field: the field's value is right, and any other is wrong."""
     wrong = ("base64",) if isinstance(right, tuple) else "another"
     assert judged({attribute: right}, path=path, asked=asked, answered=answered) == []
     assert len(judged({attribute: wrong}, path=path, asked=asked, answered=answered)) == 1
@@ -91,13 +91,13 @@ def test_each_attribute(
     ids=["no field", "null", "no text", "no text on the span", "queued", "in progress"],
 )
 def test_what_cannot_be_compared(judged: Judged, said: Any, how: dict[str, Any]) -> None:
-    """Where the wire says nothing, or nothing that is settled, and where the span has no text, nothing is judged."""
+    """If the wire has no settled value, or the span has no text, nothing is judged."""
     assert judged({TIER: said}, **how) == []
 
 
 @pytest.mark.parametrize(("said", "found"), [("auto", 0), ("default", 0), ("flex", 1)])
 def test_a_stream_may_say_two_things(judged: Judged, make_exchange: ExchangeMaker, said: str, found: int) -> None:
-    """A response is begun under one tier and served under another: a span may have either, and no third."""
+    """A response may begin under one tier and be served under another: a span may have either, and no third."""
     events = [
         {"type": f"response.{status}", "response": {"id": "r", "status": status, "service_tier": tier}}
         for status, tier in (("in_progress", "auto"), ("completed", "default"))
@@ -115,7 +115,7 @@ def test_a_stream_may_say_two_things(judged: Judged, make_exchange: ExchangeMake
 
 
 def test_an_attempt_that_asked_for_something_else(judged: Judged, make_exchange: ExchangeMaker) -> None:
-    """A fallback asks for another tier in the same call: a span may tell of either attempt."""
+    """A fallback asks for another tier in the same call: a span may describe either attempt."""
     attempts = [
         make_exchange(index=number, span=1, body={"model": "m", "messages": [], "service_tier": tier}, status=status)
         for number, (tier, status) in enumerate((("flex", 429), ("default", 200)))

@@ -1,4 +1,4 @@
-"""The metrics of durations are no longer than the trace, and no shorter than what the client has waited for."""
+"""`metric/duration`: measured durations are no longer than the trace, and no shorter than the client has waited."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def judged(calls: tuple[Call, ...], *points: MetricPoint, **evidence: Any) -> li
 
 @pytest.fixture
 def calls(make_call: Make) -> tuple[Call, ...]:
-    """Two calls, whose spans took 4 and 6 ms of a trace of 50."""
+    """Two calls, whose spans took 4 and 6 ms of a trace of 50 ms."""
     return tuple(
         make_call(READ, {}, record={"key": SpanKey(1, took_ms), "start_ns": at(20), "end_ns": at(20 + took_ms)})
         for took_ms in (4, 6)
@@ -77,14 +77,14 @@ TRACE = ("trace", "lasted 50.000 ms, and with it all that was measured")
     ids=["milliseconds", "no extremes", "one of two", "nanoseconds", "microseconds", "two metrics"],
 )
 def test_another_unit_is_found(calls: tuple[Call, ...], points: list[MetricPoint], metric: str) -> None:
-    """Longer than the trace, and as long as the spans in another unit: one finding a scope."""
+    """A duration longer than the trace that is as long as the spans in another unit is one finding per scope."""
     advice = "record seconds, as the unit says"
     said = ("metric", f"{metric}, and the unit says seconds")
     assert judged(calls, *points) == [finding(said, SPAN, TRACE, SIZE, advice=advice)]
 
 
 def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...]) -> None:
-    """Nobody has subtracted the beginning."""
+    """A value that is a time of day is found: nobody has subtracted the beginning."""
     why = "it is a time of day, or a clock's reading, and no duration: every mean and every percentile is lost"
     metric = ("metric", "1,700,000,000.125 s in 1 measurement")
     wanted = finding(metric, SPAN, TRACE, ("why", why), advice="subtract the beginning from the end")
@@ -92,7 +92,7 @@ def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...]) -> None:
 
 
 def test_what_is_longer_than_the_trace_is_for_information(calls: tuple[Call, ...]) -> None:
-    """It fits no unit: the clock was started too early, or the test has given the code a clock of its own."""
+    """A duration that fits no unit is a note: the clock started too early, or the test gave the code another clock."""
     advice = "see where the clock is started: for each call, when it begins"
     metric = ("metric", "37.000 s in 1 measurement")
     wanted = finding(metric, SPAN, TRACE, SIZE, advice=advice, severity=Severity.INFO)
@@ -133,7 +133,7 @@ def test_what_is_longer_than_the_trace_is_for_information(calls: tuple[Call, ...
     ],
 )
 def test_what_can_be_right_is_not_found(calls: tuple[Call, ...], point: MetricPoint) -> None:
-    """What may have been measured while the trace was open, and what nobody knows the meaning of."""
+    """No finding: the value may have been measured while the trace was open, or it has a meaning that is not known."""
     assert judged(calls, point) == []
 
 
@@ -148,13 +148,13 @@ def test_what_can_be_right_is_not_found(calls: tuple[Call, ...], point: MetricPo
     ids=["clocks were replaced", "travelled forward", "travelled back", "travelled meanwhile"],
 )
 def test_where_the_time_was_moved_nothing_is_too_long(calls: tuple[Call, ...], evidence: dict[str, Any]) -> None:
-    """Whoever reads the time of day has measured what the test made of it."""
+    """If a test has moved the clock, code that reads the time of day measures that, and nothing is too long."""
     assert judged(calls, took(5.7), **evidence) == []
 
 
 @pytest.fixture
 def timed(make_call: Make) -> Callable[..., Call]:
-    """Make a call whose response took 400 ms, in time that is not the machine's."""
+    """Make a call whose response took 400 ms, in made-up time."""
 
     def timed(wire: dict[str, Any] | None = None, *, key: int = 1, ends: float = 410, **exchange: Any) -> Call:
         times = {"timed": True, "offsets": (0.4,), "started_ns": at(5), "ended_ns": at(406), **exchange}
@@ -165,7 +165,7 @@ def timed(make_call: Make) -> Callable[..., Call]:
 
 
 def test_a_duration_without_the_response_is_found(timed: Callable[..., Call]) -> None:
-    """The clock was stopped before the response came, or the unit is smaller than that of the numbers."""
+    """A duration shorter than the response is found: the clock stopped too early, or the unit is too small."""
     details = (
         ("metric", "0.405 ms in 1 measurement"),
         ("wire", f"1 response took 400.000 ms to the end\n{PLACE}"),
@@ -178,7 +178,7 @@ def test_a_duration_without_the_response_is_found(timed: Callable[..., Call]) ->
 
 
 def test_the_shortest_calls_count(timed: Callable[..., Call]) -> None:
-    """Of a call that is not measured the time says nothing, nor does that of one that failed or was not read."""
+    """The shortest calls are the limit, since any call may be unmeasured; failed or unread calls set no limit."""
     longer = timed(key=2, offsets=(0.8,), ended_ns=at(806), ends=810)
     assert judged((timed(), longer), took(0.402), lasted=1.0) == []
     assert judged((timed(), longer), took(0.9, 2), lasted=1.0)
@@ -193,7 +193,7 @@ def test_the_shortest_calls_count(timed: Callable[..., Call]) -> None:
 
 
 def test_a_span_that_is_as_short_tells_it(timed: Callable[..., Call]) -> None:
-    """One cause, one finding: span and metric end with the opening of the stream."""
+    """A span and a metric that both end when the stream opens have one cause, and so are one finding."""
     event = b'data: {"choices": [{"delta": {"content": "word"}}]}\n\n'
     wire = {**READ, "streaming": True}
     short = timed(wire, key=2, ends=6, headers=(("content-type", "text/event-stream"),), chunks=(event,), wanted=(0.0,))

@@ -1,4 +1,4 @@
-"""A span of a call that went wrong tells so, and why."""
+"""The span of a call that went wrong says so, and why."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ MUTE_LINE = "status ERROR without description, error.type or exception event"
 CUT_LINE = "the response ended before it said that it was complete"
 LIMITED_LINE = "429 rate_limit_error 'Slow down'"
 
-# Check, facts of the wire, facts of the span, the span, the exchange; the lines `span`, `wire` and `why`.
+# Check, facts of the wire, facts of the span, fields of the span and of the exchange; the lines `span`, `wire`, `why`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-status", LIMITED, {}, UNSET, {"status": 429}, "status UNSET", f"{LIMITED_LINE}\n{BODY}", NOT_COUNTED),
     ("wire/error-status", {}, {}, {"status": "OK"}, {"status": 500}, "status OK", f"500\n{WHERE}", NOT_COUNTED),
@@ -161,28 +161,28 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
 )
 
-# Check, facts of the wire, facts of the span, the span, the exchange.
+# Check, facts of the wire, facts of the span, fields of the span and of the exchange.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-status", LIMITED, {}, RAISED, {"status": 429}),
     ("wire/error-status", OVERLOADED, {}, SAID, {}),
     ("wire/error-status", {}, {}, {"status": "ERROR", "attributes": {"error.type": "ReadTimeout"}}, TIMEOUT),
-    # On a success the application may have raised by itself; OK and UNSET are both right.
+    # After a success the application may have raised by itself; OK and UNSET are both right.
     ("wire/error-status", {"truncated": False}, {}, MUTE, {}),
     ("wire/error-status", {"truncated": False}, {}, {"status": "OK"}, {}),
     ("wire/error-status", {"truncated": False}, {}, UNSET, {}),
     # The application cancelled its own task, or left its own generator.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "failure": "CancelledError: "}),
-    # An SDK that had all of it drained its connection for the next call.
+    # An SDK that had read all of the stream drained its connection for the next call.
     ("wire/error-status", {"truncated": False, **STREAM}, {}, UNSET, DONE),
-    # The application could not parse something of its own, or the stream was not given up for the event.
+    # The application could not parse a text of its own, or the client did not stop at the event.
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": '{"answer": '}),
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": " "}),
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": None}),
-    # Nobody asked; replay/unmatched tells of it.
+    # No call was made: `replay/unmatched` reports it.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "outcome": Outcome.REFUSED}),
-    # An open span is told of by structure/span-never-ended.
+    # A span that is open is reported by `structure/span-never-ended`.
     ("wire/error-status", LIMITED, {}, {"ended": None}, {"status": 429}),
-    # The error stands in one block with events after which the application may have stopped.
+    # The error is in one block with the events after which the application may have stopped.
     (
         "wire/error-status",
         {**OVERLOADED, "truncated": False, **STREAM},
@@ -193,7 +193,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-reason", LIMITED, {}, SAID, {"status": 429}),
     ("wire/error-reason", LIMITED, {}, RAISED, {"status": 429}),
     ("wire/error-reason", LIMITED, {}, {"status": "ERROR", "attributes": {"error.type": "429"}}, {"status": 429}),
-    ("wire/error-type", LIMITED, {}, RAISED, {"status": 429}),  # A convention without the attribute.
+    ("wire/error-type", LIMITED, {}, RAISED, {"status": 429}),  # The convention has no such attribute.
     ("wire/error-type", LIMITED, {"error_type": State.ABSENT}, RAISED, {"status": 429}),  # A wrapper written by hand.
     ("wire/error-type", LIMITED, {"error_type": "RateLimitError"}, RAISED, {"status": 429}),
     ("wire/error-code", LIMITED, {"error_type": "429"}, RAISED, {"status": 429}),
@@ -221,20 +221,20 @@ def test_a_fault_is_found_and_told(judged: Judged, case: tuple[Any, ...]) -> Non
 
 @pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
 def test_what_is_told_or_cannot_be_known_is_no_fault(judged: Judged, case: tuple[Any, ...]) -> None:
-    """A failure that the span tells, a success in either status, and what nobody can prove is not found."""
+    """A failure that the span reports, a success with either status, and what cannot be proved are no fault."""
     _, wire, span, record, exchange = case
     assert judged(wire, span, record=record, exchange=exchange) == []
 
 
 def test_each_check_is_proved_both_ways() -> None:
-    """No check is without a case where it fires and one where it must not."""
+    """Each check has a case where it fires, and a case where it must not."""
     ids = {check.id for check in CHECKS}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
 
 
 def test_success_numbers_on_a_failure_are_invented(judged: Judged) -> None:
-    """Of a call that failed, usage, finish reason, model and id can only have been made up: each is a finding."""
+    """Usage, finish reason, model and id on the span of a failed call must be made up, and each is a finding."""
     facts = ("response_id", "response_model", "input_tokens", "output_tokens", "total_tokens", "finish_reasons")
     wire = {**LIMITED, "request_model": "gpt-4o", **dict.fromkeys(facts, State.ABSENT)}
     span = {
@@ -257,7 +257,7 @@ def test_success_numbers_on_a_failure_are_invented(judged: Judged) -> None:
 
 
 def test_only_the_last_attempt_counts(make_call: Callable[..., Any], judged: Judged) -> None:
-    """A call that was retried with success has not failed."""
+    """A call that succeeded at a later attempt has not failed."""
     first, last = make_call(LIMITED, {}, exchange={"status": 429}), make_call({"truncated": False}, {})
     retried = dataclasses.replace(
         last, exchanges=(*first.exchanges, *last.exchanges), truths=(*first.truths, *last.truths)

@@ -1,4 +1,4 @@
-"""What events say of an answer is held against the wire as what the span itself says."""
+"""The answer in events is compared with the wire, like the answer on the span itself."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def judged(
 
 
 def event(text: str) -> dict[str, Any]:
-    """Return the body of the event of a choice."""
+    """Return the body of a choice's event."""
     return {"body": {**CHOICE, "message": {"role": "assistant", "content": text}}}
 
 
 def test_an_event_that_tells_the_truth(judged: Callable[..., list[Finding]]) -> None:
-    """It is no finding, and neither is one of a span that tells of no call."""
+    """A true event has no finding, and neither has an event whose span is of no call."""
     assert judged("gen_ai.choice", **event("It is cold.")) == []
     assert judged("gen_ai.choice", span=7, **event("It is")) == []
 
 
 def test_an_event_that_lost_a_chunk(judged: Callable[..., list[Finding]]) -> None:
-    """The finding is the span's, and names the event."""
+    """The finding is about the span, and names the event."""
     messages = [{"role": "assistant", "parts": [{"type": "text", "content": "It is"}], "finish_reason": "stop"}]
     for name, said, key in (
         ("gen_ai.choice", event("It is"), "event gen_ai.choice[*].message.content"),
@@ -63,6 +63,6 @@ def test_an_event_that_lost_a_chunk(judged: Callable[..., list[Finding]]) -> Non
 
 
 def test_a_count_on_an_event_is_on_no_span(judged: Callable[..., list[Finding]]) -> None:
-    """Sums over spans do not have it."""
+    """A count that is only on an event is in no sum over spans, so the span is reported as lacking it."""
     usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.output.messages": "[]"}
     assert [found.check for found in judged(DETAILS, on_span=LLM, attributes=usage)] == ["wire/usage-missing"]

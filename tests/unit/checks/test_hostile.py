@@ -1,4 +1,4 @@
-"""Whatever a span or a body states, the checks judge it and do not raise."""
+"""Whatever values a span or a body has, the checks judge them and do not raise."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PROMPT = {
     "input_messages": [{"role": "user", "text": "Hi"}],
     "input_tool_calls": [{"id": "c", "name": "look", "arguments": {"x": 1}}],
 }
-# What the wire reads has its type, by contract; what stands in it may be anything of that type.
+# By contract a fact of the wire has its own type; within that type it may be anything.
 SOUND = FACTS.map(
     lambda facts: {
         name: PROMPT.get(name, value)
@@ -54,7 +54,7 @@ SOUND = FACTS.map(
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wire=SOUND, span=FACTS, api=st.sampled_from(["chat", "messages", "responses"]))
 def test_no_value_makes_a_check_raise(make_call: Any, wire: Any, span: Any, api: str) -> None:
-    """House styles may state anything: each check `wire/...` ends with a verdict, and its text is written."""
+    """A house style may state any values: each check `wire/...` comes to a verdict, and its text can be written."""
     evidence = Evidence(calls=(make_call(wire, span, api=api),))
     for check in CHECKS:
         if check.id.startswith("wire/"):

@@ -1,4 +1,4 @@
-"""Spans write what was sent in forms of their own; what they show is the same prompt, or one that was never sent."""
+"""Spans write the prompt in forms of their own; each form is read as the same prompt, and another prompt is found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHECKS = ("wire/input-", "wire/request-tools")
 
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
-    """Judge what a span and events say of the prompt of a call: what the span says, and the wire, of each finding."""
+    """Judge what a span and events show of a call's prompt; return the lines `span` and `wire` of each finding."""
 
     def judged(
         api: str, asked: dict[str, Any], said: dict[str, Any], *logs: LogRecord, **fields: Any
@@ -43,18 +43,18 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
 
 
 def user(content: Any) -> dict[str, Any]:
-    """Make a message of the user's."""
+    """Make a message of the user."""
     return {"role": "user", "content": content}
 
 
 def genai(*messages: tuple[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Write messages as OTel GenAI has them."""
+    """Write messages as OTel GenAI writes them."""
     said = [{"role": role, "parts": parts} for role, parts in messages]
     return {**ALIKE, "gen_ai.input.messages": json.dumps(said)}
 
 
 def flat(*messages: tuple[str, str]) -> dict[str, Any]:
-    """Write messages as OpenInference has them."""
+    """Write messages as OpenInference writes them."""
     prefix = "llm.input_messages"
     found = dict(FLAT)
     for number, (role, text) in enumerate(messages):
@@ -63,7 +63,7 @@ def flat(*messages: tuple[str, str]) -> dict[str, Any]:
 
 
 def flattened(*messages: tuple[str, str]) -> dict[str, Any]:
-    """Write messages as OpenLLMetry had them."""
+    """Write messages as OpenLLMetry wrote them."""
     found: dict[str, Any] = {"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"}
     for number, (role, text) in enumerate(messages):
         found |= {f"gen_ai.prompt.{number}.role": role, f"gen_ai.prompt.{number}.content": text}
@@ -71,12 +71,12 @@ def flattened(*messages: tuple[str, str]) -> dict[str, Any]:
 
 
 def text(said: str) -> dict[str, Any]:
-    """Make a part of a message as OTel GenAI has it."""
+    """Make a part of a message in OTel GenAI's form."""
     return {"type": "text", "content": said}
 
 
 def answer(response: Any) -> dict[str, Any]:
-    """Make a tool's result as OTel GenAI has it."""
+    """Make a tool's result in OTel GenAI's form."""
     return {"type": "tool_call_response", "id": CALL["id"], "response": response}
 
 
@@ -90,7 +90,7 @@ REFUSED = {"role": "assistant", "refusal": "I won't."}
 
 
 def results(*contents: Any) -> dict[str, Any]:
-    """Make a user's message with the results of tools, as Anthropic's API has them."""
+    """Make a user's message with results of tools, in the form of Anthropic's API."""
     return user([{"type": "tool_result", "tool_use_id": CALL["id"], "content": content} for content in contents])
 
 
@@ -206,7 +206,7 @@ def results(*contents: Any) -> dict[str, Any]:
     ],
 )
 def test_the_same_prompt(judged: Judged, api: str, asked: dict[str, Any], said: dict[str, Any]) -> None:
-    """Parts as JSON, JSON as what it holds, and what was sent in another place are no prompt of another."""
+    """Parts written as JSON, JSON that was parsed, and texts shown in another place are the same prompt."""
     assert judged(api, asked, said) == []
 
 
@@ -267,12 +267,12 @@ def test_the_same_prompt(judged: Judged, api: str, asked: dict[str, Any], said: 
 def test_another_prompt(
     judged: Judged, api: str, asked: dict[str, Any], said: dict[str, Any], span: str, wire: str
 ) -> None:
-    """In whichever form: what was not sent is told, and what is missing; of many the first."""
+    """A text that was not sent, or is missing, is found in each form; of many missing texts the first are shown."""
     assert judged(api, asked, said) == [(span, wire)]
 
 
 def test_what_a_limit_has_cut_is_not_judged(judged: Judged) -> None:
-    """JSON that is cut has no parts to read, and nobody knows what stood behind it; nor is the rest of it missing."""
+    """JSON that was cut has no parts to read, and what stood behind the cut is not known, so it is not missing."""
     long = [{"type": "text", "text": "sun " * 20}]
     messages = {"messages": [results(long), user("Well?")]}
     assert judged("messages", messages, flat(("tool", json.dumps(long)[:50]), ("user", "Well?")), text_limit=50) == []
@@ -288,7 +288,7 @@ def test_what_a_limit_has_cut_is_not_judged(judged: Judged) -> None:
 def test_attributes_that_were_dropped(
     judged: Judged, make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
 ) -> None:
-    """A long conversation has more attributes than a span keeps: the reader is told which limit to raise."""
+    """If a long conversation has more attributes than a span keeps, the advice names the limit to raise."""
     span = make_span(1, scope="team.instrumentation", attributes=flat(("user", "b")), dropped=Dropped(attributes=2))
     exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
     paired = match([exchange], [span])
@@ -299,12 +299,12 @@ def test_attributes_that_were_dropped(
 
 
 def event(name: str, **said: Any) -> LogRecord:
-    """Make an event of the span."""
+    """Make an event of span 1."""
     return LogRecord(scope="app", event_name=name, span=SpanKey(1, 1), **said)
 
 
 def test_a_prompt_in_events(judged: Judged) -> None:
-    """With content in events, and none on spans, it is the events that have to show what was sent."""
+    """If content is in events and not on spans, the events have to show what was sent."""
     asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
     given = [{"role": "user", "parts": [text("Hi")]}]
     instructions = {"gen_ai.system_instructions": json.dumps([text("Be brief.")])}
@@ -320,7 +320,7 @@ def test_a_prompt_in_events(judged: Judged) -> None:
 
 
 def test_a_prompt_in_events_of_one_message_each(judged: Judged) -> None:
-    """So it was before semconv 1.37: each message has an event, in the order in which they are emitted."""
+    """Before semconv 1.37 each message had an event, in the order in which they are emitted."""
     asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
     events = [
         event("gen_ai.system.message", body={"content": "Be brief."}),
@@ -333,7 +333,7 @@ def test_a_prompt_in_events_of_one_message_each(judged: Judged) -> None:
 
 
 def test_a_prompt_in_events_of_the_span(judged: Judged) -> None:
-    """Some have the same events on the span, and both where they are emitted beside it as well."""
+    """Some instrumentations write the same events on the span; if they also emit them beside it, both are judged."""
     asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
     system = SpanEvent(name="gen_ai.system.message", time_ns=0, attributes={"content": '[{"text": "Be brief."}]'})
     users = SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": '[{"text": "Hi"}]'})
@@ -349,7 +349,7 @@ def test_a_prompt_in_events_of_the_span(judged: Judged) -> None:
 
 
 def test_a_prompt_of_a_round_length(judged: Judged) -> None:
-    """What has the length of some limit is whole all the same if it is JSON to its end: what it lacks is told."""
+    """A text as long as some limit is whole if it is JSON to its end, so what it lacks is found."""
     written = json.dumps([{"role": "user", "parts": [text("Hi")]}])
     said = {**ALIKE, "gen_ai.input.messages": "[" + " " * (200 - len(written)) + written[1:]}
     asked = {"messages": [user("Hi"), user("Go on")]}
@@ -358,7 +358,7 @@ def test_a_prompt_of_a_round_length(judged: Judged) -> None:
 
 
 def test_another_text_behind_one_that_was_cut(judged: Judged) -> None:
-    """What a limit has cut excuses itself alone: a text that was never sent is told all the same."""
+    """A text that was cut by a limit excuses only itself: another text that was never sent is found."""
     long = [{"type": "text", "text": "sun " * 20}]
     said = flat(("tool", json.dumps(long)[:50]), ("user", "What?"))
     assert judged("messages", {"messages": [results(long), user("Well?")]}, said, text_limit=50) == [
@@ -384,12 +384,12 @@ STEP = "Calling tools:\n[{'id': 'call_1', 'function': {'name': 'look', 'argument
     ],
 )
 def test_a_call_in_another_form(judged: Judged, api: str, asked: dict[str, Any], call: dict[str, Any]) -> None:
-    """Frameworks write calls into texts, and name those of the Responses API by the item or by the call."""
+    """Frameworks write calls into texts, and name calls of the Responses API by the item's id or the call's."""
     assert judged(api, asked, genai(("assistant", [call]))) == []
 
 
 def test_a_call_that_was_never_made(judged: Judged) -> None:
-    """What is neither among the calls nor in a text is told, with what the request has in its place."""
+    """A call that is in neither the request's calls nor a text is found; the finding shows the call in its place."""
     said = genai(("assistant", [{**ASKED_FOR, "id": "call_1", "arguments": {"at": "Rome"}}]))
     shown = "gen_ai.input.messages[*].parts[tool_call]: look called with {'at': 'Rome'}"
     assert judged("responses", {"input": [ITEM]}, said) == [(shown, "input[0]: look called with {'at': 'Oslo'}")]
@@ -397,7 +397,7 @@ def test_a_call_that_was_never_made(judged: Judged) -> None:
 
 
 def test_a_call_in_an_event(judged: Judged) -> None:
-    """An event of a message of the assistant's has its tool calls."""
+    """The event of an assistant's message has its tool calls."""
     turn = {"role": "assistant", "tool_calls": [CALL]}
     asked = {"messages": [user("Hi"), turn]}
     events = [
@@ -412,7 +412,7 @@ def test_a_call_in_an_event(judged: Judged) -> None:
 
 
 def test_what_stands_in_two_places(judged: Judged) -> None:
-    """Calls of which some are on the span and others in its events, and tools in two attributes, are all there."""
+    """Calls that stand partly on the span and partly in its events, or tools in two attributes, are all found."""
     other = {**CALL, "id": "d"}
     asked = {"messages": [{"role": "assistant", "tool_calls": [CALL, other]}]}
     said = genai(("assistant", [{"type": "tool_call", "id": "c", "name": "look", "arguments": {}}]))
@@ -429,7 +429,7 @@ def test_what_stands_in_two_places(judged: Judged) -> None:
 
 
 def test_many_calls_without_ids(judged: Judged) -> None:
-    """Each is found where it stands, without a look at all the others (2,000 calls, each twice, in another order)."""
+    """Each of 2,000 calls, each twice and in another order, is found without a search through all the others."""
     calls = [{"function": {"name": "look", "arguments": json.dumps({"at": number})}} for number in range(2000)]
     parts = [{"type": "tool_call", "name": "look", "arguments": {"at": number}} for number in range(2000)]
     asked = {"messages": [{"role": "assistant", "tool_calls": calls}]}

@@ -28,7 +28,7 @@ RAG: Texts = [("system", "Use the context."), ("user", "Context:\nIt snows.\n\nQ
 
 @pytest.fixture
 def told(judged: Judged) -> Told:
-    """Say what is found, in lines: `told(sent, shown)`, each a list of who says what."""
+    """Return the findings as lines: `told(sent, shown)`, each a list of pairs of a role and a text."""
 
     def told(
         sent: Texts, shown: Texts, *, scope: str = "shop.llm", api: str = "chat", keys: list[str] | None = None
@@ -72,7 +72,7 @@ def _fact(texts: Texts, parts: tuple[tuple[str, Any], ...]) -> Fact:
     ],
 )
 def test_an_application_may_show_a_part(told: Told, sent: Texts, shown: Texts) -> None:
-    """Whoever writes a span by hand decides what is worth to be seen, and the newest is no error."""
+    """Whoever writes a span by hand may show the last messages alone, or the instructions alone."""
     assert told(sent, shown) == []
 
 
@@ -90,7 +90,7 @@ def test_an_application_may_show_a_part(told: Told, sent: Texts, shown: Texts) -
     ids=["an older question", "a list with a gap", "a list without the newest"],
 )
 def test_a_stale_prompt_or_a_list_with_a_gap_is_told(told: Told, sent: Texts, shown: Texts, said: str) -> None:
-    """A newer question than all that is shown makes it stale; something before and behind makes it a list."""
+    """A span is out of date if a newer question was sent; with texts before and behind the gap it is a list."""
     assert told(sent, shown) == [f"gen_ai.input.messages: {said}, which the span lacks"]
 
 
@@ -117,12 +117,12 @@ def result(*found: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_parts_may_be_bedrocks(told: Told, shown: Texts) -> None:
-    """Strands has its messages in the form of Bedrock's Converse API, whichever model it asks."""
+    """Strands writes messages in the form of Bedrock's Converse API, whichever model it calls."""
     assert told(RESULTS, shown, scope=LIBRARY) == []
 
 
 def test_another_text_in_bedrocks_parts_is_told(told: Told) -> None:
-    """As in any other form."""
+    """A wrong text is found in Bedrock's form as in any other."""
     shown = [("user", blocks({"text": LAST[1]})), ("tool", blocks(result({"text": "23 degrees"})))]
     assert told(RESULTS[:2], shown, scope=LIBRARY) == [
         "gen_ai.input.messages: '23 degrees' / messages[1].content: '22 degrees', different from character 2 on"
@@ -131,7 +131,7 @@ def test_another_text_in_bedrocks_parts_is_told(told: Told) -> None:
 
 @pytest.mark.parametrize("shown", [[LAST], [FIRST, ANSWER, LAST]], ids=["the last message", "no instructions"])
 def test_a_library_shows_all(told: Told, shown: Texts) -> None:
-    """An instrumentation leaves nothing out on purpose."""
+    """An instrumentation leaves nothing out on purpose, so any missing text is a finding."""
     said = "messages[0].content: 'Be brief, and kind.', which the span lacks"
     assert told(CHAT, shown, scope=LIBRARY) == [f"gen_ai.input.messages: {len(shown)} of 4 texts / {said}"]
 
@@ -142,13 +142,13 @@ def test_a_library_shows_all(told: Told, shown: Texts) -> None:
     ids=["the question that went into a template", "the conversation as one text"],
 )
 def test_a_plain_text_need_not_be_a_message(told: Told, shown: str) -> None:
-    """Nothing says that a plain text is a message: it may have gone into one, or be made of all."""
+    """A text without a role may be part of a message, or show the whole conversation."""
     assert told(RAG, [(None, shown)]) == []
 
 
 @pytest.mark.parametrize("role", [None, "user"], ids=["a plain text", "a message"])
 def test_a_text_that_was_never_sent_is_told(told: Told, role: str | None) -> None:
-    """A template that was not filled in is nothing that the model has read."""
+    """A template that was not filled in is nothing that the model has read, and so it is a finding."""
     [said] = told(RAG, [(role, "Context:\n{found}\n\nQuestion: {question}")])
     assert said.startswith("gen_ai.input.messages: ")
 
@@ -163,7 +163,7 @@ def test_a_text_that_was_never_sent_is_told(told: Told, role: str | None) -> Non
     ids=["as a message", "by a library", "cut within a word"],
 )
 def test_a_part_of_a_message_is_told(told: Told, role: str | None, scope: str, text: str) -> None:
-    """A message that is shown is to be the one that was sent; and what is cut within a word is no question."""
+    """A message, or what a library shows, must be the whole text; and a text cut within a word is no question."""
     assert len(told(RAG, [(role, text)], scope=scope)) == 1
 
 
@@ -171,7 +171,7 @@ def test_a_part_of_a_message_is_told(told: Told, role: str | None, scope: str, t
 
 
 def test_texts_may_be_joined_before_they_are_sent(told: Told) -> None:
-    """LlamaIndex joins the parts of a message, smolagents messages of one role; the same text may come again."""
+    """LlamaIndex joins the parts of a message, smolagents messages of one role; the same text may occur again."""
     sent: Texts = [("user", "New task"), ("user", "Error: once\nNew task"), ("user", "Error: once\nError: once")]
     apart: Texts = [("user", text) for text in ("New task", "Error: once", "New task", "Error: once", "Error: once")]
     assert told(sent, apart, scope=LIBRARY) == []
@@ -197,12 +197,12 @@ def test_a_tools_result_may_be_wrapped(told: Told, sent: list[str], shown: str) 
 
 @pytest.mark.parametrize("shown", ["22", "2 degrees", "[22]"], ids=["the beginning", "the end", "a list of others"])
 def test_another_result_of_a_tool_is_told(told: Told, shown: str) -> None:
-    """What stands in a result as whole words may have been wrapped; what a result begins with has been cut."""
+    """A part of a result may have been wrapped if it stands there as whole words; at the beginning, it was cut."""
     assert len(told([FIRST, TOOL], [FIRST, ("tool", shown)])) == 1
 
 
 def test_a_role_may_be_adapted_to_an_api(told: Told) -> None:
-    """Anthropic's API has no system's message among the others: LiteLLM makes it the user's, and announces it."""
+    """Anthropic's API has no system message among the others: LiteLLM sends it as the user's, and announces it."""
     sent: Texts = [FIRST, ("user", "Operator note:"), ("user", "Be kind.")]
     keys = [f"messages[0].content[{number}].text" for number in range(3)]
     shown: Texts = [FIRST, ("system", "Be kind.")]
@@ -213,7 +213,7 @@ def test_a_role_may_be_adapted_to_an_api(told: Told) -> None:
 
 
 def test_thoughts_of_before_are_no_message(told: Told) -> None:
-    """A framework may send what a model thought before as a text, and show it as a thought."""
+    """A framework may send an earlier thought of the model as a text, and show it as a thought."""
     thought = ("assistant", "<think>\nHm.\n</think>")
     assert told([FIRST, thought, ANSWER], [FIRST, ANSWER]) == []
     assert told([FIRST, thought, ANSWER], [FIRST, ANSWER], scope=LIBRARY) == []

@@ -1,4 +1,4 @@
-"""Whatever a house style takes for the prompt is compared, or not judged; nothing raises."""
+"""Whatever an attribute of a house style holds as the prompt, it is compared or not judged; nothing raises."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SAID: st.SearchStrategy[Any] = VALUES | st.fixed_dictionaries(
 @given(value=VALUES | st.lists(SAID, max_size=4))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_of_a_span_makes_the_check_raise(judged: Judged, value: Any) -> None:
-    """At most it is found to be another prompt."""
+    """At most, the value is reported as another prompt."""
     found = judged(SENT, {"input_messages": value})
     assert {one.check for one in found} <= {"wire/input-messages"}
 
 
 @pytest.mark.parametrize("value", [["Hi", "[1]"], [{"text": "Hi"}, {"role": 7, "text": "[1]"}], [None, "Hi", "[1]"]])
 def test_texts_without_a_speaker(judged: Judged, value: list[Any]) -> None:
-    """A house style may have the texts alone."""
+    """A house style may show the texts alone, without roles or with roles that mean nothing."""
     assert judged(SENT, {"input_messages": value}) == []

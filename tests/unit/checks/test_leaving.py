@@ -1,4 +1,4 @@
-"""A stream that was stopped, cancelled or cut is told of as that."""
+"""A stream that was stopped, cancelled or cut is reported as what it is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PLACED = f"message.usage.output_tokens = 1, the placeholder of the first event; 
 SEVEN = "gen_ai.output_tokens = 7"
 UNCOUNTED = f"no count of output tokens came before the reader left\n{BODY}"
 
-# Check, facts of the wire, facts of the span, the span, the exchange, the API; the lines `span` and `wire`.
+# Check, facts of wire and span, fields of span and exchange, the API; the lines `span` and `wire`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/partial-usage", BEGUN, {"output_tokens": 1}, {}, LEFT, "messages", "gen_ai.output_tokens = 1", PLACED),
     (
@@ -58,7 +58,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     ("stream/partial-usage", FAILED, {"total_tokens": 41}, SAID, {}, "messages", "gen_ai.total_tokens = 41", PLACED),
     ("stream/partial-usage", BEGUN, {"total_tokens": 41}, {}, OPEN, "messages", "gen_ai.total_tokens = 41", PLACED),
-    # An event that is no JSON, at which the SDK raised.
+    # The SDK raised at an event that is no JSON.
     (
         "stream/partial-usage",
         {**BEGUN, "output_tokens": UNREAD},
@@ -122,7 +122,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
 )
 
-# Check, facts of the wire, facts of the span, the span, the exchange, the API.
+# Check, facts of wire and span, fields of span and exchange, the API.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/partial-usage", BEGUN, {"input_tokens": 40}, {}, LEFT, "messages"),
     ("stream/partial-usage", BEGUN, {"output_tokens": 0}, {}, LEFT, "messages"),
@@ -138,20 +138,20 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         LEFT,
         "messages",
     ),
-    # The last of counts that a server gives as it goes.
+    # A server that counts as it goes gave this count last.
     ("stream/partial-usage", {**BEGUN, "output_tokens": COUNT}, {"output_tokens": 1}, {}, LEFT, "messages"),
-    # An error after the count had come, and one instead of a stream.
+    # An error came after the count, or in place of a stream.
     ("stream/partial-usage", {**FAILED, "output_tokens": COUNT}, {"output_tokens": 1}, SAID, {}, "messages"),
     ("stream/partial-usage", {**FAILED, "streaming": False}, {"output_tokens": 1}, SAID, {}, "messages"),
     ("stream/partial-usage", {**STREAM, "output_tokens": 3}, {"output_tokens": 3}, {}, LEFT, "chat"),
     ("stream/cancelled", STREAM, {}, {"status": "UNSET"}, CANCELLED, "chat"),
     ("stream/cancelled", STREAM, {}, {"status": "ERROR", "status_description": "CancelledError"}, CANCELLED, "chat"),
-    ("stream/cancelled", DONE, {}, OK, CANCELLED, "chat"),  # All of it had been read.
+    ("stream/cancelled", DONE, {}, OK, CANCELLED, "chat"),  # The whole stream had been read.
     ("stream/cancelled", STREAM, {}, {**OK, "ended": None}, CANCELLED, "chat"),
     ("stream/cancelled", STREAM, {}, OK, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, OK, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, {"status": "UNSET"}, LEFT, "chat"),
-    # The convention's own word for it, and the application's own exception.
+    # The convention's own value for other errors, and an exception of the application.
     ("stream/stopped-early", STREAM, {}, {"status": "ERROR", "attributes": {"error.type": "_OTHER"}}, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, {"status": "ERROR", "status_description": "ValueError: 3"}, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, CLOSED_BY, CANCELLED, "chat"),
@@ -162,7 +162,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
 
 @pytest.fixture
 def found(make_call: Callable[..., Call]) -> Callable[..., list[Finding]]:
-    """Judge one call by the checks of this family."""
+    """Judge one call by the checks of the family `stream/`."""
 
     def found(wire: Any, span: Any, record: Any, exchange: Any, api: str) -> list[Finding]:
         call = make_call(wire, span, record=record, exchange=exchange, api=api)
@@ -173,7 +173,7 @@ def found(make_call: Callable[..., Call]) -> Callable[..., list[Finding]]:
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
 def test_a_fault_is_found_and_told(found: Callable[..., list[Finding]], case: tuple[Any, ...]) -> None:
-    """Exactly one check fires, and says what the span says, and how far the wire went."""
+    """Exactly one check fires, and says what the span states, and how far the stream got."""
     check, *facts, said, true = case
     [finding] = found(*facts)
     [judge] = [known for known in CHECKS if known.id == check]
@@ -184,19 +184,19 @@ def test_a_fault_is_found_and_told(found: Callable[..., list[Finding]], case: tu
 
 @pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
 def test_what_is_told_or_is_a_choice_is_no_fault(found: Callable[..., list[Finding]], case: tuple[Any, ...]) -> None:
-    """Input that came early, either way to say that nothing failed, and what a convention has its own words for."""
+    """Input counts come early, OK and UNSET both say that nothing failed, and a convention may have its own value."""
     assert found(*case[1:]) == []
 
 
 def test_each_check_is_proved_both_ways() -> None:
-    """No check is without a case where it fires and one where it must not."""
+    """Each check has a case where it fires, and a case where it must not."""
     ids = {check.id for check in CHECKS}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
 
 
 def attempts(make_call: Callable[..., Call], wire: list[dict[str, Any]], span: dict[str, Any]) -> Call:
-    """Return one call that took several attempts, told of by one span."""
+    """Return one call that took several attempts, described by one span."""
     made = [make_call(facts, span, exchange={"index": index}) for index, facts in enumerate(wire)]
     return dataclasses.replace(
         made[-1],
@@ -214,7 +214,7 @@ def attempts(make_call: Callable[..., Call], wire: list[dict[str, Any]], span: d
     ],
 )
 def test_attempts_are_not_added_up(make_call: Callable[..., Call], counts: dict[str, Any], expected: list[str]) -> None:
-    """What the attempts before the last have used is no part of the call; a sum of them is told as what it is."""
+    """Tokens of attempts before the last are no part of the call; a finding on their sum says that it is one."""
     wire = [{"input_tokens": 40, "output_tokens": 3}, {"input_tokens": 40, "output_tokens": 9}]
     found = verify(Evidence(calls=(attempts(make_call, wire, counts),)), {}).findings
     seen = [finding for finding in found if finding.check.startswith("wire/")]
@@ -225,7 +225,7 @@ def test_attempts_are_not_added_up(make_call: Callable[..., Call], counts: dict[
 
 
 def test_an_attempt_with_a_span_of_its_own_has_no_tokens(judged: Callable[..., list[Finding]]) -> None:
-    """Where each attempt has its span, the one that was refused cannot count what the last has used."""
+    """If each attempt has its own span, a refused one cannot have the counts of the last."""
     limited = {
         "error": {"status": 429, "type": None, "code": None, "message": "Slow down"},
         "input_tokens": State.ABSENT,

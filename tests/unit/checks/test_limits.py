@@ -1,4 +1,4 @@
-"""A text that ends early was cut by a limit only where nothing longer speaks against that limit."""
+"""A text that ends early counts as cut by a limit, unless a longer text shows that there is no such limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE = "To be or not." * 300
 
 
 def _said(length: int, **record: Any) -> dict[str, Any]:
-    """Say that much of the answer, in an attribute of its own."""
+    """Return arguments of `make_call`: the span has the first `length` characters of the answer, in an attribute."""
     attributes = {KEY: WHOLE[:length]} | record.pop("attributes", {})
     return {"wire": {"output_texts": [WHOLE]}, "span": {"output_texts": [WHOLE[:length]]}} | {
         "record": {"attributes": attributes, **record}
@@ -47,7 +47,7 @@ def _found(*calls: Call) -> list[str]:
 def test_a_limit_is_round_and_of_a_length_for_answers(
     make_call: Callable[..., Call], fields: dict[str, Any], is_cut: bool
 ) -> None:
-    """Nobody cuts an answer to 63 characters on purpose, and a limit cuts all texts of a span, lists of them too."""
+    """A limit is a round number from 100 on, since no shorter one is meant for answers; it cuts lists of texts, too."""
     assert _found(make_call(**fields)) == ([] if is_cut else ["wire/output-text"])
 
 
@@ -64,7 +64,7 @@ def test_a_limit_is_round_and_of_a_length_for_answers(
 def test_another_span_may_know_better(
     make_call: Callable[..., Call], key: str, scope: str, text_limit: int | None, found: list[str]
 ) -> None:
-    """Who has a longer text in the same place of another span has no such limit; the provider's own is one anyway."""
+    """A longer text in the same place of another span of the scope refutes a limit, except the provider's own."""
     cut = make_call(**_said(200, text_limit=text_limit))
     whole = make_call(
         {"output_texts": [WHOLE]}, {"output_texts": [WHOLE]}, record={"attributes": {key: WHOLE}, "scope": scope}

@@ -1,4 +1,4 @@
-"""A text that is missing is a fault where whoever wrote the span shows content, and has none of the answer."""
+"""An answer's text is lost by a fault if the span shows other content; a span may leave out all content on purpose."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def fact(name: str, value: Any, key: str) -> Fact:
 
 
 def silent(attribute: str = "gen_ai.output.messages") -> dict[str, Fact]:
-    """Return messages without a text."""
+    """Return output messages without a text."""
     return {"output_texts": fact("output_texts", [None], f"{attribute}[*].parts[text]")}
 
 
 def calling(arguments: Any, attribute: str = "gen_ai.output.messages") -> dict[str, Fact]:
-    """Return the tool call, as it stands in an attribute."""
+    """Return the tool call as an attribute shows it."""
     asked = [{"id": "c1", "name": "look", "arguments": arguments}]
     return {"tool_calls": fact("tool_calls", asked, f"{attribute}[*].parts[tool_call]")}
 
@@ -38,7 +38,7 @@ REASONED = {"reasoning_texts": fact("reasoning_texts", ["Hm."], "gen_ai.output.m
 
 
 def test_a_text_is_lost_beside_a_tool_call(judged: Judged) -> None:
-    """Many write either the one or the other; the answer has both."""
+    """The answer has both a text and a tool call, and many instrumentations write only one of them."""
     [found] = judged(SPOKE, {**silent(), **calling({"at": 1})})
     assert (found.check, found.severity) == ("wire/output-text", Severity.ERROR)
     assert dict(found.details)["span"] == "gen_ai.output.messages[*].parts[text]: no text"
@@ -53,7 +53,7 @@ def test_a_text_is_lost_beside_a_tool_call(judged: Judged) -> None:
     ids=["beside reasoning", "the prompt is shown", "the prompt is shown in OpenInference's names"],
 )
 def test_a_text_is_lost(judged: Judged, span: dict[str, Fact], fields: dict[str, Any]) -> None:
-    """Whoever shows what was thought, or asked, has not left content out on purpose."""
+    """A span that shows the prompt, or the reasoning, has not left out content on purpose."""
     assert [found.check for found in judged({"output_texts": ["Yes."]}, {**silent(), **span}, **fields)] == [
         "wire/output-text"
     ]
@@ -62,9 +62,9 @@ def test_a_text_is_lost(judged: Judged, span: dict[str, Fact], fields: dict[str,
 @pytest.mark.parametrize(
     ("wire", "span", "fields"),
     [
-        (SPOKE, {**silent(), **calling(None)}, {}),  # Content is left out, and names are shown.
+        (SPOKE, {**silent(), **calling(None)}, {}),  # Content is left out, and only names are shown.
         (SPOKE, {**silent(), **calling({})}, {}),
-        (SPOKE, {**silent(), **calling({"at": 1}, "gen_ai.completion.")}, {}),  # A place for calls alone.
+        (SPOKE, {**silent(), **calling({"at": 1}, "gen_ai.completion.")}, {}),  # This place is for calls only.
         ({**SPOKE, "output_texts": [" \n"]}, {**silent(), **calling({"at": 1})}, {}),
         ({**SPOKE, "output_texts": State.ABSENT}, {**silent(), **calling({"at": 1})}, {}),
         ({**SPOKE, "truncated": True}, {**silent(), **calling({"at": 1})}, {"record": {"status": "ERROR"}}),
@@ -73,11 +73,11 @@ def test_a_text_is_lost(judged: Judged, span: dict[str, Fact], fields: dict[str,
     ],
 )
 def test_a_text_may_be_left_out(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
-    """Where no content is shown, where the answer has no text or was cut, and in a place that is not for texts."""
+    """No finding: no content is shown, the answer has no text or was cut, or the place is not for texts."""
     assert [found.check for found in judged(wire, span, **fields) if found.check == "wire/output-text"] == []
 
 
 def test_another_place_has_the_text(judged: Judged) -> None:
-    """What a span states at one of its places is stated."""
+    """A text that the span has at another of its places is not lost."""
     more = (fact("output_texts", ["I look."], "gen_ai.completion.*.content"),)
     assert judged(SPOKE, {**silent(), **calling({"at": 1})}, others=more) == []

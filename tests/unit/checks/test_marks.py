@@ -1,4 +1,4 @@
-"""Masks, and the marks of what was left out, in texts that somebody may have made to be hard to read."""
+"""Masks and marks of omission are recognised, even in texts that somebody has made hard to read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LENGTH = 200_000
     ],
 )
 def test_what_stands_for_a_text(text: str) -> None:
-    """A word for it, how long it was, or its hash: nothing of the text is left to be compared."""
+    """A mask, a length or a hash stands for the whole text, so there is nothing to compare."""
     assert _marks.is_masked(text)
 
 
@@ -33,7 +33,7 @@ def test_what_stands_for_a_text(text: str) -> None:
     "text", ["hidden treasure", "1032 chars", "sha256: how does it work?", "[3]", "<b>12 words</b>"]
 )
 def test_what_says_something_itself(text: str) -> None:
-    """Texts with the same words in them are texts."""
+    """A text that only has the same words in it is no mask."""
     assert not _marks.is_masked(text)
 
 
@@ -49,14 +49,14 @@ def test_what_says_something_itself(text: str) -> None:
     ],
 )
 def test_masks_inside(text: str, masked: bool) -> None:
-    """A mask stands for anything, and what is around it is compared; a word in round brackets is a word."""
+    """A mask within a text stands for anything, and the rest is compared; a word in round brackets is a word."""
     assert _marks.is_masked_from(text, "To Ann, please.") is masked
 
 
 @pytest.mark.parametrize("look", [_marks.has_mask, _marks.is_masked, _marks.is_mask, _marks.cut_at])
 @pytest.mark.parametrize("piece", ["[", "[[A", "...", " ", "*", "... more 1 ", "<image "])
 def test_linear(look: Callable[[str], object], piece: str) -> None:
-    """However long a text is, and whatever it is made of, it is looked at in a moment."""
+    """A long text is searched in linear time, whatever it is made of."""
     text = piece * (LENGTH // len(piece))
     began = time.process_time()
     look(text)

@@ -1,4 +1,4 @@
-"""The calls of a model are told apart: what was counted for the wrong one is found, be the sum of all as it may."""
+"""Metrics are compared for each model: counts under the wrong model are found, even if the sum of all is right."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ NAME_IT = "name the model of the call itself with each measurement"
 
 
 def test_all_that_is_measured_as_one_model_is_found(calls: tuple[Call, ...]) -> None:
-    """The name of the first model is kept for all: the sum over the scope is right."""
+    """A scope that keeps the name of the first model for all calls is found, although its sum is right."""
     metric = "input tokens of 'gpt-4o': 88 in 3 measurements\ninput tokens of 'gpt-4o-mini': nothing"
     wire = (
         "input tokens of 2 calls of 'gpt-4o': 40 + 41 = 81\n"
@@ -79,7 +79,7 @@ def test_all_that_is_measured_as_one_model_is_found(calls: tuple[Call, ...]) -> 
 
 
 def test_models_that_are_swapped_are_found(calls: tuple[Call, ...]) -> None:
-    """Also where a counter does not say how often it was added to."""
+    """Models that are swapped are found, even if the metric is a counter, which has no number of measurements."""
     metric = "input tokens of 'gpt-4o': 7\ninput tokens of 'gpt-4o-mini': 81"
     wire = (
         "input tokens of 2 calls of 'gpt-4o': 40 + 41 = 81\n"
@@ -90,7 +90,7 @@ def test_models_that_are_swapped_are_found(calls: tuple[Call, ...]) -> None:
 
 
 def test_a_model_that_is_doubled_is_told_alone(calls: tuple[Call, ...]) -> None:
-    """What is right of other models is not in the text."""
+    """The finding names the wrong model only, and leaves out the models whose sums are right."""
     why = "dashboards and budgets are made of this sum, and no span is there to compare it with"
     advice = "measure each call once, its input with the cached tokens"
     metric = "input tokens of 'gpt-4o-mini': 14 in 2 measurements, 2 times what the wire says"
@@ -100,7 +100,7 @@ def test_a_model_that_is_doubled_is_told_alone(calls: tuple[Call, ...]) -> None:
 
 
 def test_a_call_that_is_counted_for_another_model_is_found(calls: tuple[Call, ...]) -> None:
-    """Tokens that are counted as often are told with it."""
+    """A count of tokens that is wrong in the same way is reported with the finding on the number of calls."""
     why = "all calls are counted, and some for a model that was not called: its latency is that of another one"
     metric, wire = (
         "1 measurement of 'gpt-4o'\n2 measurements of 'gpt-4o-mini'",
@@ -114,7 +114,7 @@ def test_a_call_that_is_counted_for_another_model_is_found(calls: tuple[Call, ..
 
 
 def test_embeddings_are_no_chat(make_call: Make) -> None:
-    """An operation tells calls apart as a model does; not where it is `chat` of everything, as LiteLLM's is."""
+    """Calls are told apart by operation as by model, unless one metric has them all as `chat`, as LiteLLM's has."""
     chat, embedding = call(make_call, 1, "m", 40), call(make_call, 2, "m", 7, api="embeddings")
     for right, others in ((40, 7), (33, 14)):
         points = (
@@ -152,14 +152,14 @@ RIGHT = [tokens(BIG, 81, 2), tokens(MINI, 7)]
     ],
 )
 def test_what_can_be_right_is_not_found(make_call: Make, calls: tuple[Call, ...], points: list[MetricPoint]) -> None:
-    """Instrumentations name models in their own ways, and some group them."""
+    """No finding: instrumentations name models in their own ways, and some group several models under one name."""
     if len(points) == 1 and points[0].value == 81:
         calls = (*calls[:2], call(make_call, 3, MINI, 7, 8, api="responses"))
     assert judged(calls, *points) == []
 
 
 def test_a_fallback_is_measured_as_either_model(make_call: Make) -> None:
-    """The span states what was asked for first, and the response what has answered."""
+    """A fallback may be measured under the model that was asked for first, or under the one that answered."""
     fallen = call(make_call, 1, BIG, 40, answered_by=MINI)
     small = call(make_call, 2, MINI, 7)
     for points in ([tokens(BIG, 40), tokens(MINI, 7)], [tokens(MINI, 47, 2)]):
@@ -167,7 +167,7 @@ def test_a_fallback_is_measured_as_either_model(make_call: Make) -> None:
 
 
 def test_many_calls_are_judged_at_once(make_call: Make) -> None:
-    """Each of twenty models by itself, over two thousand calls; what is wrong of one is told once."""
+    """Each of twenty models is judged by itself over two thousand calls, and two wrong ones are one finding."""
     models = [f"model-{letter}" for letter in "abcdefghijklmnopqrst"]
     calls = tuple(call(make_call, at + 1, models[at % 20], 100 + at) for at in range(2000))
     sums = {model: sum(100 + at for at in range(2000) if models[at % 20] == model) for model in models}

@@ -1,4 +1,4 @@
-"""Which metrics are judged: under their newer names too, of cost, and of a meter that is named otherwise."""
+"""Which metrics are judged: those of cost, those with newer names, and those of a meter with another name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cost(value: float, count: int = 1, **fields: Any) -> MetricPoint:
 
 @pytest.fixture
 def judged(make_call: Make) -> Judged:
-    """Judge the metrics of calls, whose spans say nothing of what is counted."""
+    """Judge metrics beside calls whose spans have no counts."""
 
     def judged(*points: MetricPoint, wires: tuple[dict[str, Any], ...] = (COUNTS,), **evidence: Any) -> list[Finding]:
         calls = tuple(make_call(wire, {}, record={"key": SpanKey(1, at + 1)}) for at, wire in enumerate(wires))
@@ -64,7 +64,7 @@ def judged(make_call: Make) -> Judged:
     ids=["counters", "a part of them", "histograms"],
 )
 def test_tokens_by_their_newer_names(judged: Judged, points: list[MetricPoint], metric: str, wire: str) -> None:
-    """A metric of its own for each count says which count it is of."""
+    """Each of the newer metrics counts one kind of tokens, which its name tells."""
     [found] = judged(*points)
     assert found.check == "metric/token-usage"
     assert found.subject == f"metric '{points[0].name}' (app)"
@@ -72,13 +72,13 @@ def test_tokens_by_their_newer_names(judged: Judged, points: list[MetricPoint], 
 
 
 def test_calls_by_their_newer_name(judged: Judged) -> None:
-    """Tokens that are counted as often are told with them."""
+    """A count of tokens that is wrong in the same way is reported with the finding on the number of calls."""
     [found] = judged(point(f"{NEW}.duration", 0.1, 2), point(f"{NEW}.operation.input_tokens", 80, 2))
     assert (found.check, found.also) == ("metric/operation-count", ("metric/token-usage",))
 
 
 def test_a_cost_that_the_gateway_does_not_state_is_found(judged: Judged) -> None:
-    """The sum of the costs that the wire states is the metric's, up to a millionth."""
+    """The metric must have the sum of the costs that the wire states, to within a millionth."""
     wires = (COUNTS, {**COUNTS, "cost": 0.2})
     assert judged(cost(0.30000000000000004, 2), wires=wires) == []
     assert judged(cost(0.3000001, 2), wires=wires) == []
@@ -102,12 +102,12 @@ def test_a_cost_that_the_gateway_does_not_state_is_found(judged: Judged) -> None
 
 @pytest.mark.parametrize("unit", ["EUR", "", "1"])
 def test_only_dollars_are_compared(judged: Judged, unit: str) -> None:
-    """The wire's costs are in US dollars; what a number without a unit means nobody knows."""
+    """The wire's costs are in US dollars, and nobody knows what a number without a unit means."""
     assert judged(cost(0.7, unit=unit)) == []
 
 
 def test_a_cost_of_a_price_list_is_not_judged(judged: Judged, make_call: Make) -> None:
-    """Where the wire states none; but there are no more of them than calls."""
+    """If the wire states no cost, the metric's is not compared, but it may not have more measurements than calls."""
     plain = {**COUNTS, "cost": None}
     assert judged(cost(0.7, 2), wires=(COUNTS, {"truncated": False})) == []
     call = make_call({"truncated": False}, {"cost": 0.00015})
@@ -126,7 +126,7 @@ def usage(value: float, count: int, scope: str = METER) -> MetricPoint:
 
 
 def test_a_meter_of_the_tracers_package_is_of_its_calls(judged: Judged) -> None:
-    """LiteLLM's meter is named by a module. It need not measure all that the tracer has spans of."""
+    """LiteLLM's meter has the name of a module within the tracer's package; it need not measure all of its spans."""
     wires = (COUNTS, {**COUNTS, "input_tokens": 2})
     for right, count in ((42, 2), (40, 1), (2, 1)):
         assert (
@@ -154,6 +154,6 @@ def test_a_meter_of_the_tracers_package_is_of_its_calls(judged: Judged) -> None:
     ids=["it has spans", "calls that nobody sees"],
 )
 def test_a_meter_that_may_be_of_other_calls_is_not_judged(judged: Judged, evidence: dict[str, Any]) -> None:
-    """One with spans has calls of its own; so may one of several of a package."""
+    """A meter with spans of its own may have calls of its own, and so may each of several meters of one package."""
     assert judged(usage(80, 2), **evidence) == []
     assert judged(usage(80, 2), usage(40, 1, scope="app.other")) == []

@@ -1,4 +1,4 @@
-"""The metrics of a scope add up to what the wire says of its calls: each call once, with its own tokens."""
+"""The metrics of a scope add up to what the wire says of its calls: each call counted once, with its own tokens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judged(calls: tuple[Call, ...], *points: MetricPoint, **evidence: Any) -> li
 
 
 def several(make_call: Make, *wires: dict[str, Any], **fields: Any) -> tuple[Call, ...]:
-    """Make calls, each with a span that says nothing of its counts."""
+    """Make calls, each with a span that states no counts."""
     return tuple(
         make_call(wire, {"request_model": "gpt-4o"}, **{"record": {"key": SpanKey(1, at + 1)}, **fields})
         for at, wire in enumerate(wires)
@@ -98,13 +98,13 @@ LACKS = "sums of tokens and cost lack calls that are measured otherwise, and not
 def test_a_sum_that_is_not_the_wires_is_found(
     make_call: Make, points: list[MetricPoint], metric: str, wire: str
 ) -> None:
-    """Found is what no choice of possible measurements adds up to; one finding a scope says what is the nearest."""
+    """A sum is wrong if no choice of possible measurements adds up to it; the finding gives the nearest explanation."""
     calls = several(make_call, {**COUNTS, "cache_read_tokens": 30})
     assert judged(calls, *points) == [finding("metric/token-usage", metric, f"{wire}\n{WHERE}", SUMS, ONCE)]
 
 
 def test_a_call_that_is_left_out_is_a_warning(make_call: Make) -> None:
-    """Of two calls that are alike one is measured: sums lack the other."""
+    """If one of two calls is measured, sums lack the other, which is a warning."""
     wire = f"input tokens of 2 calls: 40 + 41 = 81\n{WHERE}"
     calls = several(make_call, COUNTS, {**COUNTS, "input_tokens": 41})
     assert judged(calls, tokens("input", 41)) == [
@@ -114,7 +114,7 @@ def test_a_call_that_is_left_out_is_a_warning(make_call: Make) -> None:
 
 @pytest.mark.parametrize("total", [820 * 2, 821], ids=["doubled", "one more"])
 def test_what_is_too_much_is_no_call_that_is_left_out(make_call: Make, total: int) -> None:
-    """Of many calls there are too many choices to try; none of them can add more than its own."""
+    """More than all calls together can have is an error, even if there are too many calls to try all choices."""
     wires = [{**COUNTS, "input_tokens": tokens_} for tokens_ in range(1, 41)]
     for count in (None, 39):
         [found] = judged(several(make_call, *wires), tokens("input", total, count))
@@ -125,7 +125,7 @@ CALLS = "cassettes/chat.yaml, interaction 0, exchange 0"
 
 
 def test_of_many_calls_the_doubled_are_told_from_those_that_are_left_out(make_call: Make) -> None:
-    """There are more choices among forty calls than can be tried: the number of measurements decides."""
+    """Forty calls have more choices than can be tried: the number of measurements tells doubled from left out."""
     wires = [{**COUNTS, "input_tokens": 3 ** (at % 20) + at} for at in range(40)]
     calls, total = several(make_call, *wires), sum(wire["input_tokens"] for wire in wires)
     found = [judged(calls, tokens("input", value, count)) for value, count in ((total - 1, 39), (2 * total, 80))]
@@ -134,7 +134,7 @@ def test_of_many_calls_the_doubled_are_told_from_those_that_are_left_out(make_ca
 
 
 def test_a_call_that_is_counted_twice_is_found(make_call: Make) -> None:
-    """The histogram of durations counts calls; tokens that are counted as often are told with it."""
+    """The histogram of durations counts calls; a count of tokens that is wrong in the same way is reported with it."""
     why = "rates of calls and of errors are made of this count: they are too high, and latencies are weighted wrongly"
     wanted = finding(
         "metric/operation-count", "2 measurements", f"1 call\n{CALLS}", why, "measure each call once, when it is over"
@@ -146,7 +146,7 @@ def test_a_call_that_is_counted_twice_is_found(make_call: Make) -> None:
 
 
 def test_a_call_that_is_not_counted_is_a_warning(make_call: Make) -> None:
-    """Of three calls of which one failed two were to be counted at least."""
+    """At least the two of three calls that did not fail have to be counted."""
     why = "rates of calls and of errors lack calls that are measured otherwise, and nothing says so"
     wanted = finding(
         "metric/operation-count",
@@ -162,7 +162,7 @@ def test_a_call_that_is_not_counted_is_a_warning(make_call: Make) -> None:
 
 
 def test_what_a_span_says_as_well_is_told_with_it(make_call: Make) -> None:
-    """One cause, one finding: the span and the metric have their count from one place."""
+    """A span and a metric with the same wrong count have it from one place, so they are one finding."""
     call = make_call(COUNTS, {"output_tokens": 6})
     [found] = judged((call,), tokens("input", 40), tokens("output", 6))
     assert (found.check, found.also) == ("wire/output-tokens", ("metric/token-usage",))
@@ -170,7 +170,7 @@ def test_what_a_span_says_as_well_is_told_with_it(make_call: Make) -> None:
 
 
 def test_what_a_span_leaves_out_as_well_is_told_with_it(make_call: Make) -> None:
-    """An SDK that raises while it parses a reply leaves its usage unread: neither the span nor the metric has it."""
+    """An SDK that raises while it parses a response leaves its usage unread, so span and metric both lack it."""
     told = make_call(COUNTS, {"input_tokens": 40, "output_tokens": 5})
     silent = make_call(
         COUNTS,
@@ -185,7 +185,7 @@ def test_what_a_span_leaves_out_as_well_is_told_with_it(make_call: Make) -> None
 
 
 def test_what_a_span_may_say_a_metric_may_say_too(make_call: Make) -> None:
-    """A span around two calls may have their sum; then so may the metric."""
+    """A span around two calls may have their sum, and then the metric may have it too."""
     outer = make_call(COUNTS, {"input_tokens": 80}, record={"key": SpanKey(1, 1)})
     inner = make_call(COUNTS, {}, record={"key": SpanKey(1, 2), "scope": "other"})
     inside = Call(exchanges=inner.exchanges, spans=(), truths=inner.truths, readings=(), inside=(SpanKey(1, 1),))
@@ -249,12 +249,12 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
 def test_what_can_be_right_is_not_found(
     make_call: Make, wires: list[dict[str, Any]], fields: dict[str, Any], points: list[MetricPoint]
 ) -> None:
-    """What may be measured, or not, or otherwise is no finding."""
+    """No finding: calls may be measured or not, or in another way."""
     assert judged(several(make_call, *wires, **fields), *points) == []
 
 
 def test_a_call_without_a_span_may_be_measured(make_call: Make) -> None:
-    """Its span may have been sampled out; one of another model than those of the points is none of them."""
+    """A call's span may have been sampled out; but a call to another model than the points name is none of theirs."""
     call, other = several(make_call, COUNTS, {**COUNTS, "input_tokens": 2})
     unseen = Call(exchanges=other.exchanges, spans=(), truths=other.truths, readings=())
     assert judged((call, unseen), tokens("input", 42, 2), durations(2)) == []
@@ -273,6 +273,6 @@ def test_a_scope_with_calls_that_nobody_sees_is_not_judged(make_call: Make) -> N
 
 
 def test_a_test_that_failed_is_not_judged(make_call: Make) -> None:
-    """What it did not come to measure says nothing."""
+    """A failed test may have ended before it measured, so what is missing says nothing."""
     evidence = Evidence(calls=several(make_call, COUNTS, COUNTS), metrics=(durations(1),))
     assert not [one for one in verify(evidence, {}, complete=False).findings if one.check.startswith("metric/")]

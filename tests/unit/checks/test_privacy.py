@@ -1,4 +1,4 @@
-"""Nothing comes out that should not: secrets nowhere, content as intended; and nobody is alarmed without cause."""
+"""The checks of privacy: telemetry holds no secret, and content only as intended; false alarms are avoided."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def exchange(make_exchange: Make) -> Exchange:
 
 @pytest.fixture
 def judged(make_span: Make, exchange: Exchange) -> Judge:
-    """Judge one call with one span by the checks of privacy; fields are those of the span, or of the evidence."""
+    """Judge one call with one span by the checks of privacy; `fields` are the span's, `evidence` is the evidence's."""
 
     def judged(*, evidence: dict[str, Any] | None = None, **fields: Any) -> list[Finding]:
         span = make_span(**{"attributes": {"gen_ai.request.model": "gpt-4o"}, **fields})
@@ -109,7 +109,7 @@ CHANNELS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("fields", "line"), CHANNELS.values(), ids=CHANNELS.keys())
 def test_a_secret_is_found_in_every_channel_of_a_span(judged: Judge, fields: dict[str, Any], line: str) -> None:
-    """The finding names channel and place, and what it is; never the secret."""
+    """The finding names the channel, the place and the kind of secret, and never shows the secret."""
     assert said(judged(**fields)) == [("privacy/secret", "span", line)]
 
 
@@ -139,20 +139,20 @@ OTHERS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("evidence", "subject", "line"), OTHERS.values(), ids=OTHERS.keys())
 def test_a_secret_is_found_beside_spans(judged: Judge, evidence: dict[str, Any], subject: str, line: str) -> None:
-    """Log records and metrics carry out as much as spans do."""
+    """Log records and metrics are searched for secrets, too, since they are exported like spans."""
     [finding] = judged(evidence=evidence)
     assert (finding.check, finding.subject, finding.details[0][1]) == ("privacy/secret", subject, line)
     assert [maker.scope for maker in finding.makers] == ["app"]
 
 
 def test_a_scope_is_searched(judged: Judge) -> None:
-    """What a scope says of itself is exported with each of its spans."""
+    """The attributes of a scope are searched, since they are exported with each of its spans."""
     [finding] = judged(scope_attributes={"deployment.key": KEY})
     assert finding.details[0] == ("span", f"scope deployment.key: {KEY_SHOWN}")
 
 
 def test_a_resource_is_told_once(judged: Judge, make_span: Make) -> None:
-    """What many spans share is one finding."""
+    """A secret in a resource is one finding, however many spans and log records share the resource."""
     resource = {"service.name": "shop", "deployment.key": KEY}
     others = {"logs": tuple(LogRecord(scope="app", resource=resource) for _ in range(3))}
     [finding] = judged(resource=resource, evidence=others)
@@ -169,7 +169,7 @@ SOURCES = {
 
 @pytest.mark.parametrize(("value", "shown"), SOURCES.items())
 def test_each_secret_header_is_known(judged: Judge, value: str, shown: str) -> None:
-    """Not only the key is a secret."""
+    """The API key is not the only secret: so is the value of each of these headers."""
     [finding] = judged(attributes={"x": f"it is {value}!"})
     assert finding.details[0] == ("span", f"attribute x: {shown}")
 
@@ -185,7 +185,7 @@ def of_anthropic(make_exchange: Make, make_span: Make, **attributes: Any) -> lis
 
 
 def test_the_home_of_an_organization_may_have_it(make_exchange: Make, make_span: Make) -> None:
-    """The Anthropic SDK's own spans name the organization that answered; elsewhere, or another one, is a finding."""
+    """The Anthropic SDK's own spans may name the organization that answered; any other place or value is a finding."""
     assert of_anthropic(make_exchange, make_span, **{HOME: "org-3141"}) == []
     found = "the organization, …(8 characters)"
     for key, value, shown in (
@@ -198,14 +198,14 @@ def test_the_home_of_an_organization_may_have_it(make_exchange: Make, make_span:
 
 
 def test_the_home_of_an_organization_may_have_its_canary(judged: Judge) -> None:
-    """A canary that stands for an organization is at home where one is."""
+    """A canary for an organization is no finding in the attribute that is meant for the organization."""
     canaries = Canaries("test_a")
     attributes = {HOME: canaries.give("organization")}
     assert judged(attributes=attributes, evidence={"canaries": canaries.given()}) == []
 
 
 def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, make_span: Make) -> None:
-    """Keys travel in queries, in front of hosts and in bodies as well."""
+    """Keys in the query of a URL and in fields of a body are known as secrets, too."""
     sent = make_exchange(path="/v1/chat/completions?api_key=query-31415", body={**ASKED, "api_key": "body-31415"})
     span = make_span(attributes={"url.full": "https://x.test/?api_key=query-31415", "y": "body-31415"})
     [finding] = [
@@ -223,19 +223,19 @@ def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, m
 
 
 def test_what_looks_like_a_key_is_found_without_a_source(judged: Judge) -> None:
-    """A key of another service has no exchange, but a shape."""
+    """A key of another service is in no exchange, but its shape gives it away."""
     [finding] = judged(attributes={"note": f"used {SHAPED}"})
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
 
 
 def test_what_looks_like_a_key_is_found_behind_an_escape(judged: Judge) -> None:
-    """In JSON a line feed ends in a letter: what stands behind it begins a word all the same."""
+    """A line feed in JSON is written as an escape that ends in a letter; the text behind it still begins a word."""
     [finding] = judged(attributes={"note": json.dumps({"text": f"used:\n{SHAPED}"})})
     assert finding.details[0] == ("span", "attribute note $.text: an OpenAI key, sk-…(32 characters)")
 
 
 def test_a_shape_in_base64_is_found(judged: Judge) -> None:
-    """An encoding hides a key from nobody, whatever else stands on the span."""
+    """Text in base64 is decoded, so a key in it is found by its shape."""
     [finding] = judged(attributes={"note": base64.b64encode(f"used {SHAPED}".encode()).decode()})
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
 
@@ -243,7 +243,7 @@ def test_a_shape_in_base64_is_found(judged: Judge) -> None:
 @pytest.mark.parametrize("size", [10, 30_000, 70_000], ids=["together", "two together", "each alone"])
 @pytest.mark.parametrize("guilty", range(3))
 def test_of_spans_that_are_looked_at_together_only_the_guilty_is_told(make_span: Make, size: int, guilty: int) -> None:
-    """The texts of many spans are looked at as one, up to some size; what is found there is told of its own span."""
+    """The texts of several spans are searched as one, up to a size; a finding names the span that has the secret."""
     spans = tuple(make_span(key=SpanKey(1, number + 1), attributes={"text": "x " * (size // 2)}) for number in range(3))
     spans[guilty].attributes["key"] = SHAPED
     found = verify(Evidence(spans=spans), {}).findings
@@ -253,7 +253,7 @@ def test_of_spans_that_are_looked_at_together_only_the_guilty_is_told(make_span:
 
 
 def test_the_keys_of_odd_spans_are_not_kept(make_span: Make) -> None:
-    """What was seen in keys is kept for others with the same; not of spans with more than OpenTelemetry lets have."""
+    """Searched keys are cached for spans with the same keys, unless they are more than OpenTelemetry's limit of 128."""
     kept = _privacy_suspicions._kept.cache_info().currsize
     many = make_span(attributes={f"key {number} of this very span": "" for number in range(129)})
     assert Evidence(spans=(many,)).suspicions == ((False, False),)
@@ -261,7 +261,7 @@ def test_the_keys_of_odd_spans_are_not_kept(make_span: Make) -> None:
 
 
 def test_a_canary_is_found(judged: Judge) -> None:
-    """A canary stands for a secret that never was in an exchange."""
+    """A canary is found although the secret that it stands for was in no exchange."""
     canaries = Canaries("test_a")
     [finding] = judged(attributes={"tenant": canaries.give("organization")}, evidence={"canaries": canaries.given()})
     assert finding.details[:2] == (
@@ -286,13 +286,13 @@ QUIET: dict[str, Any] = {
 
 
 def test_nobody_is_alarmed_without_cause(judged: Judge) -> None:
-    """Without an intention content is nobody's business, and ids, digests and trace context are no secrets."""
+    """Without `content=`, content is not judged; and ids, digests and trace context are no secrets."""
     assert judged(attributes=QUIET) == []
 
 
 @pytest.mark.parametrize("key", ["test", "anthropic", "[secret]", ""])
 def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key: str) -> None:
-    """A word as a key, or a recording's mask, may stand anywhere."""
+    """A key that is an ordinary word, empty or a recording's mask is no secret, since it may stand anywhere."""
     sent = make_exchange(headers=(("authorization", f"Bearer {key}"),))
     span = make_span(attributes={"gen_ai.system": "anthropic", "note": f"a {key} test"})
     found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
@@ -300,7 +300,7 @@ def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key
 
 
 def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
-    """The password is a secret by itself, as the name and it are together; what is no base64 has none."""
+    """The password alone is a secret, as name and password together are; a value that is no base64 has no password."""
     coded = base64.b64encode(b"shop:open-sesame-7").decode()
     sent = [make_exchange(headers=(("authorization", f"Basic {value}"),)) for value in (coded, "%%%-no-base64-7")]
     for exchange, text in zip(sent, ("open-sesame-7", "%%%-no-base64-7"), strict=True):
@@ -311,7 +311,7 @@ def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -
 
 @pytest.mark.parametrize("key", ["sk-abcd9*****7fQz", "abc***canary"])
 def test_a_key_that_is_masked_is_none(judged: Judge, key: str) -> None:
-    """As OpenAI writes it into the message that it is wrong, which instrumentations record with the exception."""
+    """OpenAI masks the key in its message about a wrong key, which instrumentations record with the exception."""
     told = f"Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: {key}.'}}}}"
     assert judged(status="ERROR", status_description=told) == []
     [finding] = judged(status="ERROR", status_description=f"{told} {SHAPED}")
@@ -319,7 +319,7 @@ def test_a_key_that_is_masked_is_none(judged: Judge, key: str) -> None:
 
 
 def test_no_report_shows_a_secret(make_span: Make, exchange: Exchange) -> None:
-    """What other checks found beside it, and the tree of spans, are masked as well."""
+    """Secrets are also masked in the findings of other checks, and in the tree of spans."""
     span = make_span(name=f"chat {KEY}", attributes={"gen_ai.request.model": f"gpt-4o {KEY}", "a": KEY})
     evidence = Evidence(exchanges=(exchange,), spans=(span,), calls=pair((exchange,), (span,)))
     verdict = verify(evidence, {})
@@ -373,14 +373,14 @@ SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
 def test_content_is_found_where_it_is_not_wanted(
     judged: Judge, intention: str, fields: dict[str, Any], line: str
 ) -> None:
-    """By its value wherever it is, and by its place however short; never shown."""
+    """Content is found by its value in any place, and by its place however short it is; it is never shown."""
     found = said(judged(**fields, evidence={"content": intention}))
     assert ("privacy/content", "span", line) in found
     assert judged(**fields) == []
 
 
 def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
-    """Whoever made the span has a setting for it."""
+    """The advice names the setting of the instrumentation that made the span."""
     advice = {
         ("openinference.instrumentation.openai", "input.value"): "OPENINFERENCE_HIDE_INPUTS=true",
         ("openinference.instrumentation.openai", "llm.invocation_parameters"): (
@@ -415,7 +415,7 @@ MARKED = {
 
 
 def test_a_marker_is_redacted_and_not_absent(judged: Judge) -> None:
-    """Who wants nothing there does not want a marker; who wants content redacted does."""
+    """`content="absent"` forbids even a marker in the place of content; `content="redacted"` allows it."""
     assert judged(attributes=MARKED, evidence={"content": "redacted"}) == []
     [finding] = judged(attributes=MARKED, evidence={"content": "absent"})
     line = 'a marker in the place of content: content="redacted" allows it'
@@ -431,7 +431,7 @@ def test_content_that_is_nested_deeply_is_content(judged: Judge) -> None:
 
 @pytest.mark.parametrize("intention", ["absent", "redacted"])
 def test_what_is_no_content_is_no_finding(judged: Judge, intention: str) -> None:
-    """Models, counts, structure without content, and the user's id where conventions want it."""
+    """Models, counts, structure without content, and the user's id where conventions want it are no content."""
     attributes = {
         **{key: value for key, value in QUIET.items() if key not in {"prompt", "b64"}},
         "gen_ai.input.messages": '[{"role": "user", "parts": []}]',
@@ -460,7 +460,7 @@ NOWHERE = "{} is nowhere: not on the span, its events or its log records"
     ],
 )
 def test_content_that_was_promised_is_there(judged: Judge, left_out: tuple[str, ...], missing: list[str]) -> None:
-    """Asked and answered are looked for apart: instrumentations lose the one or the other."""
+    """The question and the answer are looked for separately, since instrumentations lose the one or the other."""
     attributes = {key: value for key, value in CAPTURED.items() if key not in left_out}
     found = said(judged(attributes=attributes, evidence={"content": "captured"}))
     lines = "\n".join(NOWHERE.format(noun) for noun in missing)
@@ -476,7 +476,7 @@ def test_content_that_was_promised_is_there(judged: Judge, left_out: tuple[str, 
     ids=["texts", "JSON"],
 )
 def test_content_in_an_attribute_of_a_houses_own_is_captured(judged: Judge, attributes: dict[str, str]) -> None:
-    """Known by what it says, where no convention has a place of that name."""
+    """Content is recognised by its value in an attribute that no convention knows."""
     assert judged(attributes=attributes, evidence={"content": "captured"}) == []
 
 
@@ -491,7 +491,7 @@ def test_content_in_an_attribute_of_a_houses_own_is_captured(judged: Judge, attr
 def test_short_content_is_captured_where_it_is_all_that_a_text_says(
     make_span: Make, make_exchange: Make, attributes: dict[str, str], count: int
 ) -> None:
-    """In the midst of others, two letters may be anybody's."""
+    """A text of two letters counts as captured only as a whole value; within a longer text it may be a coincidence."""
     reply = {**REPLY, "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}]}
     asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
     exchange = make_exchange(span=1, body=asked, chunks=(json.dumps(reply).encode(),))
@@ -501,7 +501,7 @@ def test_short_content_is_captured_where_it_is_all_that_a_text_says(
 
 
 def test_content_in_a_log_record_is_captured(judged: Judge) -> None:
-    """Events carry the content of a span as well as its attributes do."""
+    """The log records of a span carry its content as well as its attributes do."""
     logs = (
         LogRecord(scope="app", event_name="gen_ai.user.message", body={"content": "hi"}, span=SpanKey(1, 1)),
         LogRecord(scope="app", attributes={"gen_ai.output.messages": ANSWER}, span=SpanKey(1, 1)),
@@ -513,7 +513,7 @@ def test_content_in_a_log_record_is_captured(judged: Judge) -> None:
 
 
 def test_an_oversized_attribute_is_a_warning(judged: Judge) -> None:
-    """The limit may be another."""
+    """An attribute that is longer than the limit is a warning; the limit can be set."""
     attributes = {"image": "x" * 65_537, "vector": (0.5,) * 10, "text": "x" * 65_536}
     assert said(judged(attributes=attributes)) == [
         ("privacy/oversized", "span", "attribute image: 65,537 characters, more than 65,536")
@@ -541,14 +541,14 @@ UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
     ],
 )
 def test_a_metric_has_few_series(judged: Judge, value: str, line: str) -> None:
-    """Each value of an attribute of a metric makes a series."""
+    """Each value of an attribute makes another series of a metric, so ids, prompts and long texts are a finding."""
     points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
     found = said(judged(evidence={"metrics": points}))
     assert found == ([("privacy/high-cardinality", "metric", line)] if line else [])
 
 
 def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
-    """An id makes a point for each call; what is wrong with them is one thing, for each metric and attribute."""
+    """An id makes a point for each call, which is one finding for each metric and attribute."""
     ids = [UUID.replace("3fa8", f"{number:04}") for number in range(9)]
     points = [MetricPoint(scope="app", name=name, attributes={"x": one}) for name in ("calls", "time") for one in ids]
     points.append(MetricPoint(scope="app", name="time", attributes={"y": UUID}))
@@ -561,7 +561,7 @@ def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
 
 
 def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: Exchange) -> None:
-    """Of spans that are no LLM call; `structure/span-name` judges those."""
+    """Only spans that are no LLM call are judged here; `structure/span-name` judges those that are."""
     spans = (make_span(1, name=f"order {UUID}"), make_span(2, name="orders of 2024"))
     found = verify(Evidence(spans=spans), {}).findings
     assert said(list(found)) == [("privacy/high-cardinality", "span", "its name has an id")]
@@ -579,7 +579,7 @@ def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: 
     ],
 )
 def test_values_without_a_meaning_are_refused(given: dict[str, Any], message: str) -> None:
-    """Wrong use is no finding."""
+    """A wrong value of a setting is a usage error, and no finding."""
     with pytest.raises(UsageError) as error:
         refuse_content(**given)
     assert str(error.value) == message

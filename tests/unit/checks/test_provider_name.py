@@ -22,7 +22,7 @@ COMPATIBLE = "https://api.anthropic.com/v1/chat/completions"
 
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
-    """Judge what a span says of the provider of a call to a URL."""
+    """Judge the provider that a span names for a call to a URL."""
 
     def judged(url: str, said: dict[str, Any]) -> list[Finding]:
         body = json.dumps({"model": "m", "messages": []}).encode()
@@ -36,7 +36,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
 
 
 def test_another_provider(judged: Judged) -> None:
-    """A wrapper that was copied names the provider of the one before it."""
+    """A wrapper that was copied for another provider may still name the first one."""
     [finding] = judged(ANTHROPIC, {"gen_ai.system": "openai"})
     assert (finding.severity, finding.subject) == ("warning", "span 'chat' (app)")
     assert finding.details == (
@@ -58,7 +58,7 @@ def test_another_provider(judged: Judged) -> None:
     ],
 )
 def test_each_place(judged: Judged, url: str, said: dict[str, Any]) -> None:
-    """Of all conventions, and of two places of one span."""
+    """The provider is compared in the attributes of every convention, and in each of two on one span."""
     assert len(judged(url, said)) == 1
 
 
@@ -81,5 +81,5 @@ def test_each_place(judged: Judged, url: str, said: dict[str, Any]) -> None:
     ],
 )
 def test_what_may_be_true(judged: Judged, url: str, said: dict[str, Any]) -> None:
-    """Whose API it is, names that mean no other provider, and gateways and clouds, behind which anybody may be."""
+    """A span may name the provider whose API it is, or an unknown name; a gateway or cloud may forward to anyone."""
     assert judged(url, said) == []

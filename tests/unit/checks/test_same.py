@@ -1,4 +1,4 @@
-"""A value that is the wire's own is not even judged: no judge would object."""
+"""A value that equals the wire's is not judged at all, which is right only if no judge would object to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CASES = [
 def test_no_judge_objects_to_the_same(
     make_call: Callable[..., Call], check: Comparison, name: str, value: str | int
 ) -> None:
-    """Texts and whole numbers that are equal say the same, whatever they are of."""
+    """No comparison objects to a text or a whole number that equals the wire's."""
     [account] = accounts([make_call({check.fact: value}, {name: value})])
     [mine] = account.stated[name]
     true = (account.asked if check.of_request else account.answered).fact(check.fact)

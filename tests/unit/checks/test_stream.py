@@ -1,4 +1,4 @@
-"""The times of streams: looked at where any time was taken, and right within one per cent and a few milliseconds."""
+"""The times of streams are judged only if any time passed, and to within one per cent and a few milliseconds."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ WORD = event(choices=[{"delta": {"content": "word"}}])
 DONE = b"data: [DONE]\n\n"
 CHUNKS = (ROLE, WORD, WORD, DONE)
 OFFSETS = (1.0, 2.0, 4.0, 4.5)
-# A client that deals with each chunk in ten milliseconds.
+# The client handles each chunk in ten milliseconds before it asks for the next.
 WANTED = (0.0, 1.01, 2.01, 4.01)
 
 
 @pytest.fixture
 def streamed(make_call: Callable[..., Call]) -> Callable[..., Call]:
-    """Make a call whose stream came at `OFFSETS`; its span lasts from one time to another, relative to the request."""
+    """Make a call whose chunks came at `OFFSETS`; its span begins and ends at times relative to the request."""
 
     def streamed(
         said: dict[str, Any] | None = None,
@@ -75,7 +75,7 @@ def ids(*calls: Call, **more: Any) -> list[str]:
 
 
 def looked_at(*calls: Call, **more: Any) -> int:
-    """Count what the checks of streams looked at."""
+    """Return how many things the checks of streams have looked at."""
     evidence = Evidence(calls=calls, **more)
     return sum(len(list(check.look(check, evidence))) for check in CHECKS)
 
@@ -85,7 +85,7 @@ def ttft(value: float) -> dict[str, Any]:
 
 
 def test_a_span_that_lasts_as_long_as_its_stream(streamed: Callable[..., Call]) -> None:
-    """From before the request to after the last event; what only closes the stream need not be waited for."""
+    """A span lasts from before the request to after the last event; it need not wait for `[DONE]`."""
     for ends in (4.503, 4.0, 3.96, 10.0):
         assert ids(streamed(ends=ends)) == []
     assert ids(streamed(begins=-10.0)) == []
@@ -102,7 +102,7 @@ def test_a_span_that_lasts_as_long_as_its_stream(streamed: Callable[..., Call]) 
     ids=["ends early", "begins late", "is shifted"],
 )
 def test_a_span_that_lasts_otherwise(streamed: Callable[..., Call], begins: float, ends: float, text: str) -> None:
-    """Whatever its length, it must cover the request and the last event."""
+    """A span must cover the request and the last event, however long it is."""
     call = streamed(begins=begins, ends=ends)
     [finding] = found(call)
     assert finding == Finding(
@@ -121,7 +121,7 @@ def test_a_span_that_lasts_otherwise(streamed: Callable[..., Call], begins: floa
 
 
 def test_a_stream_that_was_left_early(streamed: Callable[..., Call]) -> None:
-    """What the client has not read is not in the span."""
+    """If the client left the stream, the span need only last until the last event that the client has read."""
     left = {"chunks": CHUNKS[:2], "offsets": OFFSETS[:2], "wanted": WANTED[:2], "chunk_ticks": (101, 102)}
     ended = {"ended_ns": START + round(2.02 * SECOND), "stream_end": StreamEnd.CLOSED}
     assert ids(streamed(ends=2.03, **left, **ended)) == []
@@ -130,7 +130,7 @@ def test_a_stream_that_was_left_early(streamed: Callable[..., Call]) -> None:
 
 @pytest.mark.parametrize("seconds", [1.0, 1.008, 0.99, 1.016])
 def test_a_right_time_to_first_token(streamed: Callable[..., Call], seconds: float) -> None:
-    """From the span's start or from the request, to the chunk or to when the client was done with it, within 1%."""
+    """The time counts from the span's start or the request, to the chunk or its handling by the client, within 1%."""
     assert ids(streamed(ttft(seconds))) == []
 
 
@@ -139,7 +139,7 @@ def test_a_right_time_to_first_token(streamed: Callable[..., Call], seconds: flo
     [(0.0, "from the wrong start"), (0.95, "too early"), (1.06, "too late"), (2.0, "of the second"), (1000, "in ms")],
 )
 def test_a_wrong_time_to_first_token(streamed: Callable[..., Call], seconds: float, why: str) -> None:
-    """One that is off by more is a finding, with the attribute and its value."""
+    """A time that is off by more is a finding, which shows the attribute and its value."""
     [finding] = found(streamed(ttft(seconds)))
     assert (finding.check, finding.severity) == ("stream/time-to-first-token", Severity.ERROR)
     assert dict(finding.details)["span"] == f"gen_ai.time_to_first_token = {seconds!r}"
@@ -149,7 +149,7 @@ def test_a_wrong_time_to_first_token(streamed: Callable[..., Call], seconds: flo
 
 
 def test_every_place_is_judged(streamed: Callable[..., Call]) -> None:
-    """An attribute may be right and an event wrong."""
+    """A span may state the time twice; if the attribute is right and the event wrong, the event is found."""
     call = streamed(ttft(1.0))
     other = Fact(name="time_to_first_token", value=2.0, state=State.PRESENT, parts=(("event 'First'", 2.0),), where="s")
     call = replace(call, readings=(replace(call.readings[0], others=(other,)),))
@@ -162,14 +162,14 @@ def test_every_place_is_judged(streamed: Callable[..., Call]) -> None:
     [
         ("otel-genai", (1.0,), (2.0,)),
         ("openinference", (1.0,), (2.0,)),
-        ("anthropic-native", (2.0, 2.07), (1.0, 2.12)),  # Its clock begins before its span.
+        ("anthropic-native", (2.0, 2.07), (1.0, 2.12)),  # The SDK starts its clock before its span.
         ("hand-written", (1.0, 2.0), (0.5, 4.0)),
     ],
 )
 def test_definitions(
     streamed: Callable[..., Call], source: str, right: tuple[float, ...], wrong: tuple[float, ...]
 ) -> None:
-    """The Anthropic SDK means the first piece of the content, others the first event, wrappers by hand either."""
+    """The Anthropic SDK means the first piece of content, others the first event; a wrapper by hand may mean either."""
     for seconds in right:
         assert ids(streamed(ttft(seconds), source=source)) == []
     for seconds in wrong:
@@ -177,7 +177,7 @@ def test_definitions(
 
 
 def test_attempts_before_the_last(streamed: Callable[..., Call]) -> None:
-    """A span that began ten seconds before the request that was answered may count from there, or from the request."""
+    """If attempts preceded the answered request, the time may count from the span's start or from that request."""
     for seconds in (1.0, 11.0):
         assert ids(streamed(ttft(seconds), begins=-10.0)) == []
 
@@ -188,7 +188,7 @@ def point(value: float, count: int = 1, **fields: Any) -> MetricPoint:
 
 
 def test_metrics(streamed: Callable[..., Call]) -> None:
-    """A metric is judged by its mean, in its unit; only that of the span's own scope, and only of that meaning."""
+    """A metric is judged by its mean, in its unit, if it has the span's scope and is a time to the first token."""
     for right in (point(1.0), point(1000.0, unit="ms"), point(2.0, 2), point(9.0, scope="b"), point(9.0, name="c")):
         assert "stream/time-to-first-token" not in ids(streamed(), metrics=(right,))
     [finding] = found(streamed(), metrics=(point(6.0, 2),))
@@ -197,13 +197,13 @@ def test_metrics(streamed: Callable[..., Call]) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 3.96, 4.0, 4.5, 60.0, float("inf")])
 def test_a_right_latency(streamed: Callable[..., Call], seconds: float) -> None:
-    """No less than the response took; what else it measures is the application's matter, and 0 says nothing."""
+    """A latency is at least the time of the response; more may be measured on purpose, and 0 says nothing."""
     assert ids(streamed({"latency": seconds})) == []
 
 
 @pytest.mark.parametrize("seconds", [0.004, 1.0, 3.9])
 def test_a_wrong_latency(streamed: Callable[..., Call], seconds: float) -> None:
-    """In another unit, or until the stream opened."""
+    """A latency that is in another unit, or ends when the stream opened, is found."""
     [finding] = found(streamed({"latency": seconds}))
     assert (finding.check, finding.severity) == ("stream/latency", Severity.ERROR)
     assert finding.details == (
@@ -215,7 +215,7 @@ def test_a_wrong_latency(streamed: Callable[..., Call], seconds: float) -> None:
 
 
 def test_a_latency_of_what_has_no_time_of_its_own(streamed: Callable[..., Call]) -> None:
-    """What came at once, and a stream that the application has left, tell nothing of it."""
+    """A response that came at once, or a stream that the application left, sets no limit for a latency."""
     left = {"chunks": CHUNKS[:2], "offsets": OFFSETS[:2], "wanted": WANTED[:2], "chunk_ticks": (101, 102)}
     ended = {"ended_ns": START + round(2.02 * SECOND), "stream_end": StreamEnd.CLOSED}
     assert ids(streamed({"latency": 0.004}, ends=2.03, **left, **ended)) == []
@@ -224,7 +224,7 @@ def test_a_latency_of_what_has_no_time_of_its_own(streamed: Callable[..., Call])
 
 @pytest.mark.parametrize("name", ["stopped", "short", "instant", "no stream", "nothing said"])
 def test_where_times_mean_nothing(streamed: Callable[..., Call], name: str) -> None:
-    """What took no time, on however slow a machine; a time of day that the test has stopped; what is no stream."""
+    """Times are not judged if nothing took time, if the test stopped the clock, or if there is no stream."""
     fields: dict[str, dict[str, Any]] = {
         "stopped": {"ended_ns": START},
         "instant": {"timed": False},
@@ -236,7 +236,7 @@ def test_where_times_mean_nothing(streamed: Callable[..., Call], name: str) -> N
 
 
 def test_a_missing_time_is_for_information(streamed: Callable[..., Call]) -> None:
-    """Where the convention has a place for it and no stream of the scope states it, also not by a metric; once."""
+    """A missing time is one note for a scope whose convention has a place for it, if no span or metric states one."""
     absent = {"time_to_first_token": State.ABSENT}
     [finding] = found(streamed(absent), streamed(absent))
     assert (finding.check, finding.severity) == ("stream/time-to-first-token-missing", Severity.INFO)

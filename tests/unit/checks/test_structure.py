@@ -1,4 +1,4 @@
-"""Checks on one call, one span: each fires on its fault, and stays quiet where there is none."""
+"""Each check of `structure/` fires on its fault, and stays quiet where there is none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def evidence(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) 
 
 
 def structure(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[str]:
-    """Return the ids of what the checks on structure find."""
+    """Return the ids of the checks of `structure/` that find something, without the family's name."""
     found = verify(evidence(exchanges, spans, **fields), {}).findings
     return [finding.check.removeprefix("structure/") for finding in found if finding.check.startswith("structure/")]
 
@@ -69,7 +69,7 @@ def only(exchanges: list[Exchange], spans: list[SpanRecord], check: str, **field
 
 
 def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An LLM span that ended well, for which no request was seen, is a warning."""
+    """An LLM span that ended well and for which no request was seen is a warning."""
     spans = [make_span(1, attributes=LLM), make_span(2, name="invented", attributes=LLM)]
     found = only([make_exchange(span=1)], spans, "structure/span-without-exchange")
     assert (found.subject, found.severity) == ("span 'invented' (app)", Severity.WARNING)
@@ -83,7 +83,7 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
 
 
 def test_a_span_without_exchange_where_the_test_has_forked(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A child process may have made its call, which nobody sees; one that was not forked is no likely maker."""
+    """A forked child process may have made the call unseen; a process that was started is not a likely maker."""
     spans = [make_span(1, attributes=LLM), make_span(2, name="around", attributes=LLM)]
     check = "structure/span-without-exchange"
     found = only([make_exchange(span=1)], spans, check, children="forked")
@@ -114,7 +114,7 @@ COUNT = "/v1/responses/input_tokens"
 def test_a_span_of_another_maker_s_model(
     make_span: SpanMaker, make_exchange: ExchangeMaker, path: str, current: int, judged: bool
 ) -> None:
-    """A request to a model whose API is not read is a call, and its span tells of that."""
+    """A request to a model whose API is not read is a call as well, so its LLM span is not without an exchange."""
     spans = [
         make_span(1, attributes=LLM),
         make_span(2, attributes={**LLM, "gen_ai.request.model": "gemini-2"}, started=105),
@@ -126,7 +126,7 @@ def test_a_span_of_another_maker_s_model(
 
 
 def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Who asks how many tokens a request would have asks no model: an LLM span of that is a call too many."""
+    """A request that counts tokens asks no model, so an LLM span around it is a call too many."""
     spans = [make_span(1, attributes=LLM), make_span(2, name="InputTokenCountResponse", attributes=LLM)]
     exchanges = [make_exchange(span=1), make_exchange(index=1, span=2, path=COUNT, body={"model": "gpt-4o"})]
     found = only(exchanges, spans, "structure/span-without-exchange")
@@ -153,14 +153,14 @@ def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_excha
 def test_a_span_that_may_have_sent_nothing(
     make_span: SpanMaker, make_exchange: ExchangeMaker, stray: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    """Where a request need not have been sent, or need not have been seen, a span without one is no finding."""
+    """If a request need not have been sent or seen, a span without one is no finding."""
     spans = [make_span(1, attributes=LLM), make_span(2, **{"attributes": LLM, **stray})]
     ambient = Ambient(span=spans[0].key, recording=True, worker=HERE)
     assert "span-without-exchange" not in structure([make_exchange(ambient=ambient)], spans, **fields)
 
 
 def test_a_span_around_calls_is_no_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An agent's span that names a model is around its calls and is none of them, whatever its scope."""
+    """An agent's span that names a model is around its calls and is none of them, in whatever scope."""
     for scope in ("app", "framework"):
         outer = make_span(1, attributes=MODEL_ONLY, scope=scope)
         spans = [outer, *(make_span(n, parent=1, attributes=LLM) for n in (2, 3))]
@@ -170,7 +170,7 @@ def test_a_span_around_calls_is_no_span_without_exchange(make_span: SpanMaker, m
 def test_an_attempt_that_was_cut_short_says_nothing_of_spans(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """After a refused request the calls that were not made are missing because of it."""
+    """After a refused request, the calls that were not made are missing because of it, which is no further finding."""
     refused = make_exchange(index=1, response=None, outcome=Outcome.REFUSED, failure="nothing answered")
     spans = [make_span(1, attributes=LLM), make_span(2, attributes=LLM)]
     assert structure([make_exchange(span=1), refused], spans) == []
@@ -180,7 +180,7 @@ def test_an_attempt_that_was_cut_short_says_nothing_of_spans(
 def test_exchange_without_span_names_the_first_spans(
     make_span: SpanMaker, make_exchange: ExchangeMaker, count: int, more: str
 ) -> None:
-    """Five of the spans that tell of something else are enough to see which instrumentation was on."""
+    """The finding lists five of the other spans, enough to see which instrumentation was active."""
     spans = [make_span(number, name=f"GET {number}", scope="web") for number in range(1, count + 1)]
     found = only([make_exchange()], spans, "structure/exchange-without-span")
     named = "".join(f"'GET {number}' (web)\n" for number in range(1, 6)).rstrip()
@@ -190,7 +190,7 @@ def test_exchange_without_span_names_the_first_spans(
 def test_exchange_without_span_names_the_span_that_was_current(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """Two calls in one LLM span: one of them has none, and the finding says whose the span is."""
+    """Of two calls in one LLM span one lacks a span, and the finding says whose call the current span is."""
     exchanges = [make_exchange(index=n, span=1, chunks=answer(f"r{n}")) for n in (0, 1)]
     found = only(exchanges, [make_span(1, attributes=LLM)], "structure/exchange-without-span")
     assert details(found)["span"] == "span 'chat' (app) was current, but it tells of exchange 1"
@@ -207,7 +207,7 @@ def test_exchange_without_span_names_the_span_that_was_current(
 def test_an_instrumentor_s_span_that_never_ended_may_be_the_call_s(
     make_span: SpanMaker, make_exchange: ExchangeMaker, scope: str, fields: dict[str, Any], found: list[str]
 ) -> None:
-    """Some write what a span is of when they end it: that it did not end is the one cause."""
+    """An instrumentor may write a span's attributes only at its end; then the one cause is that it never ended."""
     on = {0: (Maker(scope="openinference-instrumentation-openai", version="0.1.66"),)}
     span = make_span(1, scope=scope, attributes={}, **{"ended": None, **fields})
     assert structure([make_exchange()], [span], silent=on) == found
@@ -245,7 +245,7 @@ NAMES = "chat, embeddings, generate_content, text_completion"
 def test_exchange_without_span_says_what_a_span_lacks(
     make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], lacks: str
 ) -> None:
-    """A span around a call that has counts, and nothing by which it is read as a call, was meant to tell of it."""
+    """A span around a call that has counts, but is not recognised as a call, was meant to describe it."""
     spans = [make_span(1, name="ask", attributes=attributes), make_span(2, parent=1, name="send", attributes={})]
     found = only([make_exchange(span=2)], spans, "structure/exchange-without-span")
     said = f"if span 'ask' (app) is to tell of this call, let it say so: {lacks}" if lacks else "instrument this call"
@@ -268,13 +268,13 @@ def test_exchange_without_span_says_what_a_span_lacks(
 def test_one_scope_around_itself(
     make_span: SpanMaker, make_exchange: ExchangeMaker, outer: dict[str, Any], inner: dict[str, Any], fires: bool
 ) -> None:
-    """A wrapper and what it wraps report one call twice, if both count it; a step that names a model is no call."""
+    """A wrapper and what it wraps report one call twice if both count it; a step that only names a model does not."""
     spans = [make_span(1, name="parse", attributes=outer), make_span(2, parent=1, attributes=inner)]
     assert structure([make_exchange(span=2, chunks=answer())], spans) == (["reported-twice"] if fires else [])
 
 
 def test_reported_twice_says_how_it_is_known(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """The finding is about the span that is too much, and names the other."""
+    """The finding is about the span that is one too many, and names the other."""
     spans = [make_span(1, name="parse", attributes=COUNTED), make_span(2, parent=1, attributes=COUNTED)]
     found = only([make_exchange(span=2, chunks=answer())], spans, "structure/reported-twice")
     assert (found.subject, details(found)["span"], details(found)["wire"]) == (
@@ -300,7 +300,7 @@ def test_a_second_report_without_tokens_is_a_warning(
     severity: str,
     what: str,
 ) -> None:
-    """Frameworks write an LLM span around another, as LlamaIndex's `predict` is: the sums of tokens are right."""
+    """Frameworks write one LLM span around another, like LlamaIndex's `predict`: sums of tokens are still right."""
     spans = [make_span(1, name="predict", attributes=outer), make_span(2, parent=1, attributes=inner | LLM)]
     found = only([make_exchange(span=2, chunks=answer())], spans, "structure/reported-twice")
     assert (found.severity, details(found)["why"]) == (severity, f"a back end counts {what}")
@@ -318,7 +318,7 @@ def test_a_second_report_without_tokens_is_a_warning(
 def test_one_response_named_twice(
     make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], expected: list[str]
 ) -> None:
-    """A second span of a scope that names the same response is a second report; one that comes later is a cache's."""
+    """A second span that names the same response is a second report; a span that comes later is a cache's."""
     named = {**LLM, "gen_ai.response.id": "r1"}
     spans = [
         make_span(1, attributes=named, ended=1000),
@@ -341,7 +341,7 @@ def test_one_response_named_twice(
 def test_one_call_told_twice_to_the_letter(
     make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], expected: list[str]
 ) -> None:
-    """Where a convention has no place for ids, two spans beside each other that say the same are one call's."""
+    """If a convention has no place for ids, two adjacent spans with the same values are of one call."""
     spans = [
         make_span(1, name="agent"),
         make_span(2, parent=1, attributes=COUNTED, ended=1000),
@@ -357,7 +357,7 @@ ONE_SPAN = (
 
 
 def test_a_failure_told_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A call that failed has no tokens: that it is counted twice is a warning, which names the other span."""
+    """A failed call has no tokens, so counting it twice is a warning, which names the other span."""
     failed = {"attributes": LLM, "status": "ERROR", "status_description": "Slow down"}
     spans = [make_span(1, **failed), make_span(2, **failed)]
     found = only([make_exchange(span=1, status=429)], spans, "structure/reported-twice")
@@ -373,7 +373,7 @@ def test_a_failure_told_twice(make_span: SpanMaker, make_exchange: ExchangeMaker
 
 
 def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Two scopes that count one call are a finding, which shows both counts and the switches."""
+    """Two scopes that count one call are a finding, which shows both counts and how to turn each scope off."""
     spans = [
         make_span(1, scope="openinference.instrumentation.openai", name="ChatCompletion", attributes=COUNTED),
         make_span(2, parent=1, scope="com.anthropic.sdk.python", attributes={**LLM, "gen_ai.usage.input_tokens": 10}),
@@ -396,7 +396,7 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
 def test_calls_that_the_same_scopes_count_twice_are_one_finding(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """One switch mends them all: the finding says how many there are, and shows the first; other scopes are another."""
+    """One switch corrects them all: the finding counts them and shows the first; other scopes are another finding."""
     pairs = [("a", "b")] * 4 + [("a", "c")]
     spans, exchanges = [], []
     for number, (one, other) in enumerate(pairs):
@@ -439,14 +439,14 @@ def test_calls_that_the_same_scopes_count_twice_are_one_finding(
     ],
 )
 def test_each_scope_has_its_switch(make_span: SpanMaker, make_exchange: ExchangeMaker, scope: str, switch: str) -> None:
-    """The advice names what is to be turned off."""
+    """The advice names how to turn off each scope."""
     spans = [make_span(1, scope="a", attributes=COUNTED), make_span(2, parent=1, scope=scope, attributes=COUNTED)]
     assert switch in details(only([make_exchange(span=2)], spans, "structure/counted-twice"))["next"]
 
 
 @pytest.mark.parametrize("second", [LLM, {"http.request.method": "POST"}, {**LLM, "gen_ai.usage.input_tokens": 0}])
 def test_one_of_two_scopes_counts(make_span: SpanMaker, make_exchange: ExchangeMaker, second: dict[str, Any]) -> None:
-    """A second scope that counts nothing, as an HTTP client's, is no finding."""
+    """A second scope that counts nothing, such as an HTTP client's, is no finding."""
     spans = [make_span(1, attributes=COUNTED), make_span(2, parent=1, scope="other", attributes=second)]
     assert structure([make_exchange(span=2, chunks=answer())], spans) == []
 
@@ -460,7 +460,7 @@ def agent(make_span: SpanMaker) -> SpanRecord:
 
 
 def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
-    """A root in a thread that was started inside of a span has lost its parent; the spans below it are lost with it."""
+    """A root in a thread that was started inside a span has lost its parent, and so have the spans below it."""
     lost = make_span(2, name="worker", worker=THERE, cause=agent.key)
     spans = [agent, lost, make_span(3, parent=2, attributes=LLM, worker=THERE)]
     found = only([make_exchange(span=3)], spans, "structure/parent-lost")
@@ -486,7 +486,7 @@ def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: 
 def test_roots_that_are_none_by_mistake(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any]
 ) -> None:
-    """A new trace may be meant, and a background worker outlives the span that it was started in."""
+    """A new trace may be intended, and a background worker outlives the span in which it was started."""
     span = make_span(2, **{"attributes": LLM, "worker": THERE, "cause": agent.key, **fields})
     assert structure([make_exchange(span=2)], [agent, span]) == []
 
@@ -511,7 +511,7 @@ def test_a_current_span_that_is_passed_over(
     between: bool,
     expected: tuple[str, str],
 ) -> None:
-    """An instrumentation that makes roots inside of the application's spans parts the call from its request."""
+    """An instrumentation that makes roots inside an application's spans separates the call from its request."""
     root = {"scope": scope, "worker": HERE, "current": agent.key}
     spans = [agent, make_span(2, attributes=LLM, **root)]
     if between:
@@ -531,7 +531,7 @@ def test_a_current_span_that_is_passed_over(
 def test_a_root_of_what_was_asked_elsewhere(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any]
 ) -> None:
-    """A callback makes its span when the call is over, where nothing is known of the request but what was kept."""
+    """A callback makes its span after the call, and knows of the request only what was kept for it."""
     attributes = {**LLM, "gen_ai.response.id": "r1"}
     root = make_span(
         2, **{"key": SpanKey(2, 2), "scope": "litellm", "attributes": attributes, "worker": THERE, **fields}
@@ -550,7 +550,7 @@ def test_a_root_of_what_was_asked_elsewhere(
 
 
 def test_a_step_inside_of_a_root_that_is_not_current(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """What began after the LLM span, as an attempt does, is a part of the call, and not where it comes from."""
+    """A span that began inside the LLM span, like an attempt's, is a part of the call and not its origin."""
     root = make_span(1, key=SpanKey(2, 2), attributes={**LLM, "gen_ai.response.id": "r1"})
     spans = [root, make_span(2, name="attempt", started=101)]
     assert structure([make_exchange(span=2, chunks=answer())], spans) == []
@@ -561,7 +561,7 @@ def test_a_step_inside_of_a_root_that_is_not_current(make_span: SpanMaker, make_
 def test_a_link_from_one_trace_to_the_other(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, at: int, origin: str
 ) -> None:
-    """Who links the old trace and the new one has parted them on purpose, whichever span has the link."""
+    """A link between the old trace and the new one shows that they are apart on purpose, whichever span has it."""
     step = {"scope": "sdk", "attributes": {"gen_ai.operation.name": "invoke_agent"}, origin: agent.key}
     root = make_span(2, key=SpanKey(2, 2), **step)
     spans = [agent, root, make_span(3, key=SpanKey(2, 3), attributes=LLM, scope="sdk")]
@@ -573,7 +573,7 @@ def test_a_link_from_one_trace_to_the_other(
 
 
 def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """The SDK's span is inside of the framework's call, and not around it: where both are roots, nothing was lost."""
+    """The SDK's span is inside the framework's call and not around it: if both are roots, no parent was lost."""
     outer = make_span(1, key=SpanKey(2, 2), scope="framework", attributes=LLM, worker=THERE)
     assert structure([make_exchange(span=2, chunks=answer())], [outer, make_span(2, attributes=LLM)]) == []
 
@@ -591,7 +591,7 @@ def test_a_root_in_a_thread_of_its_own(
     attributes: dict[str, Any],
     found: list[str],
 ) -> None:
-    """Whoever gives a context without a span has a reason; an instrumentation that does so is warned of."""
+    """An application that gives a context without a span has a reason; an instrumentation that does so is a warning."""
     root = make_span(2, key=SpanKey(2, 2), cause=agent.key, apart=apart, scope="sdk", attributes=attributes)
     inner = replace(make_span(3, key=SpanKey(2, 3), attributes=LLM, scope="sdk"), parent=root.key)
     call = replace(make_exchange(chunks=answer()), ambient=Ambient(span=inner.key))
@@ -614,7 +614,7 @@ def test_a_root_in_a_thread_of_its_own(
 def test_current_spans_that_are_passed_over_on_purpose(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any], scope: str
 ) -> None:
-    """A job of the application is the root of its own trace, wherever it was started from."""
+    """A job of the application is the root of its own trace, wherever it was started."""
     root = make_span(2, **{"worker": HERE, "current": agent.key, "scope": "app", **fields})
     spans = [agent, root, make_span(3, parent=2, attributes=LLM, scope=scope, started=1003)]
     assert structure([make_exchange(span=3, started=1003)], spans) == []
@@ -637,7 +637,7 @@ def stream(make_exchange: ExchangeMaker, **fields: Any) -> Exchange:
 def test_parent_wrong(
     make_span: SpanMaker, make_exchange: ExchangeMaker, ended: int | None, read_until: int | None, text: str
 ) -> None:
-    """A generator that leaves its span current makes the next call its child: after its end, or while it waits."""
+    """A generator that leaves its span current makes the next call its child, after its end or while it is read."""
     first = make_span(1, name="stream", attributes=LLM, worker=HERE, ended=ended)
     child = make_span(2, parent=1, attributes=LLM, worker=HERE, current=first.key, started=119)
     exchanges = [stream(make_exchange, index=0, span=1, ended=read_until), make_exchange(index=2, span=2)]
@@ -658,7 +658,7 @@ def test_parent_wrong(
 def test_parents_that_may_be_right(
     make_span: SpanMaker, make_exchange: ExchangeMaker, parent: dict[str, Any], child: dict[str, Any]
 ) -> None:
-    """Tasks outlive the span that they were started in, a context may be chosen, and an agent has calls below it."""
+    """A task outlives the span in which it was started, a context may be chosen, and an agent has calls below it."""
     first = make_span(1, **{"worker": HERE, "ended": 115, "attributes": LLM, **parent})
     defaults = {"worker": HERE, "current": first.key, "started": 119, "attributes": LLM}
     second = make_span(2, parent=1, **{**defaults, **child})
@@ -666,7 +666,7 @@ def test_parents_that_may_be_right(
 
 
 def test_a_span_that_is_left_current_is_told_once(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """What it has become the parent of stands in the finding on the span that is still current."""
+    """Children of a span that is left current are named in the finding on that span, and have none of their own."""
     leaked = make_span(1, name="stream", attributes=LLM, worker=HERE, ended=115)
     child = make_span(2, parent=1, attributes=LLM, worker=HERE, current=leaked.key, started=119)
     exchanges = [make_exchange(index=0, span=1), make_exchange(index=2, span=2)]
@@ -691,7 +691,7 @@ def test_a_span_that_is_left_current_is_told_once(make_span: SpanMaker, make_exc
     ],
 )
 def test_span_name(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str, part: str) -> None:
-    """A name with what belongs to one call only is a warning."""
+    """A name that contains something that belongs to one call only is a warning."""
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is OpenTelemetry, and why?"}]}
     exchange = make_exchange(span=1, body=body, chunks=answer("chatcmpl-B9xyz"))
     found = only([exchange], [make_span(1, name=name, attributes=LLM)], "structure/span-name")
@@ -710,14 +710,14 @@ def test_span_name(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str
     ],
 )
 def test_names_that_are_names(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str, model: str) -> None:
-    """Models have dates in their names, with their provider or without, and use cases are named by hand."""
+    """Models have dates in their names, with the provider or without, and applications name use cases."""
     exchange = make_exchange(span=1, body={"model": model, "messages": [{"role": "user", "content": "Hi"}]})
     span = make_span(1, name=name, attributes={**LLM, "gen_ai.request.model": model})
     assert structure([exchange], [span]) == []
 
 
 def test_names_that_change_from_call_to_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Two calls of one kind whose names differ in a number are one finding; two use cases, or two models, are none."""
+    """Two calls of one kind whose names differ in a number are one finding; two use cases or two models are none."""
 
     def names(*pairs: tuple[str, str]) -> list[str]:
         spans, exchanges = [], []
@@ -740,7 +740,7 @@ def attempts(make_exchange: ExchangeMaker) -> list[Exchange]:
 
 
 def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Attempts of which no span tells are in the report, with the time that they took; they fail nothing."""
+    """Attempts that no span shows are a note in the report, with the time that they took; they fail nothing."""
     seen = evidence(attempts(make_exchange), [make_span(1, attributes=LLM)])
     verdict = verify(seen, {})
     [found] = [one for one in verdict.findings if one.check == "structure/retries-hidden"]
@@ -762,12 +762,12 @@ def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> N
     ],
 )
 def test_retries_that_are_told(make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any]) -> None:
-    """An attribute or an event is enough."""
+    """An attribute or an event that mentions the attempts is enough."""
     assert structure(attempts(make_exchange), [make_span(1, **fields)]) == []
 
 
 def test_retries_as_http_spans(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An HTTP span for each attempt tells of them as well."""
+    """An HTTP span for each attempt shows the attempts as well."""
     children = [make_span(n, parent=1, name="POST", kind="CLIENT", scope="http") for n in (2, 3)]
     assert structure(attempts(make_exchange), [make_span(1, attributes=LLM), *children]) == []
 
@@ -780,7 +780,7 @@ HOSTILE = [None, 0, "", b"\xff", float("nan"), 10**400, [], [None], {"a": {}}, (
 
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
 def test_hostile_spans_raise_nothing(make_span: SpanMaker, make_exchange: ExchangeMaker, value: Any) -> None:
-    """Whatever an application puts on a span, the checks judge the rest."""
+    """Whatever attributes an application puts on a span, the checks judge the rest."""
     keys = (*COUNTED, "gen_ai.response.id", "gen_ai.response.model", "openinference.span.kind", "llm.request.type")
     hostile = {**LLM, **dict.fromkeys(keys[1:], value)}
     spans = [make_span(n, parent=n - 1, attributes=hostile, worker=HERE) for n in range(1, 4)]
@@ -789,6 +789,6 @@ def test_hostile_spans_raise_nothing(make_span: SpanMaker, make_exchange: Exchan
 
 
 def test_each_check_of_structure_says_what_it_compares() -> None:
-    """The page on checks has a sentence or more on those whose title does not say it all."""
+    """Each check whose title does not say everything has a sentence or more for the page on checks."""
     silent = {check.id for check in CHECKS if check.id.startswith("structure/") and not check.compares}
     assert silent <= {"structure/ended-before-stream", "structure/span-current", "structure/span-never-ended"}

@@ -1,4 +1,4 @@
-"""What a span around calls counts is not counted by theirs as well."""
+"""`structure/counted-around`: a span around calls does not count the tokens that the spans of the calls count."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ USAGES = ({"prompt_tokens": 10, "completion_tokens": 5}, {"prompt_tokens": 20, "
 
 
 def answer(usage: dict[str, int]) -> tuple[bytes, ...]:
-    """Return a reply of which only the usage matters."""
+    """Return the body of a response of which only the usage matters."""
     return (json.dumps({"id": f"r{usage['prompt_tokens']}", "model": "gpt-4o", "usage": usage}).encode(),)
 
 
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judge:
-    """Judge a span around two calls, or as many as have attributes for their spans, in one step of it."""
+    """Judge a span around one step with calls inside it: two, or one for each span whose attributes are given."""
 
     def judged(outer: dict[str, Any], *inner: dict[str, Any], **fields: Any) -> list[Finding]:
         told = inner or (FIRST, SECOND)
@@ -68,24 +68,24 @@ def test_a_sum_on_a_span_that_says_nothing_of_itself(judged: Judge) -> None:
         {"gen_ai.usage.prompt_tokens": "30"},
         {"llm.usage.total_tokens": 42},
         {"llm.token_count.completion": 12, "session.id": "s"},
-        {"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 7},  # The last call's.
+        {"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 7},  # The counts of the last call.
         {"gen_ai.conversation.id": "c", "gen_ai.usage.input_tokens": 30},
     ],
 )
 def test_sums_are_known_by_the_names_of_all_conventions(judged: Judge, outer: dict[str, Any]) -> None:
-    """Whatever convention the calls are written in: back ends read all of them into one column."""
+    """A sum is found under the names of any convention, whichever the calls use: back ends read all into one column."""
     assert [found.severity for found in judged(outer)] == [Severity.WARNING]
 
 
 def test_a_call_around_calls(judged: Judge) -> None:
-    """A span that says that it is a call is summed up by whoever looks at calls alone: that is an error."""
+    """A sum on a span that claims to be a call is an error, since it is added even if only calls are summed."""
     for marks in (CHAT, {"gen_ai.request.model": "gpt-4o"}, {"openinference.span.kind": "LLM"}):
         [found] = judged({**marks, "gen_ai.usage.input_tokens": 30, "llm.token_count.prompt": 30})
         assert found.severity is Severity.ERROR
 
 
 def test_one_call(judged: Judge) -> None:
-    """A wrapper around one call alone may repeat what it counts."""
+    """A wrapper that repeats the counts of the one call inside it is found as well."""
     assert judged({"gen_ai.usage.input_tokens": 10}, FIRST) != []
 
 
@@ -93,7 +93,7 @@ def test_one_call(judged: Judge) -> None:
 def test_cached_tokens_left_out(
     make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange], count: int, is_found: bool
 ) -> None:
-    """Who takes Anthropic's count for that of the whole input counts it once more all the same."""
+    """The count of a call is recognised with its cached tokens (40) and, as Anthropic states it, without them (10)."""
     usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 5}
     body = json.dumps({"id": "m1", "type": "message", "model": "m", "content": [], "usage": usage}).encode()
     exchange = make_exchange(path="/v1/messages", span=2, chunks=(body,))
@@ -113,7 +113,7 @@ def test_cached_tokens_left_out(
         {"openinference.span.kind": "AGENT", "llm.token_count.prompt": 30},
         {"traceloop.span.kind": "workflow", "gen_ai.usage.input_tokens": 30},
         {"gen_ai.agent.name": "helper", "gen_ai.usage.input_tokens": 30},
-        {"gen_ai.usage.input_tokens": 4},  # Of something else.
+        {"gen_ai.usage.input_tokens": 4},  # A count of something else.
         {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0},
         {"gen_ai.usage.input_tokens": None},
         {"gen_ai.usage.input_tokens": "many"},
@@ -122,24 +122,24 @@ def test_cached_tokens_left_out(
     ids=str,
 )
 def test_no_count_once_more(judged: Judge, outer: dict[str, Any]) -> None:
-    """A name of its own, a step that says what it is, and a count of something else are no finding."""
+    """A count under a name of its own, on a step that says what it is, or of something else is no finding."""
     assert judged(outer) == []
 
 
 def test_who_counts_alone(judged: Judge) -> None:
-    """Where the spans of the calls count nothing, the one around them is the only one that does."""
+    """If the spans of the calls count nothing, the span around them is the only one that counts."""
     assert judged({"gen_ai.usage.input_tokens": 30}, CHAT, CHAT) == []
 
 
 def test_a_span_that_is_open_is_in_no_sum(judged: Judge) -> None:
-    """It is never exported, which is a finding of its own."""
+    """A span that is still open is never exported, which is reported by another check."""
     assert judged({"gen_ai.usage.input_tokens": 30}, ended=None) == []
 
 
 def test_a_sum_with_a_call_that_is_counted_apart(
     make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
 ) -> None:
-    """The span of one call may have the sum of those inside of it that no other span counts, and of no others."""
+    """A call's span may add the counts of the calls inside it that no other span counts, and of no others."""
     exchanges = [make_exchange(index=n, span=span, chunks=answer(USAGES[n])) for n, span in enumerate((2, 1))]
     both = {**CHAT, "gen_ai.usage.input_tokens": 30, "gen_ai.usage.output_tokens": 12}
 

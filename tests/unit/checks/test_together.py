@@ -1,4 +1,4 @@
-"""Bytes and attributes, read by `wire` and `dialects`, paired and judged: the parts understand each other."""
+"""The parts work together: bytes read by `wire`, attributes read by `dialects`, paired, judged and reported."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def found(call: Exchange, attributes: dict[str, Any], **fields: Any) -> list[str
     ids=["otel-genai", "hand-written", "openinference", "openllmetry"],
 )
 def test_a_correct_span_of_each_dialect_has_no_finding(call: Exchange, attributes: dict[str, Any]) -> None:
-    """Each convention in its own words, and things were compared."""
+    """A correct span in the words of each convention has no finding, and its facts were really compared."""
     seen = evidence(call, attributes)
     assert verify(seen, {}).findings == ()
     assert verify(seen, {}).looked_at > len(attributes) / 2
@@ -175,12 +175,12 @@ def test_a_correct_span_of_each_dialect_has_no_finding(call: Exchange, attribute
 def test_one_wrong_attribute_is_found(
     call: Exchange, attributes: dict[str, Any], change: dict[str, Any], check: str
 ) -> None:
-    """Whatever convention states a wrong fact, the check of that fact finds it."""
+    """Whichever convention states a wrong fact, the check of that fact finds it."""
     assert check in found(call, {**attributes, **change})
 
 
 def test_a_failure_with_the_numbers_of_a_success() -> None:
-    """A limited call whose span is green, with usage from nowhere: each lie is told once."""
+    """A rate-limited call whose span reports success and invented usage has one finding for each false statement."""
     lies = {"gen_ai.usage.input_tokens": 12, "gen_ai.response.model": "gpt-4o"}
     asked = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     assert found(limited(), {**asked, **lies}) == ["wire/error-status", "wire/response-model", "wire/input-tokens"]
@@ -188,7 +188,7 @@ def test_a_failure_with_the_numbers_of_a_success() -> None:
 
 
 def test_the_report_of_cached_tokens_left_out() -> None:
-    """The text of a failure, from bytes to words."""
+    """The text of the report on a failure, from the bytes to the words."""
     seen = evidence(message(), {**BY_HAND, "gen_ai.usage.input_tokens": 10})
     verdict = verify(seen, {})
     assert render("test_chat", seen, verdict) == (

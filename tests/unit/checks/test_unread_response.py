@@ -1,4 +1,4 @@
-"""`wire/unread-response`: where the response of a call cannot be read, its span was not verified, and that is said."""
+"""`wire/unread-response`: if a response cannot be read, its span was not verified, and the report says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEXT = (
 
 @pytest.fixture
 def judged(make_call: Callable[..., Call]) -> Callable[..., list[Finding]]:
-    """Judge a call whose response has a problem."""
+    """Judge a call whose response could not be read, for the reason `PROBLEM`."""
 
     def judged(facts: Mapping[str, Any], **fields: Any) -> list[Finding]:
         call = make_call(facts, {"response_id": "chatcmpl-1", "input_tokens": 10}, **fields)
@@ -33,7 +33,7 @@ def judged(make_call: Callable[..., Call]) -> Callable[..., list[Finding]]:
 
 
 def test_a_response_that_cannot_be_read_is_a_warning(judged: Callable[..., list[Finding]]) -> None:
-    """The span says that all went well, and nothing of what it says was compared."""
+    """A span that reports success is a warning, since nothing that it says of the answer was compared."""
     [finding] = judged(UNREAD)
     assert (finding.check, finding.severity) == ("wire/unread-response", "warning")
     assert finding.subject == "span 'chat' (app)"
@@ -57,5 +57,5 @@ def test_a_response_that_cannot_be_read_is_a_warning(judged: Callable[..., list[
 def test_what_was_read_in_part_or_failed_is_not(
     judged: Callable[..., list[Finding]], facts: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> None:
-    """A call that failed tells so itself, and of one that the client left nobody knows the rest."""
+    """A call that failed says so itself, and nobody knows the rest of a stream that the client left."""
     assert judged(facts, **fields) == []

@@ -1,4 +1,4 @@
-"""`wire/unreadable`: what a span states has a form that somebody can read."""
+"""`wire/unreadable`: a value that a span states has a form that a back end can read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_told(judged: Judged) -> None:
 
 
 def test_one_attribute_is_one_finding(judged: Judged) -> None:
-    """Messages that are no JSON hold several facts; there is one cause."""
+    """Messages that are no JSON make several facts unreadable, but they are one cause and so one finding."""
     names = ("output_texts", "tool_calls", "finish_reasons")
     span = {name: broken(name, "gen_ai.output.messages", "[{", "'[{' is no JSON") for name in names}
     wire = {"output_texts": ["x"], "tool_calls": [{"name": "f"}], "finish_reasons": ["stop"]}
@@ -52,7 +52,7 @@ def test_one_attribute_is_one_finding(judged: Judged) -> None:
 
 
 def test_each_place_is_looked_at(judged: Judged) -> None:
-    """A further place that cannot be read is told of as well."""
+    """A further place of the same fact that cannot be read is reported as well."""
     [finding] = judged({"input_tokens": 10}, {"input_tokens": 10}, others=(TEN,))
     assert finding.check == "wire/unreadable"
 
@@ -76,5 +76,5 @@ def test_each_place_is_looked_at(judged: Judged) -> None:
     ],
 )
 def test_what_has_no_truth_or_was_cut_by_a_limit_is_not(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
-    """Without a value on the wire nothing is lost; a limit of 128 characters was set on purpose."""
+    """If the wire has no value, nothing is lost; and a limit of 128 characters was set on purpose."""
     assert judged(wire, span, **fields) == []

@@ -1,4 +1,4 @@
-"""`wire/usage-missing`: a call that states its tokens has them on one of its spans."""
+"""`wire/usage-missing`: if the response states the tokens of a call, one of its spans does so too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ONE_BLOCK = (b"data: {}\n\ndata: {}\n\n",)
 
 
 def test_a_silent_span_is_a_warning(judged: Judged) -> None:
-    """The warning names both counts, where they stand, and what to do."""
+    """The warning names both counts, where the wire states them, and what to do."""
     [finding] = judged(USAGE, SILENT)
     assert (finding.check, finding.severity) == ("wire/usage-missing", "warning")
     assert finding.subject == "span 'chat' (app)"
@@ -51,7 +51,7 @@ def test_a_silent_span_is_a_warning(judged: Judged) -> None:
     ],
 )
 def test_one_count_without_the_other_is_a_warning(judged: Judged, said: dict[str, int], words: str) -> None:
-    """Who counts what a call has read counts what it has written: nobody wants half of what it costs."""
+    """Sums need both the input and the output of a call: one of them alone has half of the cost."""
     [finding] = judged(USAGE, {**SILENT, **said})
     assert (finding.check, finding.severity) == ("wire/usage-missing", "warning")
     assert finding.details == (
@@ -70,7 +70,7 @@ def test_one_count_without_the_other_is_a_warning(judged: Judged, said: dict[str
     ],
 )
 def test_a_total_is_in_sums_of_tokens_and_not_of_cost(judged: Judged, said: dict[str, int], words: str) -> None:
-    """The total of a call has its tokens, but no price."""
+    """A call with only its total is complete in sums of tokens, but not in sums of cost: a total has no price."""
     [finding] = judged({**USAGE, "total_tokens": 15}, {**SILENT, **said, "total_tokens": 15})
     assert finding.details == (
         ("span", words),
@@ -90,7 +90,7 @@ def test_a_total_is_in_sums_of_tokens_and_not_of_cost(judged: Judged, said: dict
         ),  # Embeddings: the total is the input.
         ({**USAGE, "output_tokens": State.ABSENT}, {**SILENT, "input_tokens": 10}, {}),
         ({**USAGE, "output_tokens": 0}, {**SILENT, "input_tokens": 10}, {}),
-        (USAGE, {}, {}),  # A convention without a place for it.
+        (USAGE, {}, {}),  # The convention has no place for the counts.
         ({"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}, SILENT, {}),
         ({"input_tokens": 0, "output_tokens": 0}, SILENT, {}),
         ({"input_tokens": State.UNREADABLE, "output_tokens": State.UNREADABLE}, SILENT, {}),
@@ -104,7 +104,7 @@ def test_a_total_is_in_sums_of_tokens_and_not_of_cost(judged: Judged, said: dict
             {**SILENT, "finish_reasons": ["stop"]},
             {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": ONE_BLOCK}},
         ),
-        (USAGE, SILENT, {"record": {"ended": None}}),  # Told by structure/span-never-ended.
+        (USAGE, SILENT, {"record": {"ended": None}}),  # Reported by structure/span-never-ended.
     ],
 )
 def test_what_could_not_be_known_is_not_missed(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
@@ -113,7 +113,7 @@ def test_what_could_not_be_known_is_not_missed(judged: Judged, wire: Any, span: 
 
 
 def test_a_span_that_ended_before_its_stream_is_told_once(judged: Judged) -> None:
-    """The usage of a stream comes last: a span that ended before that has one fault, not two."""
+    """The usage of a stream comes last: a span that ended before it has one fault, not two."""
     chunks = (b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n', b"data: [DONE]\n\n")
     exchange = {"chunks": chunks, "chunk_ticks": (150, 151), "headers": (("content-type", "text/event-stream"),)}
     assert judged({**USAGE, **STREAM}, SILENT, exchange=exchange, record={"ended": 120}) == []
@@ -121,7 +121,7 @@ def test_a_span_that_ended_before_its_stream_is_told_once(judged: Judged) -> Non
 
 
 def test_two_spans_may_share_the_counts(make_call: Callable[..., Call]) -> None:
-    """Of two spans of one call, each may have the count that the other one leaves out."""
+    """If a call has two spans, each may have the count that the other leaves out."""
     reads, writes = (
         make_call(USAGE, {**SILENT, "input_tokens": 10}),
         make_call(USAGE, {**SILENT, "output_tokens": 5}, record={"key": SpanKey(1, 2), "scope": "inner"}),
@@ -132,7 +132,7 @@ def test_two_spans_may_share_the_counts(make_call: Callable[..., Call]) -> None:
 
 
 def test_one_span_that_says_it_is_enough(make_call: Callable[..., Call]) -> None:
-    """Of two spans of one call, one may leave the usage to the other."""
+    """If a call has two spans, one of them may leave the usage to the other."""
     silent, telling = make_call(USAGE, SILENT), make_call(USAGE, USAGE, record={"key": SpanKey(1, 2), "scope": "inner"})
     both = dataclasses.replace(
         silent, spans=(*silent.spans, *telling.spans), readings=(*silent.readings, *telling.readings)

@@ -1,4 +1,4 @@
-"""What is found and hidden: by families, as a known fault of an instrumentor, and as often as a baseline says."""
+"""Findings that are hidden: by a family's waiver, as a known fault of an instrumentor, or by a baseline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def known(**fields: Any) -> tuple[Known, ...]:
 
 
 def test_a_family(judge: Callable[..., Verdict]) -> None:
-    """It hides what all its checks find; beside the waiver of the check itself it hides nothing, and is unused."""
+    """A family's waiver hides what all its checks find; beside a check's own waiver it is unused.
+
+    It is reported as unused, unless it is a setting that many tests share.
+    """
     assert [finding.check for finding in judge(ignore={"wire/*": "all"}).waived] == ["wire/input-tokens"]
     both = judge(ignore={"wire/*": "all", "wire/input-tokens": "one"})
     assert [finding.subject for finding in both.findings] == ["ignore={'wire/*': 'all'}"]
@@ -52,7 +55,7 @@ def test_a_family(judge: Callable[..., Verdict]) -> None:
 def test_the_scopes_of_an_instrumentor(
     judge: Callable[..., Verdict], instrumentor: str, scope: str, is_known: bool
 ) -> None:
-    """Its name, however it is written, and its modules; what begins alike is another."""
+    """A scope is an instrumentor's by its name, however written, or as its module; a common beginning is not enough."""
     verdict = judge(record={"scope": scope}, known=known(instrumentor=instrumentor))
     assert (len(verdict.known), len(verdict.findings)) == ((1, 0) if is_known else (0, 1))
 
@@ -64,19 +67,19 @@ def test_the_scopes_of_an_instrumentor(
 def test_the_versions_of_an_instrumentor(
     judge: Callable[..., Verdict], versions: str, version: str | None, is_known: bool
 ) -> None:
-    """The one that the scope states counts; where none is known, a range does not hold."""
+    """The version that the scope states counts; if it is unknown or cannot be read, no range holds."""
     verdict = judge(record={"scope_version": version}, known=known(versions=versions))
     assert bool(verdict.known) is is_known
 
 
 def test_the_installed_version_counts_where_the_scope_states_none(judge: Callable[..., Verdict]) -> None:
-    """Of the distribution that the known fault names."""
+    """The installed version is that of the distribution that the known fault names."""
     installed = judge(record={"scope": "pytest"}, known=known(instrumentor="pytest", versions=">=8"))
     assert len(installed.known) == 1
 
 
 def twice(make_call: Callable[..., Call], *scopes: tuple[str, str]) -> Evidence:
-    """Return one call whose tokens each of these scopes counts."""
+    """Return evidence of one call whose tokens each of these scopes counts."""
     [first, *others] = [
         make_call(COUNTS, COUNTS, record={"key": SpanKey(1, number), "scope": scope, "scope_version": version})
         for number, (scope, version) in enumerate(scopes)
@@ -93,7 +96,7 @@ def twice(make_call: Callable[..., Call], *scopes: tuple[str, str]) -> Evidence:
 def test_what_two_scopes_count_is_known_of_either(
     make_call: Callable[..., Call], instrumentor: str, versions: str, is_known: bool
 ) -> None:
-    """In its own version; where that is another, the finding says so."""
+    """The known fault must hold for that scope's version; if the version is another, the finding says so."""
     fault = known(check="structure/counted-twice", instrumentor=instrumentor, versions=versions)
     verdict = waivers.judge(twice(make_call, ("one", "1"), ("two", "2")), Settings(known=fault))
     assert [finding.check for finding in verdict.known] == ["structure/counted-twice"] * is_known
@@ -103,7 +106,7 @@ def test_what_two_scopes_count_is_known_of_either(
 
 
 def test_a_call_that_is_counted_once_again_is_said(make_call: Callable[..., Call]) -> None:
-    """The known fault was looked for, and did not occur."""
+    """If only one scope counts the call, the known fault is reported as looked for and not found."""
     evidence, settings = (
         twice(make_call, ("one", "1")),
         Settings(known=known(check="structure/counted-twice", instrumentor="one")),
@@ -124,7 +127,7 @@ def test_a_call_that_is_counted_once_again_is_said(make_call: Callable[..., Call
 def test_a_call_without_a_span_is_known_of_who_is_on_for_it(
     make_call: Callable[..., Call], instrumentor: str, versions: str, is_known: bool
 ) -> None:
-    """And made no span; where it has made one, the fault did not occur."""
+    """The instrumentor is active for the call and made no span; if it made one, the fault did not occur."""
     settings = Settings(
         known=known(check="structure/exchange-without-span", instrumentor=instrumentor, versions=versions)
     )
@@ -144,7 +147,7 @@ def test_a_call_without_a_span_is_known_of_who_is_on_for_it(
     [({}, 3, 0), ({"expected": {KEY: 2}}, 1, 2), ({"expected": {KEY: 9}}, 0, 3), ({"adopting": True}, 0, 3)],
 )
 def test_a_baseline(judge: Callable[..., Verdict], settings: dict[str, Any], standing: int, expected: int) -> None:
-    """It hides a finding as often as it says; the run that writes it hides all."""
+    """A baseline hides a finding as often as it says; the run that writes the baseline hides all findings."""
     verdict = judge(3, **settings)
     assert (len(verdict.findings), len(verdict.expected)) == (standing, expected)
     assert {waivers.key_of(finding) for finding in (*verdict.findings, *verdict.expected)} == {KEY}
@@ -152,6 +155,6 @@ def test_a_baseline(judge: Callable[..., Verdict], settings: dict[str, Any], sta
 
 @pytest.mark.parametrize("given", ["wire/cost", {"check": "wire/cost"}, 7, [7]])
 def test_known_faults_come_as_a_list(given: Any) -> None:
-    """What is no list of mappings or records is a usage error."""
+    """A value that is no list of mappings or records is a usage error."""
     with pytest.raises(UsageError, match=r"^known= takes "):
         waivers.known_of(given)

@@ -1,4 +1,4 @@
-"""What no command takes: times and files without an end, and cases that there are not."""
+"""Arguments that no command takes: times and files without an end, empty paths, and paths that do not exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READING = (
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a command that is wrong use, and return what it says last."""
+    """Run a command that is wrong use, and return the last line of its error output."""
     with pytest.raises(SystemExit) as stop:
         raise SystemExit(main(arguments))
     assert stop.value.code == 2
@@ -33,7 +33,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("budget", ["nan", "-1", "inf", "0", "soon"])
 def test_a_budget_ends(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A push stops after a time that is above 0 and has an end."""
+    """The budget of a push is a finite number of seconds above 0."""
     said = refused(["push", f"--budget={budget}"], capsys)
     assert said == f"pytest-llmtrace push: error: argument --budget: {budget!r} is not a number of seconds above 0"
 
@@ -42,7 +42,7 @@ def test_a_budget_ends(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_pipe_is_no_file(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No command waits for what nobody may ever write."""
+    """A pipe that is named is refused, since nobody may ever write to it."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.yaml")
     assert refused([*command, "pipe.yaml"], capsys).endswith("pipe.yaml is a pipe, which may never end; name a file")
@@ -52,7 +52,7 @@ def test_a_pipe_is_no_file(
     "command", [["replay"], ["read"], ["cassettes", "lint"], ["cassettes", "scrub", "--check"]], ids=" ".join
 )
 def test_a_pipe_or_a_socket_in_a_folder(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no file is passed over, wherever a folder is looked through: the files beside it are what is meant."""
+    """A pipe or a socket in a folder is passed over: the files beside it are meant."""
     os.mkfifo(tmp_path / "a.yaml")
     os.mknod(tmp_path / "b.json", stat.S_IFSOCK)
     (tmp_path / "c.yaml").write_text("interactions: [", encoding="utf-8")
@@ -64,7 +64,7 @@ def test_a_pipe_or_a_socket_in_a_folder(command: list[str], tmp_path: Path, caps
 
 
 def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """`/dev/zero` has no end."""
+    """A device is refused, since it may have no end, as `/dev/zero`."""
     assert refused(["read", "/dev/zero"], capsys).endswith("/dev/zero is a device, which may never end; name a file")
 
 
@@ -76,13 +76,13 @@ def test_an_empty_path_is_no_folder(command: list[str], capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("age", ["-3", "soon", "1.5"])
 def test_an_age_is_a_number_of_days(age: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing was recorded in the future."""
+    """An age is a whole number of days and not negative, as nothing was recorded in the future."""
     said = refused(["cassettes", "lint", f"--max-age={age}", "."], capsys)
     assert said.endswith(f"error: argument --max-age: {age!r} is not a whole number of days, 0 or more")
 
 
 def test_a_large_folder_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a path that is not there the nearest are named, and the others counted, where there are many."""
+    """The error for a missing path gives the nearest names and, if there are many others, only their number."""
     for number in range(21):
         (tmp_path / f"chat-{number}.yaml").touch()
     (tmp_path / "tools.yaml").touch()

@@ -36,7 +36,7 @@ def test_wrong_commands_are_wrong_use(command: list[str], capsys: pytest.Capture
 
 
 def test_the_hooks_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each hook's entry runs; lint fails on a secret, scrub takes it out and lint is content."""
+    """Each hook's entry runs: lint fails on a secret, scrub takes it out, and then lint passes."""
     path = write(tmp_path / "tape.json")
     monkeypatch.chdir(tmp_path)
     lint, scrub = (hook["entry"].split()[1:] for hook in HOOKS)
@@ -48,7 +48,7 @@ def test_the_hooks_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
 def test_the_hooks_look_at_cassettes_only(hook: dict[str, str]) -> None:
-    """Files below a folder `cassettes` are meant, whatever their form; others are not."""
+    """The hooks take the cassettes below a folder `cassettes`, YAML or JSON, and no other files."""
     assert re.search(hook["files"], "tests/cassettes/test_a/test_b.yaml")
     assert re.search(hook["files"], "cassettes/a.json")
     assert not re.search(hook["files"], "tests/cassettes/readme.md")
@@ -56,7 +56,7 @@ def test_the_hooks_look_at_cassettes_only(hook: dict[str, str]) -> None:
 
 
 def test_commands_on_files_are_cheap() -> None:
-    """They load no OpenTelemetry SDK, no pytest, no HTTP library and no vcrpy."""
+    """Commands on files load no OpenTelemetry SDK, no pytest, no HTTP library and no vcrpy."""
     heavy = ("opentelemetry", "pytest", "vcr", "respx", "httpx", "httpx2", "openai", "anthropic")
     code = (
         "import sys; from pytest_llmtrace.cli import main; "
@@ -83,7 +83,7 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
 
 @pytest.mark.parametrize("command", [["cassettes", "lint"], ["cassettes", "show"], ["read"]], ids=" ".join)
 def test_nobody_has_to_read(command: list[str], tmp_path: Path) -> None:
-    """`... >&-` closes the output: the exit status is the answer, and no traceback takes its place."""
+    """`... >&-` closes the output; the exit status is still right, and there is no traceback."""
     code = "from pytest_llmtrace.cli import main; raise SystemExit(main())"
     started = ["sh", "-c", '"$0" "$@" >&-', sys.executable, "-c", code]
     path = write(tmp_path / "tape.json")
@@ -92,7 +92,7 @@ def test_nobody_has_to_read(command: list[str], tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_kind_and_option() -> None:
-    """The user's page tells of each kind of finding with its severity, each option and each hook."""
+    """The user's page names each kind of finding with its severity, each option and each hook."""
     page = (ROOT / "docs" / "cassettes.md").read_text(encoding="utf-8")
     for name, kind in KINDS.items():
         assert f"| `{name}` | {kind.severity} |" in page

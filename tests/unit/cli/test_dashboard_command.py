@@ -21,7 +21,7 @@ SPANS = [
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    """The records of a suite with one test, as a report writes them."""
+    """Return the file with the records of a suite of one test, as a report writes it."""
     stored = [record(SpanRecord(key=SpanKey(1, n), name="x", attributes=one)) for n, one in enumerate(SPANS)]
     plain = kept.as_plain(stored, lambda text: text.replace("hush", "***"))
     path = tmp_path / "records.json"
@@ -115,7 +115,7 @@ CONDITIONS = {"or": [{"column": "duration"}, {"and": [{"column": "llm_tokens"}]}
 def test_an_alert_as_json(
     condition: Any, verdict: Any, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An alert is one panel; JSON has the same as the text."""
+    """An alert is judged as one panel; the JSON form has the same content as the text."""
     path = tmp_path / "alert.json"
     path.write_text(json.dumps({**ALERT, "query_condition": condition}), encoding="utf-8")
     status = cli.main(["dashboard", str(path), "--records", str(records), "--format", "json"])
@@ -160,7 +160,7 @@ def test_what_is_no_dashboard(
     ],
 )
 def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Likewise for the records."""
+    """One line says what is wrong with the file of records."""
     path = tmp_path / "x.json"
     if text is not None:
         path.write_text(text, encoding="utf-8")
@@ -169,7 +169,7 @@ def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsy
 
 
 def test_a_title_moves_no_cursor(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a file says is foreign text: a panel stays one line."""
+    """A title is foreign text: its control characters are escaped, so that a panel stays one line."""
     path = tmp_path / "team.json"
     path.write_text(json.dumps({"panels": [sql("a\n\x1b[2Jb", 'SELECT nobody FROM "\x1b"')]}), encoding="utf-8")
     assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
@@ -177,7 +177,7 @@ def test_a_title_moves_no_cursor(records: Path, tmp_path: Path, capsys: pytest.C
 
 
 def test_records_are_masked(records: Path) -> None:
-    """What is secret does not get into the file."""
+    """Secrets are masked in the file of records."""
     text = records.read_text(encoding="utf-8")
     assert "***" in text
     assert "hush" not in text
@@ -185,7 +185,7 @@ def test_records_are_masked(records: Path) -> None:
 
 @pytest.fixture
 def verdicts(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[Any], list[str]]:
-    """Judge the content of a file; return state and reasons of each panel in a line."""
+    """Return a function that judges a file's content, and returns the state and reasons of each panel as a line."""
 
     def verdicts(content: Any) -> list[str]:
         path = tmp_path / "content.json"
@@ -212,7 +212,7 @@ def verdicts(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_values_of_variables(verdicts: Callable[[Any], list[str]], where: str, verdict: str) -> None:
-    """Several values are written as the format says, without one as a list for SQL; in quotes it is the first."""
+    """Several values are written as the format says, or without one as a list for SQL; in quotes only the first."""
     variables = {"list": [{"name": "names", "value": ["x", "y"]}, {"name": "name", "value": "x"}]}
     panel = sql("Names", f'SELECT COUNT(*) AS n FROM "default" WHERE {where}')  # noqa: S608
     assert verdicts({"version": 8, "tabs": [{"panels": [panel]}], "variables": variables}) == [verdict]
@@ -234,7 +234,7 @@ def test_values_of_variables(verdicts: Callable[[Any], list[str]], where: str, v
     ],
 )
 def test_streams_of_a_query(verdicts: Callable[[Any], list[str]], query: str, verdict: str) -> None:
-    """The records are the one stream that a query reads, as the engine understands it; other streams they are not."""
+    """The records stand for the one stream that a query reads, as the engine parses it, and for no other stream."""
     assert verdicts({"version": 8, "tabs": [{"panels": [sql("One", query)]}]}) == [verdict]
 
 
@@ -252,7 +252,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("fields", "verdict"), FIELDS.values(), ids=FIELDS.keys())
 def test_fields(verdicts: Callable[[Any], list[str]], fields: dict[str, Any], verdict: str) -> None:
-    """Columns are found wherever a version has them, but for what the panel derives by itself."""
+    """Columns are found wherever a version has them, except those that the panel derives by itself."""
     query = {"query": "", "fields": {"stream_type": "traces", "x": [{"column": "_timestamp"}], **fields}}
     assert verdicts({"version": 8, "tabs": [{"panels": [{"title": "One", "queries": [query]}]}]}) == [verdict]
 
@@ -265,7 +265,7 @@ def test_files_of_the_api(verdicts: Callable[[Any], list[str]]) -> None:
 
 
 def test_the_kind_of_an_alert(verdicts: Callable[[Any], list[str]]) -> None:
-    """What is left in the file of another kind is not run, and groups and their limits are conditions as well."""
+    """Parts of another kind that an alert still has are not run; columns of groups and their limits are checked too."""
     condition: dict[str, Any] = {"type": "custom", "sql": "SELECT nobody", "conditions": [{"column": "duration"}]}
     assert verdicts({**ALERT, "query_condition": condition}) == ["filled: its columns are there; fields are not run"]
     condition["aggregation"] = {"group_by": ["team"], "having": {"column": "nobody"}}

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace diff`: what its exit status says."""
+"""`pytest-llmtrace diff`: its exit status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmtrace.cli import main
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Contracts of one scope each: `old`, `less`, `more`, and one of another version that is equal otherwise."""
+    """Write contracts of one scope: `old`, `less`, `more`, and `newer`, which is `old` with another version."""
     monkeypatch.chdir(tmp_path)
     for name, attributes, version in (("old", "a", "1"), ("less", "", "1"), ("more", "ab", "1"), ("newer", "a", "2")):
         counts = {one: {"seen": 1, "types": ["int"]} for one in attributes}
@@ -40,13 +40,13 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 @pytest.mark.usefixtures("written")
 def test_exit_status(new: str, fail_on: str, status: int, form: str) -> None:
-    """1 if there are changes that `--fail-on` names, whatever is printed; a version alone is none."""
+    """The exit status is 1 if there are changes that `--fail-on` names, in every form; a new version is no change."""
     assert main(["diff", "old.json", f"{new}.json", "--fail-on", fail_on, "--format", form]) == status
 
 
 @pytest.mark.usefixtures("written")
 def test_breaking_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without an option text is printed, and what breaks fails."""
+    """Without an option, text is printed and breaking changes fail."""
     assert main(["diff", "old.json", "less.json"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "old.json -> less.json: 1 breaking, 0 other, 0 additions",

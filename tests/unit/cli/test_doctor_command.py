@@ -21,7 +21,7 @@ EXPORTERS = (
 
 @pytest.fixture(autouse=True)
 def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
-    """Nothing is installed, and `.env` alone leads to the receiver."""
+    """Let nothing be installed, and only `.env` lead to the receiver."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("OPENOBSERVE_", "OTEL_"))]:
         monkeypatch.delenv(name)
@@ -32,7 +32,7 @@ def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -
 
 
 def test_text(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each look; what is not known is no problem."""
+    """Each check has a line; an unknown state is no problem."""
     assert main(["doctor"]) == 0
     said = re.sub(r"\b[0-9a-f]{32}\b", "ID", capsys.readouterr().out.replace(receiver.url, "URL"))
     assert said.splitlines() == [
@@ -54,7 +54,7 @@ def test_text(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_and_a_problem(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
-    """A back end that is asked for must be set up, and one problem makes the exit status 1; nothing is sent."""
+    """A back end that is asked for must be set up; a problem makes the exit status 1, and `--no-send` sends nothing."""
     assert main(["doctor", "--export", "otlp", "--no-send", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == [
         {

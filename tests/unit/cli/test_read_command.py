@@ -35,7 +35,7 @@ def interaction(url: str, method: str = "POST") -> dict[str, Any]:
 
 @pytest.fixture
 def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A weather service and a call, in the current directory."""
+    """Return a cassette of a weather request and an LLM call, in the current directory."""
     monkeypatch.chdir(tmp_path)
     calls = [interaction("https://weather.example/v1/now", "GET"), interaction("https://api.anthropic.com/v1/messages")]
     Path("tape.json").write_text(json.dumps({"version": 1, "interactions": calls}), encoding="utf-8")
@@ -43,7 +43,7 @@ def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is absent is left out, what cannot be read says why, secrets are masked."""
+    """Facts that are absent are left out, unreadable ones say why, and secrets are masked."""
     assert main(["read", str(tape)]) == 0
     shown = capsys.readouterr().out
     assert KEY not in shown
@@ -78,7 +78,7 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
 def test_a_model_that_is_not_read_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, name: str
 ) -> None:
-    """An API of a model is told from a web service."""
+    """A call of a model's API that is not read is named as such, unlike a request to a web service."""
     file = tmp_path / "tape.json"
     file.write_text(json.dumps({"version": 1, "interactions": [interaction(url)]}), encoding="utf-8")
     assert main(["read", "--format", "json", str(file)]) == 0
@@ -87,7 +87,7 @@ def test_a_model_that_is_not_read_is_named(
 
 
 def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its call is the request that has asked for it."""
+    """A request that fetches a response is no call: the call is the request that asked for it."""
     fetch = interaction("https://api.openai.com/v1/responses/resp_1", "GET")
     fetch["response"]["body"] = {"string": json.dumps({"id": "resp_1", "object": "response", "status": "queued"})}
     file = tmp_path / "tape.json"
@@ -98,7 +98,7 @@ def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each has file, index, api, gateway, and its facts with value, place and state, absent ones too."""
+    """Each interaction has file, index, api, gateway, and its facts with value, place and state, absent ones too."""
     assert main(["read", "--format", "json", str(tape)]) == 0
     weather, call = json.loads(capsys.readouterr().out)
     assert weather == {
@@ -123,7 +123,7 @@ def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pyte
 
 
 def test_a_file_that_cannot_be_read_is_named(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that was asked for by name fails the command; of a folder it is an entry among others."""
+    """A broken file that is named fails the command; in a folder it is an entry among others."""
     broken = tape.with_name("broken.yaml")
     broken.write_text("interactions: [", encoding="utf-8")
     assert main(["read", "--format", "json", str(tape.parent)]) == 0
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read_is_named(tape: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_any_terminal_takes_any_answer(monkeypatch: pytest.MonkeyPatch, tape: Path, encoding: str, form: str) -> None:
-    """What the encoding of standard output lacks is escaped; half a character is in none."""
+    """Characters that the encoding of standard output lacks are escaped; lone surrogates are in no encoding."""
     tape.write_text(tape.read_text(encoding="utf-8").replace("Your key", "\u4f60 \\\\ud83d"), encoding="utf-8")
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
@@ -147,7 +147,7 @@ def test_any_terminal_takes_any_answer(monkeypatch: pytest.MonkeyPatch, tape: Pa
 
 
 def test_nothing_to_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without cassettes gives a line, and no silence."""
+    """A folder without cassettes is reported in one line."""
     assert main(["read", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"no interactions in {tmp_path}\n"
 
@@ -155,7 +155,7 @@ def test_nothing_to_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_disk_that_is_full_is_an_error_and_no_traceback(
     tape: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the system says is said on standard error; the exit status is 1."""
+    """The error of the system is printed on standard error, and the exit status is 1."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -166,7 +166,7 @@ def test_a_disk_that_is_full_is_an_error_and_no_traceback(
 
 
 def test_what_ships_is_read_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    """`builtin:` names the same file as on a marker; one that does not ship is wrong use, with the nearest."""
+    """`builtin:` names the same file as on a marker; a name that does not ship is wrong use, with the nearest names."""
     assert main(["read", "builtin:openrouter/chat"]) == 0
     assert 'request_model          "openai/gpt-oss-20b:free"' in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r"^2$"):

@@ -70,7 +70,7 @@ def one(found: list[dict[str, Any]]) -> tuple[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def switched_off_again() -> Iterator[None]:
-    """The command has a process of its own and leaves its instrumentors on; the modules after this one have none."""
+    """Switch the instrumentors off that the command leaves on: other test modules run in this process later."""
     yield
     for found in instrumentors.installed():
         if found.state is Switch.ON:
@@ -85,7 +85,7 @@ ANTHROPIC_INSTRUMENTED = _sdks.installed("openinference-instrumentation-anthropi
 
 
 def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An LLM call goes through the real SDK; under its instrumentor it has one span, without one that is said."""
+    """An LLM call goes through the real SDK, and its instrumentor makes a span; without one the reason says so."""
     path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
     [result] = replayed(capsys, path)
     if INSTRUMENTED:
@@ -120,7 +120,7 @@ def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.Cap
 def test_the_recorded_body_is_what_is_sent(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, body: Any, reply: Any
 ) -> None:
-    """What a typed method would add or wants is no obstacle: the SDK sends the body that was recorded."""
+    """The SDK sends the body that was recorded, whatever a typed method would add or require."""
     status = 400 if "error" in reply else 200
     path = write(tmp_path / "a.json", interaction(url, body, reply, status=status))
     assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "not captured")
@@ -142,7 +142,7 @@ def test_the_recorded_body_is_what_is_sent(
 def test_what_is_not_captured_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, body: Any, reply: Any, outcome: tuple[str, str]
 ) -> None:
-    """Whatever is no LLM call, no HTTP, or was recorded without a reply is named as such, and is no fault."""
+    """A request that is no LLM call, is not HTTP or was recorded without a reply is named as such, and is no fault."""
     assert one(replayed(capsys, write(tmp_path / "a.json", interaction(url, body, reply)))) == outcome
 
 
@@ -196,7 +196,7 @@ def test_a_cloud_has_a_client_of_its_own(
 
 
 def test_a_gateway_may_have_deployments() -> None:
-    """Anthropic's messages under a path as Azure's are made by the client of Anthropic itself."""
+    """Anthropic's messages under a path like that of Azure's deployments are sent by Anthropic's own client."""
     request = Request(method="POST", url="https://gateway.example/deployments/team/v1/messages")
     client = _sdks.anthropic_client(request)
     assert (client.name, client.options["base_url"]) == ("Anthropic", "https://gateway.example/deployments/team")
@@ -215,14 +215,14 @@ def test_a_gateway_may_have_deployments() -> None:
     ],
 )
 def test_the_client_of_a_cloud(url: str, name: str, base: str) -> None:
-    """Path and host tell which client makes a call, and what it takes as its base."""
+    """Path and host decide which client makes a call, and what its base URL is."""
     client = _sdks.anthropic_client(Request(method="POST", url=url))
     assert (client.name, client.options["base_url"]) == (name, base)
 
 
 @pytest.mark.parametrize("url", [BEDROCK, f"{VERTEX}/claude-haiku-4-5@20251001:rawPredict"])
 def test_a_cloud_is_asked_as_an_application_asks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the client of a cloud says by itself is no argument of its method, where instrumentors would see it."""
+    """A field that a cloud's client adds by itself is not passed to its method, where instrumentors would see it."""
     given: dict[str, Any] = {}
     create = functools.wraps(Messages.create)(lambda _, **arguments: given.update(arguments))
     monkeypatch.setattr(Messages, "create", create)
@@ -235,7 +235,7 @@ def test_a_cloud_is_asked_as_an_application_asks(url: str, monkeypatch: pytest.M
 def test_what_opens_amazons_frames_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The SDK reads Bedrock's streams with botocore; where that is missing, the call is not made, and it says so."""
+    """The SDK reads Bedrock's streams with botocore; without it the call is not made, and the reason says so."""
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "botocore" else there(name))
     path = write(tmp_path / "a.json", interaction(f"{BEDROCK}-with-response-stream", MESSAGES, MESSAGE))
@@ -246,7 +246,7 @@ def test_what_opens_amazons_frames_is_named(
 def test_an_instrumentor_that_refuses_the_sdk_is_no_gap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An instrumentor that is off for the SDK's version is named with what it needs, and not said to have a gap."""
+    """An instrumentor that is off for the SDK's version is named with what it needs, and no gap of it is reported."""
     off = Instrumentor(name="openai", package="o", state=Switch.REFUSED, needs="openai >= 9", found="openai 2")
     monkeypatch.setattr(_sdks, "INSTRUMENTORS", {"openai": "o", "anthropic": "a"})
     monkeypatch.setattr(_sdks, "switch_of", lambda _request: off)
@@ -276,7 +276,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.C
 
 
 def test_the_text_has_problems_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text form has a line a file, each problem with its reason, and the counts of each gateway."""
+    """The text has a line for each file, each problem with its reason, and the counts of each gateway."""
     path = write(
         tmp_path / "a.json",
         interaction("https://api.openai.com/v1/chat/completions", CHAT, None),
@@ -309,7 +309,7 @@ def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """That nothing was played is said in words, and not by an empty table."""
+    """If nothing was played, the output says so in words, and not by an empty table."""
     assert main(["replay", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"no interactions in {tmp_path}\n"
 
@@ -317,7 +317,7 @@ def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_without_the_sdk_the_rest_is_played(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the SDK is missing, the plain replay still runs, and what to install is said."""
+    """If the SDK is missing, the plain replay still runs, and the reason says what to install."""
     monkeypatch.setattr(_sdks, "missing", lambda _request: "openai")
     path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
     assert one(replayed(capsys, path)) == (
@@ -349,7 +349,7 @@ def test_our_own_cassettes(folder: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_what_keeps_spans_away_is_said_without_being_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has no instrumentor learns why there is no span, and what to install, from the command as it stands."""
+    """Without an instrumentor the command says, with no option, why there is no span and what to install."""
     monkeypatch.setattr(_sdks, "switch_of", lambda _: None)
     monkeypatch.setattr(_sdks, "instrumentor_of", lambda _: None)
     monkeypatch.setattr(LLMTrace, "llm_spans", lambda *_: ())

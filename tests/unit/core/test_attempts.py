@@ -1,4 +1,4 @@
-"""Which attempts are one call, where a wrapper tries again by itself or makes its spans afterwards."""
+"""Which attempts are one call, if a wrapper retries by itself or makes its spans afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list
 
 
 def found(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[str, str]]:
-    """Return what is found of structure and failures: check and subject."""
+    """Return the findings on structure and failures, as pairs of check and subject."""
     pairing = match(exchanges, spans)
     seen = Evidence(
         exchanges=tuple(exchanges), spans=tuple(spans), calls=tuple(pairing.calls), strays=tuple(pairing.strays)
@@ -53,7 +53,7 @@ def found(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[str,
 def test_a_wrapper_that_tries_again_inside_of_itself(
     make_span: SpanMaker, make_exchange: ExchangeMaker, status: str
 ) -> None:
-    """LiteLLM's num_retries: `completion` fails, and calls `completion_with_retries`. One call, which both count."""
+    """LiteLLM's num_retries: `completion` fails and calls `completion_with_retries`; both count this one call."""
     spans = [
         make_span(1, name="completion", attributes=COUNTED, status=status),
         make_span(2, parent=1, name="completion_with_retries", attributes=COUNTED, status=status),
@@ -64,7 +64,7 @@ def test_a_wrapper_that_tries_again_inside_of_itself(
 
 
 def test_the_sdks_own_spans_of_such_attempts(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Where another scope has a span for each attempt, each is a call, and the outer span tells of none of them."""
+    """If another scope has a span for each attempt, each attempt is a call, and the outer span describes none."""
     outer = make_span(1, name="completion", attributes=COUNTED, status="OK")
     again = make_span(3, parent=1, name="completion_with_retries", attributes=COUNTED, status="OK")
     sdk = [
@@ -76,7 +76,7 @@ def test_the_sdks_own_spans_of_such_attempts(make_span: SpanMaker, make_exchange
 
 
 def test_a_failure_that_nobody_took_up(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span of an error tells of the failure inside of it; so does a span after which nothing succeeded."""
+    """An outer span describes the failure inside it if it reports an error, or if no later attempt succeeded."""
     inner = make_span(2, parent=1, attributes=COUNTED)
     exchanges = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=2, chunks=answer())]
     assert shape(exchanges, [make_span(1, attributes=LLM, status="ERROR"), inner]) == [([0], [1]), ([1], [2])]
@@ -87,7 +87,7 @@ def test_a_failure_that_nobody_took_up(make_span: SpanMaker, make_exchange: Exch
 
 
 def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """LiteLLM's fallbacks: `completion` makes an `acompletion` for each model, and counts what the last one counts."""
+    """LiteLLM's fallbacks: `completion` makes an `acompletion` for each model, and repeats the last one's counts."""
     spans = [
         make_span(1, name="completion", attributes=COUNTED, status="OK"),
         make_span(2, parent=1, name="acompletion", attributes=LLM, status="ERROR", status_description="400"),
@@ -102,13 +102,13 @@ def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exc
 
 
 def dated(make_span: SpanMaker, number: int, start: int, end: int, **fields: Any) -> SpanRecord:
-    """Make a span when all is over, dated back: times in milliseconds."""
+    """Make a span that is started after the call and dated back; `start` and `end` are milliseconds."""
     times = {"started": 500 + number, "start_ns": start * 1_000_000, "end_ns": end * 1_000_000}
     return make_span(number, **{"attributes": LITELLM, "scope": "litellm", **times, **fields})
 
 
 def test_a_span_for_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span that had failed and ended before the next attempt tells of one attempt: two calls, each with its own."""
+    """A span that failed and ended before the next attempt describes only its own: two calls have a span each."""
     exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
     failure, success = (
         dated(make_span, 1, 99, 108, status="ERROR", status_description="500"),
@@ -119,7 +119,7 @@ def test_a_span_for_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMa
 
 
 def test_a_span_of_the_whole_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span around all attempts tells of the whole call, and so does one of the last attempt only."""
+    """A span around all attempts describes the whole call, and so does a span around the last attempt only."""
     exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
     for start in (99, 109):
         span = dated(make_span, 1, start, 130, attributes=SUCCEEDED)
@@ -135,7 +135,7 @@ def test_a_span_of_the_whole_call(make_span: SpanMaker, make_exchange: ExchangeM
 def test_the_only_span_of_a_scope_may_be_wrong_about_everything(
     make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], told: list[int]
 ) -> None:
-    """LangSmith says OK of a call that has failed, which the SDK's own span is current in and tells of."""
+    """LangSmith reports OK for a call that has failed, which the SDK's own current span describes."""
     own = make_span(1, scope="sdk", attributes={"gen_ai.request.model": "gpt-4o"}, status="ERROR")
     ambient = Ambient(span=own.key, recording=True, worker=Worker(1, 1))
     exchange = make_exchange(ambient=ambient, status=400)
@@ -146,13 +146,13 @@ def test_the_only_span_of_a_scope_may_be_wrong_about_everything(
 
 
 def test_parallel_calls_are_told_apart_by_what_was_answered(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Spans of one worker, with the same times and ids of their own, have nothing but the text."""
+    """If spans of one worker have the same times and ids of their own, only the text of the answer tells them apart."""
 
     def said(text: str) -> dict[str, Any]:
         messages = [{"role": "assistant", "parts": [{"type": "text", "content": text}]}]
         return {**LITELLM, "gen_ai.response.id": f"own-{text}", "gen_ai.output.messages": json.dumps(messages)}
 
-    order = [2, 0, 3, 1]  # The task of the worker has the place in memory that the first call's task had.
+    order = [2, 0, 3, 1]  # The worker's task may have the memory address, and so the number, of the first call's task.
     spans = [
         dated(make_span, number, 99, 200, attributes=said(f"answer {number}"), worker=Worker(1, 0)) for number in order
     ]

@@ -1,4 +1,4 @@
-"""Each check fires on its fault, and stays quiet where there is none."""
+"""Each check fires on its fault and stays quiet where there is none, and waivers and reports work on what it finds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def streamed(make_exchange: ExchangeMaker) -> Exchange:
 
 
 def test_a_good_call_has_no_finding(make_span: SpanMaker, streamed: Exchange) -> None:
-    """One call, one span that ended after its stream, everything played: nothing to say, and things were looked at."""
+    """One call with one span that ended after its stream, and everything played, has no finding, but was looked at."""
     seen = evidence([streamed], [make_span(1, attributes=LLM)], leftovers=(Leftover(origin="x", unplayed=(), total=1),))
     verdict = verify(seen, {})
     assert (verdict.findings, verdict.waived) == ((), ())
@@ -45,26 +45,26 @@ def test_a_good_call_has_no_finding(make_span: SpanMaker, streamed: Exchange) ->
 
 
 def test_what_a_check_is_about_exists() -> None:
-    """A check is about facts of the vocabulary, or rare parts of the evidence: a name of neither would never ask it."""
+    """A check names facts of the vocabulary, or rare parts of the evidence: with another name it would never run."""
     assert {name for check in CHECKS for name in check.about} <= VOCABULARY.keys() | RARE
     assert all(hasattr(Evidence(), name) for name in RARE)
 
 
 @pytest.mark.parametrize(("ended", "fires"), [(101, True), (102, True), (104, False), (None, False)])
 def test_ended_before_stream(make_span: SpanMaker, streamed: Exchange, ended: int | None, fires: bool) -> None:
-    """A span may end once the last event with content was read; `[DONE]` says nothing. Ticks decide, not times."""
+    """A span may end once the last event with content was read, `[DONE]` aside. Ticks decide, and not times."""
     found = ids(evidence([streamed], [make_span(1, attributes=LLM, ended=ended)]))
     assert ("structure/ended-before-stream" in found) is fires
 
 
 def test_exchange_without_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A call of which no LLM span tells is a finding, each of several; what is no LLM call is none."""
+    """Each call without an LLM span is a finding; a request that is no LLM call is none."""
     calls = [make_exchange(index=0), make_exchange(index=1), make_exchange(index=2, path="/weather", body={})]
     assert ids(evidence(calls, [make_span(1)])) == ["structure/exchange-without-span"] * 2
 
 
 def test_nothing_captured_has_one_cause(make_exchange: ExchangeMaker) -> None:
-    """Where a cause is known why there is no span at all, it is said once, and not of every call again."""
+    """If it is known why there is no span at all, that is one finding, and not one for every call."""
     calls = [make_exchange(index=0), make_exchange(index=1)]
     assert ids(evidence(calls, [], absence=ABSENCE)) == ["capture/nothing"]
     assert ids(evidence(calls, [])) == ["structure/exchange-without-span"] * 2
@@ -72,7 +72,7 @@ def test_nothing_captured_has_one_cause(make_exchange: ExchangeMaker) -> None:
 
 
 def test_span_never_ended(make_span: SpanMaker) -> None:
-    """A span that is open at the end is a finding, once, also if it is still current."""
+    """A span that is open at the end is one finding, even if it is still current."""
     leak = make_span(1, ended=None, end_ns=None)
     assert ids(evidence([], [leak])) == ["structure/span-never-ended"]
     assert ids(evidence([], [leak], current=(leak,))) == ["structure/span-never-ended"]
@@ -86,13 +86,13 @@ def test_span_current(make_span: SpanMaker) -> None:
 
 
 def test_unplayed() -> None:
-    """What was not asked for is a finding for each source that has some."""
+    """Each source with interactions that were not asked for is one finding."""
     left = Leftover(origin="cassettes/a.yaml", unplayed=("POST /v1/chat/completions  (interaction 1)",), total=2)
     assert ids(evidence([], [], leftovers=(left, Leftover(origin="b", unplayed=(), total=0)))) == ["replay/unplayed"]
 
 
 def test_untimed() -> None:
-    """What could not be replayed in its own time is said once a source, however many recordings of it could not."""
+    """A source that could not be replayed in its recorded time is one finding, however many recordings it concerns."""
     reasons = tuple(
         f"interaction {index}: nobody recorded when its chunks came, or its body was edited since" for index in range(5)
     )
@@ -106,7 +106,7 @@ def test_untimed() -> None:
 
 
 def test_unmatched_hides_its_consequences(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """After a refused request, what was not played and what has no span say nothing new."""
+    """After a refused request, interactions that were not played and calls without a span are no further findings."""
     refused = make_exchange(response=None, outcome=Outcome.REFUSED, failure="nothing answered")
     left = (Leftover(origin="cassettes/a.yaml", unplayed=("x",), total=1),)
     assert ids(evidence([refused], [make_span(1)], leftovers=left)) == ["replay/unmatched"]
@@ -114,14 +114,14 @@ def test_unmatched_hides_its_consequences(make_span: SpanMaker, make_exchange: E
 
 
 def test_a_test_that_failed_is_judged_by_what_it_did(make_span: SpanMaker, streamed: Exchange) -> None:
-    """When the test itself failed, what it did not come to do is no finding; what it did wrong is."""
+    """If the test itself failed, what it did not get to do is no finding, but what it did wrong is."""
     early = make_span(1, attributes=LLM, ended=101)
     left = (Leftover(origin="cassettes/a.yaml", unplayed=("x",), total=1),)
     assert ids(evidence([streamed], [early], leftovers=left), complete=False) == ["structure/ended-before-stream"]
 
 
 def test_waivers(make_span: SpanMaker) -> None:
-    """A waiver hides its findings; one that hides nothing is a warning itself, unless the test failed midway."""
+    """A waiver hides its findings; a waiver that hides nothing is a warning, unless the test failed midway."""
     seen = evidence([], [make_span(1, ended=None)])
     verdict = verify(seen, {"structure/span-never-ended": "a known leak", "replay/unplayed": "old"})
     assert [finding.check for finding in verdict.waived] == ["structure/span-never-ended"]

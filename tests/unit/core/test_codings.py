@@ -1,4 +1,4 @@
-"""A body that is shown, compared or searched is unpacked whole, or not at all; `tests/wire` has what a client reads."""
+"""A body that is shown, compared or searched is unpacked whole or not at all; for clients' reads see `tests/wire`."""
 
 import gzip
 import zlib
@@ -27,12 +27,12 @@ GZIP = gzip.compress(b"hi", mtime=0)
     ],
 )
 def test_unpacked(body: bytes, coding: str, plain: bytes) -> None:
-    """Gzip is told by its bytes, deflate by its header; what is not whole stays, and so does what is in neither."""
+    """Gzip is recognised by its bytes, deflate by its header; a body that is cut or in neither stays as it is."""
     assert unpacked(body, coding) == plain
 
 
 def test_what_is_too_large_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few bytes that would fill the memory are not unpacked."""
+    """A small body that would unpack to more than the limit stays as it is."""
     monkeypatch.setattr("pytest_llmtrace.codings._LARGEST", 1024)
     bomb = gzip.compress(bytes(2048), mtime=0)
     assert unpacked(bomb) is bomb

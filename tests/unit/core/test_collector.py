@@ -1,4 +1,4 @@
-"""Work without collections: pairing and judging make many objects, and no cycle among them."""
+"""Pairing and judging run without the garbage collector: they make many objects, and no cycles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_collecting(*, fails: bool = False) -> bool:
 
 
 def test_the_collector_stands_still_meanwhile() -> None:
-    """It is off during the work and on again behind it, also if that raises."""
+    """The collector is off during the work and on again after it, even if the work raises."""
     assert (is_collecting(), gc.isenabled()) == (False, True)
     with pytest.raises(ValueError):
         is_collecting(fails=True)
@@ -36,13 +36,13 @@ def test_the_collector_stands_still_meanwhile() -> None:
 
 
 def test_an_application_that_has_switched_it_off_keeps_it_off() -> None:
-    """What was off before stays off."""
+    """A collector that was off before stays off."""
     gc.disable()
     assert (is_collecting(), gc.isenabled()) == (False, False)
 
 
 def test_it_stands_still_for_pairing_and_judging() -> None:
-    """Both of what grows with the number of calls are such work."""
+    """Pairing and judging, whose work grows with the number of calls, both run without the collector."""
     noted: list[bool] = []
 
     class Ignore(UserDict[str, str]):

@@ -1,4 +1,4 @@
-"""Spans in, readings out: what is an LLM span, how values are read, and dialects of the user's own."""
+"""Spans are read: which are LLM spans, how values are converted, and dialects of the user's own."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CHAT = {"gen_ai.operation.name": "chat"}
     ],
 )
 def test_recognised(make_span: SpanMaker, scope: str, attributes: dict[str, Any], dialect: str | None) -> None:
-    """Each dialect is told by its scope and attributes; steps around a call to a model are no LLM spans."""
+    """A dialect is recognised by scope and attributes; steps around a call to a model are no LLM spans."""
     span = make_span(scope=scope, attributes=attributes)
     reading = dialects.read(span)
     assert (reading.source if reading else None) == dialect
@@ -61,7 +61,7 @@ def test_recognised(make_span: SpanMaker, scope: str, attributes: dict[str, Any]
 
 
 def reading_of(make_span: SpanMaker, attributes: dict[str, Any]) -> Reading:
-    """Read a span that is one in some dialect."""
+    """Read a chat span of OTel GenAI with further attributes."""
     reading = dialects.read(make_span(attributes={**CHAT, **attributes}))
     assert reading is not None
     return reading
@@ -86,7 +86,7 @@ def reading_of(make_span: SpanMaker, attributes: dict[str, Any]) -> Reading:
     ],
 )
 def test_values(make_span: SpanMaker, key: str, name: str, written: Any, value: Any) -> None:
-    """A number that is written as a text is a number; its type is a matter of conventions."""
+    """A number that is written as a text is read as a number; whether its type is right is for conventions to say."""
     fact = reading_of(make_span, {key: written}).fact(name)
     assert (fact.state, fact.value, type(fact.value)) == (State.PRESENT, value, type(value))
     assert fact.place == f"{key} on span 'chat'"
@@ -106,13 +106,13 @@ def test_values(make_span: SpanMaker, key: str, name: str, written: Any, value: 
     ],
 )
 def test_values_that_cannot_be_read(make_span: SpanMaker, key: str, name: str, written: Any, note: str) -> None:
-    """A value of a wrong type is not coerced; the fact says why, and where it stands."""
+    """A value of a wrong type is not converted; the fact says why, and where the value stands."""
     fact = reading_of(make_span, {key: written}).fact(name)
     assert (fact.state, fact.value, fact.keys, fact.note) == (State.UNREADABLE, None, key, note)
 
 
 def test_absent_and_null(make_span: SpanMaker) -> None:
-    """A place that is empty is absent, one that holds None is null; what has no place is not looked for."""
+    """An empty place is absent, a place with None is null, and a fact without a place is not looked for."""
     reading = reading_of(make_span, {"gen_ai.request.model": None})
     assert reading.fact("request_model").state is State.NULL
     assert reading.fact("input_tokens").state is State.ABSENT
@@ -122,7 +122,7 @@ def test_absent_and_null(make_span: SpanMaker) -> None:
 
 @pytest.mark.parametrize("written", [(), ("",), ("", ""), "__REDACTED__"])
 def test_reasons_that_are_none(make_span: SpanMaker, written: Any) -> None:
-    """A list of finish reasons that are all empty says nothing."""
+    """A list in which all finish reasons are empty says nothing."""
     assert reading_of(make_span, {"gen_ai.response.finish_reasons": written}).fact("finish_reasons") == Fact(
         name="finish_reasons"
     )
@@ -142,7 +142,7 @@ def test_reasons_that_are_none(make_span: SpanMaker, written: Any) -> None:
 def test_several_places(
     make_span: SpanMaker, new: Any, old: Any, state: State, value: Any, others: list[int | None]
 ) -> None:
-    """The first place that can be read is the fact; every other place that states something is kept beside it."""
+    """The first place that can be read is the fact; every other place that states a value is kept beside it."""
     reading = reading_of(make_span, {"gen_ai.usage.input_tokens": new, "gen_ai.usage.prompt_tokens": old})
     assert (reading.fact("input_tokens").state, reading.input_tokens) == (state, value)
     assert [fact.value for fact in reading.others] == others
@@ -169,7 +169,7 @@ def _restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_restored")
 def test_a_house_style(make_span: SpanMaker) -> None:
-    """A dialect of the user's own names the reading; the built-in places that it does not name are read beside it."""
+    """A user's dialect gives the reading its name; the built-in places that it does not define are read beside it."""
     style = Dialect(
         name="ours",
         facts={
@@ -206,7 +206,7 @@ def test_a_house_style(make_span: SpanMaker) -> None:
 
 @pytest.mark.usefixtures("_restored")
 def test_a_house_style_overrules(make_span: SpanMaker) -> None:
-    """An attribute that a dialect of the user's own names is not read again by the built-in ones."""
+    """An attribute that a user's dialect names is not read again by the built-in dialects."""
     register_dialect(
         Dialect(
             name="cached apart",
@@ -245,7 +245,7 @@ def test_a_house_style_is_replaced_by_its_name(make_span: SpanMaker) -> None:
 def test_what_a_house_style_recognises(
     make_span: SpanMaker, scope: str, attributes: dict[str, Any], is_llm: bool
 ) -> None:
-    """With scopes and a function both have to agree."""
+    """A dialect with scopes and a function recognises a span only if both agree."""
     register_dialect(
         Dialect(
             name="ours",
@@ -259,7 +259,7 @@ def test_what_a_house_style_recognises(
 
 @pytest.mark.usefixtures("_restored")
 def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
-    """What a function of the user's raises is the note of an unreadable fact, and one bad part spoils a sum."""
+    """An exception of a user's function is the note of an unreadable fact, and one unreadable part spoils a sum."""
     register_dialect(
         Dialect(
             name="ours",
@@ -279,7 +279,7 @@ def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
 
 
 def test_what_is_no_dialect() -> None:
-    """One scope in place of several would be compared letter by letter; what is no dialect would fail at every span."""
+    """A text as `scopes=` would be compared letter by letter; an object that is no dialect would fail at each span."""
     with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes several, as \['ours\.llm'\]$"):
         Dialect(name="ours", facts={}, scopes="ours.llm")
     with pytest.raises(UsageError, match=r"^what is registered is a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
@@ -287,7 +287,7 @@ def test_what_is_no_dialect() -> None:
 
 
 def test_what_is_no_place() -> None:
-    """A place that is none is refused when the dialect is made."""
+    """A value that is no place is refused when the dialect is made."""
     with pytest.raises(UsageError) as refused:
         Dialect(name="ours", facts={"cost": 3})  # type: ignore[dict-item]
     assert str(refused.value) == (

@@ -1,4 +1,4 @@
-"""A response in the background is asked for again until it is there: what was fetched is what its call was answered."""
+"""A background response is fetched until it is there, and what was fetched is compared as the answer of its call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DONE = reply("completed", output=[MESSAGE], usage=USAGE)
 
 @pytest.fixture
 def poll(make_exchange: ExchangeMaker) -> Poll:
-    """Return what makes a call in the background and the fetches that wait for it, each with its span's number."""
+    """Return a function that makes a background call and the fetches that wait for it, given the span of each."""
 
     def make(*spans: int | None, last: bytes = DONE, stored: str = "resp_1", status: int = 200) -> list[Exchange]:
         first, *others = spans
@@ -58,7 +58,7 @@ def poll(make_exchange: ExchangeMaker) -> Poll:
 
 
 def judged(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[Finding]:
-    """Return what is found, but for what conventions say of these spans."""
+    """Return the findings, without those of the family `convention/`."""
     paired = match(exchanges, spans)
     seen = Evidence(
         exchanges=tuple(exchanges),
@@ -72,7 +72,7 @@ def judged(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) ->
 
 
 def shape(calls: tuple[Call, ...]) -> list[tuple[list[int], list[int]]]:
-    """Return calls, each as the indexes of its exchanges and the numbers of its spans."""
+    """Return each call as the indexes of its exchanges and the numbers of its spans."""
     return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
 
 
@@ -80,7 +80,7 @@ def shape(calls: tuple[Call, ...]) -> list[tuple[list[int], list[int]]]:
 
 
 def test_a_response_that_was_fetched(poll: Poll) -> None:
-    """What was asked stands in the request of the call, what was answered in the exchange that has brought it."""
+    """The call's request says what was asked, and the exchange that brought the response says what was answered."""
     call, fetch = poll(None, None)
     assert wire.fetches(fetch) == "resp_1"
     read = wire.read(call, fetch)
@@ -92,7 +92,7 @@ def test_a_response_that_was_fetched(poll: Poll) -> None:
 
 
 def test_a_fetch_by_itself(poll: Poll) -> None:
-    """What was asked for is not in it: that is unknown, and none of it is absent."""
+    """A fetch read by itself does not have the request's values: they are unreadable, and not absent."""
     _, fetch = poll(None, None)
     read = wire.read_fetched(fetch)
     assert (read.api, read.output_texts, read.input_tokens) == ("responses", ["hi"], 10)
@@ -108,7 +108,7 @@ def test_a_fetch_by_itself(poll: Poll) -> None:
     ids=["another response", "no JSON", "its input", "an error"],
 )
 def test_what_fetches_no_response(poll: Poll, how: dict[str, Any]) -> None:
-    """Only who is answered the response that it names has fetched it."""
+    """A request fetches a response only if it is answered with the response that it names."""
     assert wire.fetches(poll(None, None, **how)[1]) is None
 
 
@@ -117,14 +117,14 @@ def test_what_fetches_no_response(poll: Poll, how: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("spans", [(1, 1, 1), (None, 1, 1), (None, None, None)], ids=["around all", "wait", "no span"])
 def test_a_span_that_saw_what_was_fetched(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...]) -> None:
-    """Its call was answered what was fetched last while it was open; the fetches themselves are no calls."""
+    """A call is compared with what was last fetched while its span was open; the fetches are no calls."""
     paired = match(poll(*spans), [make_span(1, attributes=LLM)])
     assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (paired.calls[0].truth.input_tokens, paired.calls[0].truth.output_texts) == (10, ["hi"])
 
 
 def test_a_span_that_saw_the_beginning(make_span: SpanMaker, poll: Poll) -> None:
-    """A span that ended before cannot know what was fetched then."""
+    """A span that ended before the fetch cannot know what it brought."""
     paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109)])
     assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (
@@ -134,7 +134,7 @@ def test_a_span_that_saw_the_beginning(make_span: SpanMaker, poll: Poll) -> None
 
 @pytest.mark.parametrize("current", [True, False])
 def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -> None:
-    """A span of the fetch alone, which was current or names the response, is held against what that has brought."""
+    """A span of the fetch alone, which was current or names the response, is compared with what the fetch brought."""
     told = {**LLM, "gen_ai.response.id": "resp_1"}
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=told, started=109, start_ns=109_000_000)]
     paired = match(poll(1, 2 if current else None), spans)
@@ -143,7 +143,7 @@ def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -
 
 
 def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
-    """Each that was open during one fetch tells of that, though all name the response; one that came later of none."""
+    """A span that was open during one fetch is that fetch's, although all name the response; a later span is none's."""
     told = {**LLM, "gen_ai.response.id": "resp_1"}
     times = {2: (109, 119), 3: (119, 129), 4: (130, 140)}
     polls = [
@@ -155,7 +155,7 @@ def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
 
 
 def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
-    """A stray that neither was current nor names the response is no span of the fetch."""
+    """A span that neither was current nor names the response is not the fetch's."""
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=LLM, started=109)]
     assert match(poll(1, None), spans).fetches == ()
 
@@ -164,7 +164,7 @@ def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -
 
 
 def test_a_wrong_count_of_what_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
-    """A count that is wrong is told with the exchange that has brought the right one."""
+    """The finding on a wrong count names the exchange that brought the right one."""
     attributes = {**COUNTED, "gen_ai.usage.input_tokens": 11}
     [finding] = judged(poll(1, 1, 1), [make_span(1, attributes=attributes)])
     assert (finding.check, finding.details[:2]) == (
@@ -178,7 +178,7 @@ def test_a_wrong_count_of_what_was_fetched(make_span: SpanMaker, poll: Poll) -> 
 
 
 def test_an_llm_span_of_a_fetch(make_span: SpanMaker, poll: Poll) -> None:
-    """It is a call too many, and what it says is compared all the same."""
+    """An LLM span of a fetch is a call too many; what it says is compared nevertheless."""
     attributes = {**COUNTED, "gen_ai.usage.input_tokens": 11, "gen_ai.response.id": "resp_1"}
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=attributes, started=109)]
     extra, counted = judged(poll(1, 2), spans)
@@ -198,7 +198,7 @@ def events(*kinds: tuple[str, bytes]) -> tuple[bytes, ...]:
 
 
 def test_a_stream_that_another_request_goes_on_with(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A stream in the background that was cut, and fetched to its end, is no half answer; one that was not is."""
+    """A background stream that was cut, and then fetched to its end, is no half answer; without the fetch it is."""
     begun = events(("created", reply("queued")), ("in_progress", reply("in_progress")))
     stream = {"content_type": "text/event-stream"}
     get = Request(method="GET", url=f"{STORED}resp_1?stream=true&starting_after=1")
@@ -213,7 +213,7 @@ def test_a_stream_that_another_request_goes_on_with(make_span: SpanMaker, make_e
     ("spans", "again"), [((1, 1, 1), 0), ((1, None, None), 0), ((1, None, None), 1)], ids=["seen", "not seen", "twice"]
 )
 def test_what_was_fetched_was_used(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...], again: int) -> None:
-    """A budget counts the tokens of a response once, whoever has fetched it how often, and a fetch as no call."""
+    """A budget counts the tokens of a response once, however often it was fetched, and a fetch is no call."""
     exchanges = poll(*spans)
     exchanges += exchanges[-1:] * again
     traced = [make_span(1, attributes=COUNTED)] if spans[-1] else [make_span(1, attributes=LLM, ended=109)]

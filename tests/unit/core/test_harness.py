@@ -1,4 +1,4 @@
-"""What the harness does not do unless it is asked for."""
+"""Behaviour of `LLMTrace` blocks: what they do only on request, what they wait for, judge, refuse and report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from pytest_llmtrace.model import Settings
 
 
 def test_where_nothing_was_called_no_cause_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To look for one goes through all objects and all installed packages, which costs more than the rest of a test."""
+    """A search for the cause looks at all objects and all installed packages, and would outlast the rest of a test."""
     monkeypatch.setattr(Book, "absence", lambda *_: pytest.fail("it was looked for"))
     with LLMTrace() as trace:
         assert trace.findings() == ()
@@ -45,7 +45,7 @@ http = import_module("httpx2" if find_spec("httpx2") else "httpx")
 
 
 def call(trace: LLMTrace, *statuses: int) -> None:
-    """Make one call, which takes these attempts, in one span that tells what was answered in the end."""
+    """Make one call with these attempts in one span that describes the final answer."""
     tracer = otel.get_tracer("app")
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
@@ -60,7 +60,7 @@ def call(trace: LLMTrace, *statuses: int) -> None:
 
 
 def test_what_a_framework_uploads_of_its_own_traces_is_muted() -> None:
-    """openai-agents sends its traces from a thread: no request that nothing answers, unless exporters are live."""
+    """openai-agents uploads its traces from a thread; this is no unmatched request, unless exporters are live."""
     upload = "https://api.openai.com/v1/traces/ingest"
     with LLMTrace() as trace:
         assert http.post(upload, json={"data": []}).status_code == 204
@@ -72,7 +72,7 @@ def test_what_a_framework_uploads_of_its_own_traces_is_muted() -> None:
 
 @pytest.mark.parametrize("in_time", [True, False])
 def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch, in_time: bool) -> None:
-    """LiteLLM makes its spans when the call is over, in a pool: verification waits, where a span is missing."""
+    """LiteLLM makes its spans in a pool after the call: verification waits for them if a span is missing."""
     over = threading.Event()
     asked: list[float] = []
     attributes = {"llm.request.type": "completion", "litellm.call_id": "1", "gen_ai.request.model": "gpt-4o"}
@@ -95,7 +95,7 @@ def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch,
         trace.gateway("openai").chat(text="hi", usage=usage)
         http.post(URL, json={"model": "gpt-4o", "messages": []})
         pool.submit(callback, begun)
-        assert trace.account()["spans"] == {}  # Where nothing is verified, nobody waits.
+        assert trace.account()["spans"] == {}  # Without verification nothing is waited for.
         assert [finding.check for finding in trace.findings()] == ([] if in_time else ["capture/nothing"])
         assert asked == [0, 1]
         over.set()
@@ -103,7 +103,7 @@ def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("in_time", [True, False])
 def test_a_span_of_a_server_is_waited_for(monkeypatch: pytest.MonkeyPatch, in_time: bool) -> None:
-    """A server in a thread of its own ends its span when its answer has gone: the test may be over by then."""
+    """A server in a thread of its own ends its span after its answer has gone, when the test may already be over."""
     begun, over = threading.Event(), threading.Event()
     asked: list[float] = []
     wait_for_others = Book.wait_for_others
@@ -124,7 +124,7 @@ def test_a_span_of_a_server_is_waited_for(monkeypatch: pytest.MonkeyPatch, in_ti
         server = threading.Thread(target=serve)
         server.start()
         assert begun.wait(60)
-        assert trace.account()["exchanges"] == {}  # Where nothing is verified, nobody waits.
+        assert trace.account()["exchanges"] == {}  # Without verification nothing is waited for.
         expected = [] if in_time else ["structure/span-never-ended"]
         assert [finding.check for finding in trace.findings()] == expected
         assert asked == [1]
@@ -133,7 +133,7 @@ def test_a_span_of_a_server_is_waited_for(monkeypatch: pytest.MonkeyPatch, in_ti
 
 
 def test_a_span_that_nobody_can_end_is_not_waited_for() -> None:
-    """One of this thread, one of a thread that is gone, and one that is open on purpose."""
+    """A span of this thread, of a thread that is gone, or that is open on purpose is not waited for."""
     tracer = otel.get_tracer("server")
     kept: list[Any] = []
     begun, over = threading.Event(), threading.Event()
@@ -159,7 +159,7 @@ def test_a_span_that_nobody_can_end_is_not_waited_for() -> None:
 
 
 def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.CaptureFixture[str]) -> None:
-    """A finding of severity info neither fails a block nor is printed; who asks for the report reads it."""
+    """A finding of severity info neither fails a block nor is printed, but is in the report."""
     with LLMTrace() as trace:
         call(trace, 429, OK)
     assert [finding.check for finding in trace.findings()] == ["structure/retries-hidden"]
@@ -170,7 +170,7 @@ def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.Captu
 
 
 def test_an_account_that_nobody_judges_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without verification each report of a test carries the account of the first one; nothing is paired again."""
+    """Without verification, every report of a test gets the account of the first one; nothing is paired again."""
     with LLMTrace(verify=False) as trace:
         call(trace, OK)
         account = trace.account()
@@ -180,7 +180,7 @@ def test_an_account_that_nobody_judges_is_made_once(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_budget_fails_its_block() -> None:
-    """Who uses more than `budget=` allows fails, and reads what was used."""
+    """A block that uses more than `budget=` allows fails, and the message shows what was used."""
 
     def spend(calls: int, budget: dict[str, float]) -> None:
         with LLMTrace(budget=budget) as trace:
@@ -193,7 +193,7 @@ def test_a_budget_fails_its_block() -> None:
 
 
 def test_views_keep_what_pairing_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`.truth` and `.call` of an exchange's views are the call's readings: the bytes are not decoded for each look."""
+    """`.truth` and `.call` of views are the readings that pairing has made: nothing is read again at each access."""
     with LLMTrace() as trace:
         call(trace, OK)
         [view] = trace.exchanges()
@@ -207,7 +207,7 @@ def test_views_keep_what_pairing_has_read(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def stream(trace: LLMTrace, *, first: float, lasts: float | None = None) -> None:
-    """Read a stream of two seconds in a span that says when the first token came, and perhaps when it ends itself."""
+    """Read a stream of two seconds in a span that states the time of the first token, and may last `lasts` seconds."""
     tracer = otel.get_tracer("app")
     usage = {"prompt_tokens": 10, "completion_tokens": 40}
     trace.gateway("openai").chat(text="one two three", usage=usage, first_token=1.0, tokens_per_second=40)
@@ -231,21 +231,21 @@ def stream(trace: LLMTrace, *, first: float, lasts: float | None = None) -> None
     ],
 )
 def test_times_are_judged_in_recorded_time(said: dict[str, float], checks: list[str]) -> None:
-    """What a span says of the time of its stream is held against the recording, in milliseconds of real time."""
+    """A span's times are compared with the recording, although only milliseconds of real time pass."""
     with LLMTrace(timing="recorded", verify=False) as trace:
         stream(trace, **said)
         assert [finding.check for finding in trace.findings()] == checks
 
 
 def test_times_are_not_judged_at_once() -> None:
-    """Where replies come at once, no time means anything."""
+    """If responses come at once, times mean nothing and are not judged."""
     with LLMTrace() as trace:
         stream(trace, first=1000.0)
         assert trace.findings() == ()
 
 
 def test_nothing_can_be_asked_of_a_trace_that_is_not_open_yet() -> None:
-    """Who forgets `with` is told so, whatever is asked for."""
+    """Without `with`, every question to a trace fails with a hint to open it."""
     questions = (
         LLMTrace.spans, LLMTrace.llm_span, LLMTrace.tree, LLMTrace.logs, LLMTrace.metrics, LLMTrace.exchanges,
         LLMTrace.findings, LLMTrace.verify, LLMTrace.report, LLMTrace.save, LLMTrace.openobserve,
@@ -259,7 +259,7 @@ def test_nothing_can_be_asked_of_a_trace_that_is_not_open_yet() -> None:
 
 
 def test_a_trace_is_opened_once() -> None:
-    """Its judgement is that of its first block: a second one would pass whatever it does."""
+    """A trace has one judgement, that of its first block, so a second block would pass whatever it does."""
     once = r"^a trace is opened once: make another LLMTrace\(\.\.\.\) for another block$"
     with LLMTrace() as trace, pytest.raises(UsageError, match=once):
         trace.open()
@@ -288,14 +288,14 @@ def test_a_trace_is_opened_once() -> None:
     ],
 )
 def test_arguments_without_a_meaning(said: dict[str, Any], text: str) -> None:
-    """What the marker refuses, `LLMTrace(...)` refuses in the same words."""
+    """`LLMTrace(...)` refuses what the marker refuses, in the same words."""
     with pytest.raises(UsageError) as caught:
         LLMTrace(**said)
     assert str(caught.value).startswith(text)
 
 
 def test_a_gateway_s_name_is_a_text() -> None:
-    """What is no text is refused in the words for a name that nobody knows."""
+    """A name that is no text is refused in the same words as an unknown name."""
     name: Any = ["openai"]
     with (
         LLMTrace() as trace,
@@ -308,13 +308,13 @@ def test_a_gateway_s_name_is_a_text() -> None:
     "said", [{"gateway": "openay"}, {"cassette": 3}, {"cassette": ""}], ids=["gateway", "cassette", "nothing"]
 )
 def test_names_are_judged_before_anything_is_opened(said: dict[str, Any]) -> None:
-    """A name that can be none is refused where it is said, as other arguments are."""
+    """An impossible name is refused where it is given, as other arguments are."""
     with pytest.raises(UsageError):
         refuse(*next(iter(said.items())))
 
 
 def test_what_comes_after_a_question_is_judged_too() -> None:
-    """Who asks for findings within a block is told of what was until then; the end fails on what came after it."""
+    """Findings that are asked for within a block cover what came before; the end of the block judges the rest, too."""
 
     def block() -> None:
         with LLMTrace() as trace:
@@ -329,7 +329,7 @@ def test_what_comes_after_a_question_is_judged_too() -> None:
 
 
 def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """The end of a block fails on no finding that somebody has asked for within it, and does not print it."""
+    """The end of a block neither fails on a finding that was asked for within it, nor prints it."""
     with LLMTrace() as trace:
         http_call(trace)
         [finding] = trace.findings()
@@ -342,7 +342,7 @@ def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("threaded", [False, True])
 def test_a_block_within_a_span_of_another(threaded: bool) -> None:
-    """The innermost block answers, and has the spans of its calls, also under a span of the outer one."""
+    """When blocks are nested, the innermost answers and has its calls' spans, even under a span of an outer block."""
     with LLMTrace() as outer, otel.get_tracer("app").start_as_current_span("turn"):
         with LLMTrace() as inner:
             if threaded:
@@ -362,7 +362,7 @@ def http_call(trace: LLMTrace) -> None:
 
 
 def test_a_selection_shows_no_secret_of_its_trace() -> None:
-    """A key that looks like none is masked too, since a request has it."""
+    """A key without a key's usual shape is masked too, if a request of the trace has it."""
     with LLMTrace(verify=False) as trace:
         trace.gateway("openai").chat(text="hi")
         with otel.get_tracer("app").start_as_current_span("chat", attributes={"key": "the-word-4711"}):
@@ -373,7 +373,7 @@ def test_a_selection_shows_no_secret_of_its_trace() -> None:
 
 
 def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block can be opened in a folder that was removed: nothing is found there, and nothing has to be."""
+    """A block can be opened in a folder that was removed: no cassette is found there, and none is needed."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -402,7 +402,7 @@ USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost":
     ],
 )
 def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> None:
-    """The call that has no span is found; that the span's counts are those of both calls is not another fault."""
+    """The call without a span is found; that the span's counts are those of both calls is no further fault."""
     with LLMTrace(verify=False) as trace:
         with otel.get_tracer("app").start_as_current_span("turn", attributes={"gen_ai.request.model": "m", **said}):
             for text in ("one", "two"):
@@ -413,7 +413,7 @@ def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> 
 
 @pytest.mark.parametrize(("mode", "raises"), [("error", True), (False, True), ("warn", False)])
 def test_who_asks_is_told(mode: Any, raises: bool) -> None:
-    """`verify=False` leaves the judgement to the test, and `verify()` is that; where findings only warn, it warns."""
+    """With `verify=False` the test judges, by `verify()`; in mode `warn`, `verify()` only warns."""
     with LLMTrace(verify=mode) as trace:
         trace.gateway("openai").chat(text="hi")
         http.post(URL, json={"model": "m", "messages": []})

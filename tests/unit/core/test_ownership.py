@@ -1,4 +1,4 @@
-"""Whom the running code belongs to."""
+"""Running code belongs to the test that started it, in threads, tasks and pools, and knows its blocks and spans."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_pool_that_is_shared_serves_whoever_submits() -> None:
 
 
 def test_work_that_was_left_to_a_pool_is_known(owner: Owner) -> None:
-    """What a test has submitted is its work until it is done; that of others is not."""
+    """Work that a test has submitted to a pool is known as its own until it is done; other tests' work is not."""
     may_end = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int)
@@ -121,7 +121,7 @@ SPANS = Causes(SpanKey(1, 1), own=SpanKey(2, 1))
 
 @pytest.fixture
 def current_spans() -> Iterator[list[Causes]]:
-    """The spans that are current, to be set by the test."""
+    """The current spans, in a list of one item that the test sets."""
     now = [Causes()]
     before = ownership._current_spans
     ownership.note_causes(lambda: now[0])
@@ -152,13 +152,13 @@ def test_causes_travel_with_the_owner(owner: Owner, current_spans: list[Causes])
         assert pool.submit(ownership.causes).result() == SPANS
         assert pool.submit(asyncio.run, task()).result() == SPANS
         current_spans[0] = Causes()
-        assert pool.submit(ownership.causes).result() == Causes()  # Though its thread was started by the first item.
-        # As loop.run_in_executor(None, copy_context().run, ...) has it in the callbacks of frameworks.
+        assert pool.submit(ownership.causes).result() == Causes()  # Although the first item started the pool's thread.
+        # The callbacks of frameworks do this, by loop.run_in_executor(None, copy_context().run, ...).
         assert pool.submit(copy_context().run, ownership.causes).result() == Causes()
 
 
 def test_what_belongs_to_nobody_has_no_cause(current_spans: list[Causes]) -> None:
-    """Outside of a test nothing is noted."""
+    """Outside of a test no current spans are noted."""
     current_spans[0] = SPANS
     assert causes_in_thread() == Causes()
 
@@ -168,7 +168,7 @@ def _blocks() -> list[ownership.Block]:
 
 
 def test_code_is_in_the_blocks_of_whoever_started_it(owner: Owner) -> None:
-    """Tasks copy them with their context; threads and work items have those of the code that started them."""
+    """Tasks copy the blocks with their context; threads and work items have those of the code that started them."""
 
     async def task() -> list[ownership.Block]:
         return await asyncio.create_task(inside())
@@ -189,7 +189,7 @@ def test_code_is_in_the_blocks_of_whoever_started_it(owner: Owner) -> None:
 
 
 def test_blocks_that_end_in_any_order_leave_nothing_behind() -> None:
-    """What has ended is no block of anybody any more, be it that code runs on which began in it."""
+    """A block that has ended is nobody's block any more, even for code that began in it and still runs."""
     first, late = ownership.within(ownership.Block()), copy_context()
     with first:
         second = ownership.within(inner := ownership.Block())
@@ -202,7 +202,7 @@ def test_blocks_that_end_in_any_order_leave_nothing_behind() -> None:
 
 
 def test_a_worker_is_a_thread_and_a_task() -> None:
-    """Code in one thread and task has one worker; other tasks and threads are others."""
+    """Code in one thread and task has one worker; in other tasks and threads it has other workers."""
 
     async def twice() -> tuple[Worker, Worker]:
         return ownership.worker(), ownership.worker()

@@ -1,4 +1,4 @@
-"""Exchanges and spans become calls."""
+"""Exchanges and spans are paired into calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_current_span_is_the_span_of_the_call(make_span: SpanMaker, make_exc
 
 
 def test_ancestors_count_one_a_scope(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Of nested LLM spans the innermost of each scope tells of the call; other spans between do not matter."""
+    """When LLM spans are nested, the innermost of each scope is the call's; other spans between them do not matter."""
     spans = [
         make_span(1, attributes=LLM, scope="outer"),
         make_span(2, parent=1, attributes=LLM, scope="inner"),
@@ -56,14 +56,14 @@ def test_ancestors_count_one_a_scope(make_span: SpanMaker, make_exchange: Exchan
 
 
 def test_what_is_no_llm_call_is_no_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A weather API inside a tool is passed over, even with an LLM span around it."""
+    """A request to a weather API inside a tool is no call, even with an LLM span around it."""
     weather = make_exchange(path="/v1/messages", body={"city": "Paris"}, span=1)
     assert shape([weather], [make_span(1, attributes=LLM)]) == []
 
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_retries_are_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker, counted: bool) -> None:
-    """The same request after a failure, in the same span, is another attempt; the SDKs' counter is not needed."""
+    """The same request after a failure, in the same span, is another attempt, even without the SDKs' retry counter."""
 
     def attempt(index: int, status: int) -> Exchange:
         headers = (("X-Stainless-Retry-Count", str(index)),) if counted else ()
@@ -78,7 +78,7 @@ def test_retries_are_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker
 def test_a_connection_that_fails_is_tried_again(
     make_span: SpanMaker, make_exchange: ExchangeMaker, answered: bool
 ) -> None:
-    """What ended by an exception is a failed attempt, with a response or without, in a span and outside of one."""
+    """An exchange that ended in an exception is a failed attempt, with or without a response, in a span or in none."""
     came = {} if answered else {"response": None, "outcome": Outcome.FAILED}
     for span, spans in ((1, [make_span(1, attributes=LLM)]), (None, [])):
         broken = make_exchange(index=0, span=span, failure="ReadError: gone", stream_end=StreamEnd.FAILED, **came)
@@ -86,7 +86,7 @@ def test_a_connection_that_fails_is_tried_again(
 
 
 def test_the_same_question_again_is_another_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An equal request after a success is a new call, and so is one that an SDK counts from zero."""
+    """An equal request after a success is a new call, and so is a request with an SDK's retry counter at zero."""
     spans = [make_span(1, attributes=LLM), make_span(2, attributes=LLM)]
     assert shape([make_exchange(index=0, span=1), make_exchange(index=1, span=2)], spans) == [([0], [1]), ([1], [2])]
     fresh = (("x-stainless-retry-count", "0"),)
@@ -95,7 +95,7 @@ def test_the_same_question_again_is_another_call(make_span: SpanMaker, make_exch
 
 
 def test_what_is_tried_again_in_one_llm_span_is_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An app that falls back to another model inside of its span makes one logical call, whatever the SDK counts."""
+    """An app that falls back to another model inside its span makes one call, whatever the SDK's retry counter says."""
     fresh = (("x-stainless-retry-count", "0"),)
     fallback = {"model": "gpt-4o-mini", "messages": []}
     tries = [
@@ -106,7 +106,7 @@ def test_what_is_tried_again_in_one_llm_span_is_one_call(make_span: SpanMaker, m
 
 
 def test_tasks_that_ask_the_same_retry_each_for_itself(make_exchange: ExchangeMaker) -> None:
-    """Three tasks ask the same at once, without a span that is current; each failure is tried again by its own task."""
+    """Three tasks ask the same at once, with no current span; each task retries its own failed attempt."""
     asked = [(0, 429, "0"), (1, 500, "0"), (2, 200, "0"), (0, 200, "1"), (1, 200, "1")]
     exchanges = [
         make_exchange(
@@ -121,7 +121,7 @@ def test_tasks_that_ask_the_same_retry_each_for_itself(make_exchange: ExchangeMa
 
 
 def test_the_truth_of_a_call_is_its_last_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A call has a reading of each exchange and of each span, in their order."""
+    """A call has a reading for each exchange and each span, in their order; its truth is the last exchange's."""
     tries = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=1, chunks=(answer("r"),))]
     [call] = pair(tries, [make_span(1, attributes=LLM)])
     assert [truth.response_id for truth in call.truths] == [None, "r"]
@@ -130,7 +130,7 @@ def test_the_truth_of_a_call_is_its_last_attempt(make_span: SpanMaker, make_exch
 
 
 def test_a_span_tells_of_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Of two calls inside one LLM span the one whose response it names has it, else the last; the other has none."""
+    """Of two calls in one LLM span, the span is that of the call whose response it names, or else of the last."""
     exchanges = [make_exchange(index=n, span=1, chunks=(answer(f"r{n}"),)) for n in (0, 1)]
     assert shape(exchanges, [make_span(1, attributes=LLM)]) == [([0], []), ([1], [1])]
     assert shape(exchanges, [make_span(1, attributes=named("r0"))]) == [([0], [1]), ([1], [])]
@@ -139,7 +139,7 @@ def test_a_span_tells_of_one_call(make_span: SpanMaker, make_exchange: ExchangeM
 def test_a_span_around_calls_with_spans_of_their_own_is_theirs_no_more(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """A framework's span pairs as a second scope around one call; around several it stands for none of them."""
+    """A framework's span around one call is a second scope's span of it; around several calls it is of none of them."""
     outer = make_span(1, attributes=LLM, scope="framework")
     inner = [make_span(n, parent=1, attributes=LLM) for n in (2, 3)]
     exchanges = [make_exchange(index=n - 2, span=n) for n in (2, 3)]
@@ -149,7 +149,7 @@ def test_a_span_around_calls_with_spans_of_their_own_is_theirs_no_more(
 
 
 def test_a_span_that_had_ended_tells_of_another_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span that was left current is not the span of the next call."""
+    """A span that had ended but was left current is not the span of the next call."""
     leaked = make_span(1, attributes=LLM, ended=50)
     assert shape([make_exchange(span=1)], [leaked]) == [([0], [])]
 
@@ -159,7 +159,7 @@ def test_a_span_that_had_ended_tells_of_another_call(make_span: SpanMaker, make_
 def test_parallel_calls_find_their_own_spans(
     make_span: SpanMaker, make_exchange: ExchangeMaker, by: str, order: tuple[int, ...]
 ) -> None:
-    """Where no span is current, the response's id tells calls apart that run at the same time, or the worker does."""
+    """If no span is current, parallel calls are told apart by the response's id, or else by the worker."""
     spans = [
         make_span(
             number + 1,
@@ -180,7 +180,7 @@ def test_parallel_calls_find_their_own_spans(
 
 
 def test_a_span_is_given_to_one_call_only(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """The span of one task's call is no candidate for the second attempt of another's, however well it would fit."""
+    """The span of one task's call is not given to another task's second attempt, however well it would fit."""
     other = make_exchange(index=1, ambient=Ambient(worker=Worker(1, 2)), body={"model": "gpt-4o", "messages": [1]})
     worker = Ambient(worker=Worker(1, 1))
     tries = [make_exchange(index=0, ambient=worker, status=500), make_exchange(index=2, ambient=worker)]
@@ -192,13 +192,13 @@ def test_a_span_is_given_to_one_call_only(make_span: SpanMaker, make_exchange: E
 def test_calls_of_one_model_at_the_same_time_have_a_span_each(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """Two spans that were open during both calls are given to one call each, the first that ends to the first call."""
+    """Two spans that were open during both calls are given to one call each; the first to end is the first call's."""
     spans = [make_span(1, attributes=LLM, started=99, ended=200), make_span(2, attributes=LLM, started=98, ended=210)]
     assert shape([make_exchange(index=0), make_exchange(index=1)], spans) == [([0], [1]), ([1], [2])]
 
 
 def test_equal_ids_are_told_apart_by_time(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A mock gives each response the same id: calls one after the other have the span that was open."""
+    """A mock gives each response the same id: each of several calls in a row has the span that was open."""
     spans = [make_span(n, attributes=named("r"), started=95 + 10 * n, ended=99 + 10 * n) for n in range(3)]
     exchanges = [
         make_exchange(index=n, started=96 + 10 * n, ended=98 + 10 * n, chunks=(answer("r"),)) for n in range(3)
@@ -207,7 +207,7 @@ def test_equal_ids_are_told_apart_by_time(make_span: SpanMaker, make_exchange: E
 
 
 def test_a_span_made_afterwards_is_known_by_its_id(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span that is started when the answer is there, and not dated back, tells of the response that it names."""
+    """A span that is started after the answer, and not dated back, is paired by the id of the response."""
     late = {"started": 120, "start_ns": 200_000_000}
     exchange = make_exchange(chunks=(answer("r"),))
     assert shape([exchange], [make_span(1, attributes=named("r"), **late)]) == [([0], [1])]
@@ -215,7 +215,7 @@ def test_a_span_made_afterwards_is_known_by_its_id(make_span: SpanMaker, make_ex
 
 
 def test_streams_that_are_asked_for_late_find_their_spans(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Of spans that are open at the same time the one that ends first is taken, so that none is left over."""
+    """Of spans that are open at the same time, the one that ends first is taken first, so that none is left over."""
     here = Worker(1)
     spans = [
         make_span(1, attributes=LLM, ended=119, worker=here),
@@ -226,7 +226,7 @@ def test_streams_that_are_asked_for_late_find_their_spans(make_span: SpanMaker, 
 
 
 def test_a_second_scope_that_is_not_current_is_found(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Of two instrumentations one makes its span current and the other does not: the call has both."""
+    """If one of two instrumentations makes its span current and the other does not, the call has both spans."""
     here = Worker(1)
     spans = [
         make_span(1, attributes=LLM, scope="a", worker=here),
@@ -238,13 +238,13 @@ def test_a_second_scope_that_is_not_current_is_found(make_span: SpanMaker, make_
 
 
 def test_a_gateways_prefix_is_the_same_model(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """`openai/gpt-4o` is asked for, and the span names `gpt-4o`."""
+    """The request names `openai/gpt-4o`, and the span names `gpt-4o`."""
     exchange = make_exchange(body={"model": "openai/gpt-4o", "messages": []})
     assert shape([exchange], [make_span(1, attributes=LLM)]) == [([0], [1])]
 
 
 def test_each_is_read_once(make_span: SpanMaker, make_exchange: ExchangeMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody decodes a body or reads a span twice."""
+    """Pairing decodes no body and reads no span twice."""
     read: list[object] = []
     for module in (wire, dialects):
 
@@ -285,13 +285,13 @@ def all_in_one(size: int, make_span: SpanMaker, make_exchange: ExchangeMaker) ->
 
 @pytest.mark.parametrize("trace", [all_at_once, one_in_the_other, all_in_one])
 def test_the_work_grows_with_the_trace(make_span: SpanMaker, make_exchange: ExchangeMaker, trace: Trace) -> None:
-    """Twice the calls is twice the work, counted in lines that are run: not four times."""
+    """Twice as many calls take about twice the work, counted in executed lines, and not four times."""
     small, large = (lines_run(match, *trace(size, make_span, make_exchange)) for size in (150, 300))
     assert large < 2.3 * small
 
 
 def lines_run(function: Callable[..., Any], *arguments: Any) -> int:
-    """Count the lines of our pairing that are run; how long they take depends on the machine."""
+    """Return how many lines of our pairing are run, since the time that they take depends on the machine."""
     ours, count = {"_pairing.py", "_matching.py", "tree.py"}, 0
 
     def note(frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -322,13 +322,13 @@ def lines_run(function: Callable[..., Any], *arguments: Any) -> int:
 def test_without_context_time_and_facts_decide(
     make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], found: bool
 ) -> None:
-    """A span that was not current is paired if it was open, or was dated back, and names the same model."""
+    """A span that was not current is paired if it was open or was dated back, and names the same model."""
     span = make_span(**{"attributes": LLM, **fields})
     assert shape([make_exchange()], [span]) == [([0], [1] if found else [])]
 
 
 def test_a_failed_exchange_is_a_call(make_exchange: ExchangeMaker) -> None:
-    """A request that broke before its response is a call as well."""
+    """A request that failed before its response came is a call as well."""
     assert shape([make_exchange(response=None, outcome=Outcome.FAILED, failure="timed out")], []) == [([0], [])]
 
 
@@ -338,7 +338,7 @@ def test_context_that_loops_ends(make_span: SpanMaker, make_exchange: ExchangeMa
 
 
 def test_a_note_completes_what_its_span_says(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Spans of logfire end when the stream opens; a note beside them has the answer, and is found by its id."""
+    """Logfire's spans end when the stream opens; a note beside them has the answer, and is found by the response id."""
     scope = "logfire.openai"
     note = {**named("chatcmpl-2"), "logfire.span_type": "log", "gen_ai.usage.input_tokens": 13}
     spans = [
@@ -363,7 +363,7 @@ def test_a_note_completes_what_its_span_says(make_span: SpanMaker, make_exchange
 
 
 def said(number: int, **fields: Any) -> bytes:
-    """Return the body of a chat completion that no other call has."""
+    """Return the body of a chat completion whose text and counts no other call has."""
     message = {"role": "assistant", "content": f"answer {number}"}
     usage = {"prompt_tokens": 10 + number, "completion_tokens": 20 + number}
     body = {"object": "chat.completion", "choices": [{"index": 0, "message": message}], "usage": usage, **fields}
@@ -378,7 +378,7 @@ def asked_for(*ids: str | None) -> bytes:
 
 
 def written(**part: Any) -> dict[str, Any]:
-    """Return the attributes of a span with one part of an answer."""
+    """Return the attributes of a span that shows an answer of one part."""
     return {**LLM, "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [part]}])}
 
 
@@ -419,7 +419,7 @@ def test_tasks_are_told_apart_by_their_answers(
 ) -> None:
     """A framework may start the spans of tasks in threads of a pool, and end them in another order.
 
-    Each call has the one that says what it was answered, also where an SDK's instrumentor has one that was current.
+    Each call gets the span that shows its answer, even if an SDK's instrumentor has made a current span for it, too.
     """
     framework = [make_span(n, scope="framework", worker=Worker(10 + n), ended=900 - n, **told(n)) for n in range(3)]
     current = [make_span(10 + n, scope="sdk", attributes=LLM) for n in range(3)] if beside else []
@@ -433,7 +433,7 @@ def test_tasks_are_told_apart_by_their_answers(
     ]
     found = {call.exchanges[0].index: call.spans for call in pair(exchanges, [*framework, *current])}
     keys = {n: [span.key.span_id for span in spans] for n, spans in found.items()}
-    if answered(0).get("status"):  # One has failed, and it is known which.
+    if answered(0).get("status"):  # Only the failed call can be told from the others.
         assert keys[2][-1] == 2
     else:
         assert keys == {n: ([10 + n] if beside else []) + [n] for n in range(3)}
@@ -444,9 +444,9 @@ def test_tasks_are_told_apart_by_their_answers(
 def test_a_span_that_tells_of_one_tool_call_of_several(
     make_span: SpanMaker, make_exchange: ExchangeMaker, worker: Worker, beside: bool
 ) -> None:
-    """Spans that are made afterwards in one worker may leave out parallel tool calls: one that no other has is enough.
+    """Spans made afterwards in one worker may show only some of an answer's tool calls: one unique call is enough.
 
-    So it is also where an SDK's instrumentor has a span that was current.
+    This holds even if an SDK's instrumentor has made a current span for the call, too.
     """
     told = [written(type="tool_call", id=f"call_{n}", name="weather", arguments={}) for n in range(3)]
     spans = [make_span(n, scope="framework", ended=900, worker=worker, attributes=told[n]) for n in (2, 0, 1)]
@@ -463,7 +463,7 @@ def test_a_span_that_tells_of_one_tool_call_of_several(
 
 
 def test_tool_calls_without_ids_tell_nothing_apart(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A server may give no ids, and an instrumentation leave them out: that both lack one makes them no pair."""
+    """A server may give tool calls no ids, and a span may leave ids out: two missing ids are no match."""
     without = written(type="tool_call", name="weather", arguments={})
     spans = [make_span(n, attributes=told, worker=Worker(1, n)) for n, told in enumerate((without, LLM))]
     exchanges = [
@@ -477,7 +477,7 @@ def test_tool_calls_without_ids_tell_nothing_apart(make_span: SpanMaker, make_ex
 def test_tasks_with_equal_answers_are_told_apart_by_what_they_asked(
     make_span: SpanMaker, make_exchange: ExchangeMaker, counted: bool
 ) -> None:
-    """A mock gives the same answer to all; a span has the parameters of its own call, also where it hides the text."""
+    """If a mock gives all calls the same answer, the parameters on a span tell its call, even if texts are hidden."""
     counts = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 20} if counted else {}
     spans = [make_span(n, attributes={**LLM, **counts, "gen_ai.request.temperature": n / 10}) for n in (1, 2, 3)]
     exchanges = [
@@ -492,16 +492,17 @@ def test_tasks_with_equal_answers_are_told_apart_by_what_they_asked(
 
 
 def test_a_span_that_names_the_served_model_fits(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A span that was not current and has the model of the answer alone names no other one than the request's."""
+    """A span that was not current and names only the model of the answer is not taken to name another model."""
     body = json.dumps({"object": "chat.completion", "model": "gpt-4o-2024-11-20", "choices": []}).encode()
     served = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-4o-2024-11-20"}
     assert shape([make_exchange(chunks=(body,))], [make_span(1, attributes=served)]) == [([0], [1])]
 
 
 def test_an_llm_span_that_says_nothing_is_the_last_choice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """LlamaIndex reads a stream inside an LLM span of a thread, and tells of the call on one that is current nowhere.
+    """LlamaIndex reads a stream inside an LLM span of a thread, and describes the call on a span that is never current.
 
-    A span that says no more than that it is one has the call where there is no other, and the last one of several.
+    A span that only says that it is an LLM span is the call's if there is no other, and the last call's if there are
+    several.
     """
     reads = make_span(1, name="write_response_to_history", attributes={"openinference.span.kind": "LLM"})
     told = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.output_messages.0.message.content": "hi"}
@@ -514,9 +515,9 @@ def test_an_llm_span_that_says_nothing_is_the_last_choice(make_span: SpanMaker, 
 
 
 def test_a_span_that_says_nothing_and_was_not_current(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """MLflow's spans are current in a context of its own: one around a call of its worker is the call's all the same.
+    """MLflow's spans are current only in MLflow's own context: one that is open around its worker's call is the call's.
 
-    That of another worker is not, nor one that had ended, nor one that was opened later; nor if the call has a span.
+    A span of another worker is not, nor one that had ended or was opened later; nor if the call has another span.
     """
     kind = {"mlflow.spanType": '"LLM"'}
     asks = make_span(1, scope="mlflow", attributes=kind, worker=Worker(1), started=90, ended=120)
@@ -530,6 +531,6 @@ def test_a_span_that_says_nothing_and_was_not_current(make_span: SpanMaker, make
 
 
 def test_all_spans_around_a_call_cover_it(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """LlamaIndex has LLM spans inside of each other: all but the innermost are just around the call."""
+    """LlamaIndex nests LLM spans: all but the innermost only cover the call."""
     spans = [make_span(n, parent=n - 1 if n > 1 else None, attributes=LLM) for n in (1, 2, 3)]
     assert [stray.covers for stray in match([make_exchange(span=3)], spans).strays] == [True, True]

@@ -1,4 +1,4 @@
-"""What is quicker than Python 3.11's own does the same."""
+"""Our quicker enumerations and lazy properties do the same as those of Python 3.11."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_llmtrace.model import Outcome
 
 
 def test_members_of_an_enumeration_are_the_same() -> None:
-    """A quick enumeration lists, finds, copies and shows its members as any other."""
+    """A quick enumeration lists, finds, copies and shows its members like any other enumeration."""
     assert list(Outcome) == [Outcome.ANSWERED, Outcome.OBSERVED, Outcome.REFUSED, Outcome.FAILED]
     assert Outcome("refused") is Outcome["REFUSED"] is Outcome.REFUSED
     assert copy.deepcopy(Outcome.REFUSED) is Outcome.REFUSED
@@ -28,7 +28,7 @@ class _Trace:
 
 
 def test_what_is_lazy_is_made_once() -> None:
-    """It is made at the first use, for each object of its own, and takes no part in comparisons."""
+    """A lazy property is made at its first use, for each object apart, and takes no part in comparisons."""
     one, other = _Trace(("chat",)), _Trace(("chat",))
     assert one.names is one.names
     assert one.names is not other.names

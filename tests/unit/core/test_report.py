@@ -1,4 +1,4 @@
-"""What spans and bodies state is foreign text: a report shows it so that it can go to any terminal and into any log."""
+"""A report shows foreign text of spans and bodies so that it is harmless in any terminal and any log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._words import error_in_words, shown
 from pytest_llmtrace.model import Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.report import account, render, totals
 
-# Put together here, so that nobody who looks for keys finds one in this file.
+# Put together here, so that tools that search files for keys find none in this one.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"
 KEY = f"sk-ant-api03-{NOISE}"
 LINE = "chat  INTERNAL  UNSET  412 ms"
@@ -27,7 +27,7 @@ MORE = "... 3 lines more; print(llmtrace.tree()) shows all spans"
         ("\ud800", r"'\ud800'"),
         (f"Incorrect key: {KEY}", "'Incorrect key: [secret]'"),
         ("x" * 100_000, f"'{'x' * 80}'... (100,000 characters)"),
-        # Half a key is not known for one: it is masked before it is cut.
+        # A part of a key is not recognised as one, so texts are masked before they are cut.
         (f"{'y' * 70} {KEY}", f"'{'y' * 70} [secret]'... (104 characters)"),
         ({KEY: [KEY]}, "{'[secret]': ['[secret]']}"),
         (10**5000, "an integer of 16610 bits"),
@@ -40,7 +40,7 @@ def test_values(value: object, text: str) -> None:
 
 
 def test_an_error_that_repeats_the_key() -> None:
-    """Providers repeat the key that they refuse."""
+    """Providers repeat the key that they refuse, so it is masked in the words of an error."""
     error = {"status": 401, "type": "authentication_error", "message": f"invalid x-api-key {KEY}"}
     assert error_in_words(error) == "401 authentication_error 'invalid x-api-key [secret]'"
 
@@ -57,12 +57,12 @@ def test_an_error_that_repeats_the_key() -> None:
     ids=["plain", "control", "secret", "long", "cut"],
 )
 def test_lines(line: str, text: str) -> None:
-    """What is not in quotes, as the names in the tree, is kept from doing harm line by line."""
+    """Text outside quotes, such as names in the tree, is made harmless line by line."""
     assert legible(line) == text
 
 
 def test_a_hostile_name(make_span: Callable[..., SpanRecord]) -> None:
-    """The name of a span can neither clear the screen nor fill the log, in a finding and in the tree."""
+    """The name of a span can neither clear the screen nor fill the log, in a finding or in the tree."""
     span = make_span(name=f"\x1b[2J {KEY}\n{'n' * 1000}", scope="\x07", ended=None, end_ns=None)
     evidence = Evidence(spans=(span,))
     text = render("test_chat", evidence, verify(evidence, {}))
@@ -73,14 +73,14 @@ def test_a_hostile_name(make_span: Callable[..., SpanRecord]) -> None:
 
 @pytest.mark.parametrize(("number", "lines", "last"), [(100, 100, LINE), (103, 101, MORE)])
 def test_a_large_tree(make_span: Callable[..., SpanRecord], number: int, lines: int, last: str) -> None:
-    """Of a tree that fills a terminal the beginning is shown, and how to see the rest."""
+    """A tree that would fill the terminal is shown in part, with a hint how to see the rest."""
     evidence = Evidence(spans=tuple(make_span(key=SpanKey(1, index + 1)) for index in range(number)))
     tree = render("test_chat", evidence, verify(evidence, {})).partition("\n\n")[2].rpartition("\n\n")[2].splitlines()
     assert (len(tree), tree[-1]) == (lines, last)
 
 
 def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
-    """Of findings alike three are shown, the others counted; one of another scope, or one more than three, is shown."""
+    """Of more than four alike findings three are shown and the others counted; those of another scope stand apart."""
     names = ["a"] * 4 + ["b", "c", "d"]
     spans = [make_span(n, name=name, ended=None, end_ns=None) for n, name in enumerate(names)]
     evidence = Evidence(spans=(*spans, make_span(9, name="x", scope="other", ended=None, end_ns=None)))
@@ -103,7 +103,7 @@ def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
 
 
 def test_llm_spans_without_a_call_are_counted(make_span: Callable[..., SpanRecord]) -> None:
-    """Where a mock answers for the SDK there is no exchange, and the spans are there all the same."""
+    """If a mock answers for the SDK there is no exchange, but the LLM spans are counted."""
     stray = Stray(span=make_span(1, scope="app"), reading=Reading(source="handwritten"))
     evidence = Evidence(spans=(stray.span,), strays=(stray,))
     verdict = verify(evidence, {})
@@ -113,7 +113,7 @@ def test_llm_spans_without_a_call_are_counted(make_span: Callable[..., SpanRecor
 
 
 def test_a_run_says_what_has_become_of_its_requests() -> None:
-    """What was replayed, what has reached the network and what was refused stand apart, each by its origin."""
+    """Replayed, forwarded and refused requests are counted apart, each by its origin."""
     origins = {"nobody": 2, "the network (host allowed)": 1, "scripted openai chat": 10, "another mock": 1}
     captured, findings = Counter({"shop.llm": 12}), Counter({"replay/unmatched": 2})
     assert [*totals(5, Counter(origins), captured, findings, Counter(waived=1))] == [

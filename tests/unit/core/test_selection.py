@@ -1,4 +1,4 @@
-"""Selections find spans by what is known of them, and explain themselves when they do not."""
+"""Selections find spans by their properties, and explain what kept spans from being found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Kind(enum.Enum):
 
 
 class Anything:
-    """Compares as it likes, as the helpers of other packages do."""
+    """Compares as it likes, like the helper objects of other packages."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, str)
@@ -67,12 +67,12 @@ def views(make_span: SpanMaker) -> tuple[SpanView, ...]:
     ],
 )
 def test_conditions(views: tuple[SpanView, ...], where: dict[str, object], found: list[int]) -> None:
-    """All conditions must hold; an empty or false expectation is an expectation."""
+    """All conditions must hold; an empty or false expected value is a condition as well."""
     assert [view.key.span_id for view in select(views, None, where)] == found
 
 
 def test_predicate(views: tuple[SpanView, ...]) -> None:
-    """A condition of the caller's own may be added."""
+    """The caller may add a condition as a function."""
     assert select(views, lambda span: "n" in span.attributes, {"name": "chat"}) == views[:1]
 
 
@@ -91,7 +91,7 @@ def test_predicate(views: tuple[SpanView, ...]) -> None:
     ],
 )
 def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, Any], text: str) -> None:
-    """A condition that is not known is wrong use, also where there is no span to look at."""
+    """An unknown condition is a usage error, even if there is no span to look at."""
     for spans in (views, ()):
         with pytest.raises(UsageError) as caught:
             select(spans, None, where)
@@ -99,7 +99,7 @@ def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: d
 
 
 def test_a_name_is_no_condition_by_itself(views: tuple[SpanView, ...]) -> None:
-    """What stands first is a function; a name that was put there is told what it is called."""
+    """The positional argument is a function; for a name in its place the error suggests `name=`."""
     for spans in (views, ()):
         with pytest.raises(
             UsageError, match=r"^a condition is a function of a span, not 'chat'; did you mean name='chat'"
@@ -108,12 +108,12 @@ def test_a_name_is_no_condition_by_itself(views: tuple[SpanView, ...]) -> None:
 
 
 def test_one(views: tuple[SpanView, ...]) -> None:
-    """Exactly one span that fits is returned."""
+    """The one span that meets the conditions is returned."""
     assert exactly_one(views, None, {"name": "tool"}, noun="span") is views[2]
 
 
 def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
-    """When nothing fits, the spans are listed with what kept them from fitting, the nearest first."""
+    """If no span meets the conditions, each is listed with what kept it out, the nearest first."""
     with pytest.raises(SelectionError) as caught:
         exactly_one(views, None, {"name": "chat", "attributes": {"modle": "b"}}, noun="LLM span", hint="next: look")
     assert str(caught.value) == (
@@ -126,7 +126,7 @@ def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
 
 
 def test_none_names_spans_that_are_no_llm_spans(views: tuple[SpanView, ...]) -> None:
-    """A span that fits, and that no dialect reads, is the nearest miss; a predicate may ask it for what it has not."""
+    """A span that fits but is no LLM span is listed as a near miss; if a predicate raises on it, it is left out."""
     reasons = {}
     for predicate in (None, lambda span: span.call.input_tokens == 1):
         with pytest.raises(SelectionError) as caught:
@@ -136,13 +136,13 @@ def test_none_names_spans_that_are_no_llm_spans(views: tuple[SpanView, ...]) -> 
 
 
 def test_views_of_one_span_are_one(views: tuple[SpanView, ...]) -> None:
-    """Views can be put into sets, though attributes cannot."""
+    """Views of one span are equal and can be put into sets, although attributes cannot be hashed."""
     again = SpanView(record=views[0].record, reader=lambda _: None)
     assert {*views, again} == set(views)
 
 
 def test_no_text_shows_a_key(make_span: SpanMaker) -> None:
-    """What looks like a provider's key is masked in names and values: failures stand in logs and JUnit files."""
+    """A provider's key is masked in names and values, since messages of failures go into logs and JUnit files."""
     key = "sk-proj-Ab3dEf6hIj9lMn0pQr5tUv8xYz1234567890abcdefghij"
     span = SpanView(
         record=make_span(1, name=f"chat {key}", attributes={"key": key, "model": "a"}), reader=lambda _: None
@@ -163,7 +163,7 @@ def test_no_text_shows_a_key(make_span: SpanMaker) -> None:
 
 
 def test_several_are_listed(views: tuple[SpanView, ...]) -> None:
-    """When several fit, they are listed."""
+    """If several spans meet the conditions, they are listed."""
     with pytest.raises(SelectionError) as caught:
         exactly_one(views, None, {"name": "chat"}, noun="span")
     assert str(caught.value) == (
@@ -175,7 +175,7 @@ def test_several_are_listed(views: tuple[SpanView, ...]) -> None:
 
 
 def test_assert_attributes_lists_every_difference(views: tuple[SpanView, ...]) -> None:
-    """A subset is compared, and all that differs is said at once."""
+    """Only the expected attributes are compared, and all differences are reported together."""
     assert_attributes(views[0], {"model": "a"})
     with pytest.raises(AssertionError) as caught:
         assert_attributes(views[0], {"model": "b", "n": True, "gone": None})
@@ -188,7 +188,7 @@ def test_assert_attributes_lists_every_difference(views: tuple[SpanView, ...]) -
 
 
 def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -> None:
-    """What was not expected is a difference as well."""
+    """An attribute that was not expected is a difference as well."""
     assert_attributes_exactly(views[0], {"model": "a", "n": 1})
     with pytest.raises(AssertionError) as caught:
         assert_attributes_exactly(views[0], {"n": 1})
@@ -207,7 +207,7 @@ def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -
 def test_what_cannot_be_compared(
     views: tuple[SpanView, ...], compare: Callable[..., None], span: Any, expected: Any, text: str
 ) -> None:
-    """Several spans, none, or a list of names are wrong use, and no failed assertion."""
+    """Several spans, none, or a list of names are a usage error, and no failed assertion."""
     with pytest.raises(UsageError) as caught:
         compare(views[span] if span == 0 else span, expected)
     assert str(caught.value) == text
@@ -227,7 +227,7 @@ def test_what_cannot_be_compared(
     ],
 )
 def test_what_a_span_says_cannot_be_changed(make_span: SpanMaker, change: Callable[[Any], object]) -> None:
-    """The checks judge the same attributes that a test looks at."""
+    """A test cannot change attributes, since the checks judge the same ones."""
     record = make_span(1, attributes={"n": 1})
     view = SpanView(record=record, reader=lambda _: None)
     for said in (view.attributes, view.resource):
@@ -237,7 +237,7 @@ def test_what_a_span_says_cannot_be_changed(make_span: SpanMaker, change: Callab
 
 
 def test_what_a_span_says_is_a_dictionary(views: tuple[SpanView, ...]) -> None:
-    """It compares, prints, is written and is copied as one."""
+    """The attributes compare, print, are written as JSON and are copied like a dictionary."""
     said = views[0].attributes
     assert said == {"model": "a", "n": 1}
     assert repr(said) == "{'model': 'a', 'n': 1}"

@@ -1,4 +1,4 @@
-"""Spans as a forest."""
+"""`SpanTree` holds spans by their parents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_text_is_stable(make_span: SpanMaker) -> None:
 
 
 def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
-    """Asking for the one span of a name that is not one shows the tree."""
+    """Asking for the one span of a name fails if there is none or several, and shows the tree."""
     tree = SpanTree([make_span(1), make_span(2)])
     with pytest.raises(SelectionError) as caught:
         tree.one("chat")
@@ -66,13 +66,13 @@ def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
     ],
 )
 def test_wrong_use_is_said(make_span: SpanMaker, wrong: Callable[[Any], object], said: str) -> None:
-    """What is no span has no children, and what is no name names none: neither finds nothing in silence."""
+    """A value that is no span or no name is a usage error, and is not silently found to have nothing."""
     with pytest.raises(UsageError) as caught:
         wrong(SpanTree([make_span(1)]))
     assert str(caught.value) == said
 
 
 def test_deep_trees_are_walked(make_span: SpanMaker) -> None:
-    """Depth is no matter of recursion."""
+    """A tree may be deeper than Python's recursion limit."""
     tree = SpanTree([make_span(number, parent=number - 1) for number in range(1, 5000)])
     assert [depth for depth, _ in tree.walk()] == list(range(4999))

@@ -1,4 +1,4 @@
-"""The report in the form of Weaver's live check."""
+"""The report that has the form of Weaver's live check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = {"all_advice": [], "highest_advice_level": None}
 
 
 def written(*traces: Evidence) -> Any:
-    """Write the report on traces, as a worker and the controller do between them."""
+    """Write the report on several traces, each as a worker sends it to the controller."""
     weaver = FORMATS["weaver"]
     tests = {str(number): weaver.of_test(evidence, Verdict.none()) for number, evidence in enumerate(traces)}
     return json.loads(weaver.of_run(json.loads(json.dumps(tests))))
@@ -36,7 +36,7 @@ def finding(kind: str, level: str, name: str, message: str) -> dict[str, Any]:
 
 
 def test_samples(make_span: SpanMaker) -> None:
-    """A sample has a span's attributes by name and type, without values; advice stands at the attribute it is about."""
+    """A sample has a span's attributes by name and type, without values; advice stands at the attribute concerned."""
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": "12", "app.tags": (), "app.on": True}
     span = make_span(kind="CLIENT", attributes=attributes)
     mismatch = "Attribute 'gen_ai.usage.input_tokens' has type 'string'. Type should be 'int'."
@@ -76,7 +76,7 @@ def test_samples(make_span: SpanMaker) -> None:
 
 
 def test_statistics(make_span: SpanMaker) -> None:
-    """Statistics are of all samples: each span and each attribute is an entity, coverage is of the registry."""
+    """Statistics cover all samples: each span and each attribute is an entity; coverage is the registry's."""
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "app.on": True}
     good = make_span(kind="CLIENT", attributes=attributes)
     bad = make_span(kind="CLIENT", status="ERROR", attributes={**attributes, "gen_ai.mood": "good"})
@@ -109,7 +109,7 @@ def test_statistics(make_span: SpanMaker) -> None:
 
 
 def test_indexed_names_and_families_are_in_the_registry(make_span: SpanMaker) -> None:
-    """They are seen as what the registry calls them, however many there are."""
+    """Indexed names and members of families are counted under the registry's name for them."""
     chat = make_span(1, attributes={**CHAT, "gen_ai.prompt.variable.city": "Bern", "gen_ai.prompt.variable.day": "x"})
     roles = {f"llm.input_messages.{number}.message.role": "user" for number in range(3)}
     llm = make_span(2, attributes={"openinference.span.kind": "LLM", "llm.system": "openai", **roles})
@@ -120,7 +120,7 @@ def test_indexed_names_and_families_are_in_the_registry(make_span: SpanMaker) ->
 
 
 def test_metrics() -> None:
-    """A metric has its points, each with its attributes; advice on the metric stands there, once for all its points."""
+    """A metric has its points with their attributes; advice on the metric stands there once, and not at each point."""
     calls: dict[str, Any] = {"scope": "app", "name": "gen_ai.calls", "unit": "calls"}
     series = ({**CHAT, "gen_ai.mood": "x"}, {"gen_ai.operation.name": 1})
     points = [MetricPoint(**calls, attributes=attributes) for attributes in series]
@@ -148,7 +148,7 @@ def test_metrics() -> None:
 
 
 def test_a_histogram() -> None:
-    """Its points have a count, and no measurement; a metric that the convention does not have is seen as such."""
+    """Points of a histogram have a count and no sum; a metric that the convention lacks is counted as such."""
     point = MetricPoint(scope="app", name="gen_ai.wait", unit="s", kind="histogram", value=2.5, count=3)
     report = written(Evidence(metrics=(point,), profiles=(GENAI,)))
     [shown] = report["samples"][0]["metric"]["data_points"]
@@ -158,6 +158,6 @@ def test_a_histogram() -> None:
 
 
 def test_other_spans(make_span: SpanMaker) -> None:
-    """Spans that tell of no call and claim no convention are no samples."""
+    """Spans of no call that keep no convention are no samples."""
     report = written(Evidence(spans=(make_span(attributes={"http.route": "/"}),), profiles=(GENAI,)))
     assert (report["samples"], report["statistics"]["registry_coverage"]) == ([], 0.0)

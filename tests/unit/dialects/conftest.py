@@ -1,4 +1,4 @@
-"""Spans as they were measured, written small, and what a reading of one says."""
+"""Fixtures that read small copies of measured spans, and return what a reading says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reader = Callable[..., Reading]
 
 @pytest.fixture
 def read() -> Reader:
-    """Read a span that is one in some dialect: `read({"gen_ai.operation.name": "chat"}, scope="app")`."""
+    """Read a span of an LLM call in some dialect: `read({"gen_ai.operation.name": "chat"}, scope="app")`."""
 
     def reader(attributes: Mapping[str, Any], *, scope: str = "app") -> Reading:
         span = SpanRecord(key=SpanKey(1, 1), name="chat", scope=scope, attributes=attributes)
@@ -29,11 +29,11 @@ def read() -> Reader:
 
 @pytest.fixture
 def said() -> Callable[[Reading], dict[str, Any]]:
-    """Return what a reading says: its values by name, of the facts that are present."""
+    """Return the values of the facts that are present in a reading, by their names."""
     return lambda reading: {name: fact.value for name, fact in reading.facts.items() if fact.state is State.PRESENT}
 
 
 @pytest.fixture
 def again() -> Callable[[Reading], dict[str, Any]]:
-    """Return what a reading says a second time: values by the places that state them."""
+    """Return the values that a reading states beside its facts, by their places."""
     return lambda reading: {fact.keys: fact.value for fact in reading.others}

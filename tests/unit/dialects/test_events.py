@@ -1,4 +1,4 @@
-"""Events that are emitted in a span say what its call asked and was answered."""
+"""Events that were emitted in a span are read for the prompt and the answer of its call."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def choice(index: Any = 0, reason: Any = "stop", **fields: Any) -> LogRecord:
 
 
 def details(messages: Any) -> LogRecord:
-    """Make the event that has all messages."""
+    """Make the event with all output messages."""
     name = "gen_ai.client.inference.operation.details"
     return LogRecord(scope="app", event_name=name, attributes={"gen_ai.output.messages": messages})
 
 
 def given() -> LogRecord:
-    """Make the event that has what was asked alone."""
+    """Make the event with the input messages only."""
     asked = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])
     return replace(details(ANSWER), attributes={"gen_ai.input.messages": asked})
 
 
 def said(*events: LogRecord) -> Mapping[str, Any] | None:
-    """Return what events say."""
+    """Return the values that are read from events, by the names of their facts."""
     reading: Reading | None = dialects.read_events(SPAN, events)
     return None if reading is None else {name: fact.value for name, fact in reading.facts.items()}
 
@@ -58,14 +58,14 @@ def said(*events: LogRecord) -> Mapping[str, Any] | None:
             ([choice(reason="tool_calls", **one)], CALLED)
             for one in ({"message": {"tool_calls": [TOOL]}}, {"message": {"role": "assistant"}, "tool_calls": [TOOL]})
         ),
-        # Content is not captured; it has a form of its own; nothing is known of the choice.
+        # Content is not captured; content has a form of its own; nothing is stated of the choice.
         ([choice(message={"role": "assistant"})], {"finish_reasons": ["stop"]}),
         ([choice(message={"content": [{"kind": "text", "text": "Yes."}]})], {"finish_reasons": ["stop"]}),
         ([choice(reason=None)], {}),
     ],
 )  # fmt: skip
 def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> None:
-    """The event of all messages, and one for each choice, with tool calls where either version has them."""
+    """One event has all messages, or each choice has an event, with tool calls in the place of either version."""
     assert said(*events) == expected
 
 
@@ -83,12 +83,12 @@ def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> N
     ],
 )
 def test_events_that_say_nothing_of_one_answer(events: list[LogRecord]) -> None:
-    """What is asked, what has no messages, and the events of several calls in one span."""
+    """Events with the prompt only, without messages, or of several calls in one span say nothing of an answer."""
     assert said(*events) is None
 
 
 def test_where_events_are() -> None:
-    """A fact names its event, and stands beside the span, not on it."""
+    """A fact's place names the event, and says that it stands beside the span."""
     reading = dialects.read_events(SPAN, [choice(message={"content": "Yes."})])
     assert reading is not None
     fact = reading.fact("output_texts")
@@ -96,7 +96,7 @@ def test_where_events_are() -> None:
 
 
 def test_an_event_that_cannot_be_read() -> None:
-    """It says why, once."""
+    """An event that cannot be read makes its facts unreadable, and is one problem."""
     reading = dialects.read_events(SPAN, [details("[{")])
     assert reading is not None
     assert {fact.state for fact in reading.facts.values()} == {"unreadable"}
@@ -109,7 +109,7 @@ LOOP["content"] = [LOOP]
 
 @pytest.mark.parametrize("result", [{"x": b"1"}, {(1,): 2}, LOOP, [LOOP]])
 def test_the_body_of_an_event_may_hold_anything(result: Any) -> None:
-    """What JSON has no form for, and what holds itself, is no text, and nothing raises."""
+    """A value that JSON has no form for, or that contains itself, is no text, and nothing raises."""
     body = {"content": [{"type": "tool_result", "content": result}]}
     event = LogRecord(scope="app", event_name="gen_ai.tool.message", body=body)
     assert not (said(event) or {}).get("input_messages")
@@ -119,7 +119,7 @@ def test_the_body_of_an_event_may_hold_anything(result: Any) -> None:
 
 
 def of_span(*events: tuple[str, dict[str, Any]]) -> Mapping[str, Any] | None:
-    """Return what a span says in events of its own."""
+    """Return the values that are read from a span's own events, by the names of their facts."""
     written = tuple(SpanEvent(name=name, time_ns=0, attributes=attributes) for name, attributes in events)
     reading = dialects.read_own_events(replace(SPAN, events=written))
     return None if reading is None else {name: fact.value for name, fact in reading.facts.items()}
@@ -133,7 +133,7 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        (  # Strands, as of semconv 1.36.
+        (  # Strands, in the form of semconv 1.36.
             [("gen_ai.choice", {"finish_reason": "end_turn", "message": json.dumps([THOUGHT, {"text": "Yes."}])})],
             {**SAID, "finish_reasons": ["end_turn"]},
         ),
@@ -141,14 +141,14 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
             [("gen_ai.choice", {"finish_reason": "tool_use", "message": json.dumps([USE, {"cachePoint": {}}])})],
             {**CALLED, "finish_reasons": ["tool_use"]},
         ),
-        (  # Strands, as of semconv 1.37.
+        (  # Strands, in the form of semconv 1.37.
             [
                 ("gen_ai.client.inference.operation.details", details(json.dumps(ANSWER)).attributes),
                 ("gen_ai.client.inference.operation.details", given().attributes),
             ],
             {**SAID, "input_messages": [HI]},
         ),
-        (  # Azure's SDKs: the body as a text.
+        (  # Azure's SDKs write the body as JSON text.
             [
                 ("gen_ai.user.message", {"gen_ai.event.content": '{"role": "user", "content": "Hi"}'}),
                 ("gen_ai.choice", {"gen_ai.event.content": json.dumps(choice(message={"content": "Yes."}).body)}),
@@ -164,5 +164,5 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
     ],
 )  # fmt: skip
 def test_what_events_of_the_span_say(events: list[tuple[str, dict[str, Any]]], expected: dict[str, Any] | None) -> None:
-    """The fields of a body are attributes, and what they hold is a text, JSON, or the JSON of Bedrock's parts."""
+    """The fields of a body are attributes, which hold text, JSON, or the JSON of Bedrock's parts."""
     assert of_span(*events) == expected

@@ -1,4 +1,4 @@
-"""Spans of the OpenTelemetry instrumentations (genai-openai and genai-anthropic 1.3b0), and the names of old."""
+"""Spans of the OpenTelemetry instrumentations (genai-openai and genai-anthropic 1.3b0), and older names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARIS = {"id": "call_1", "name": "weather", "arguments": {"city": "Paris"}}
 
 
 def message(*parts: dict[str, Any], reason: str = "stop") -> dict[str, Any]:
-    """Build a message as the conventions do."""
+    """Build a message in the form of the conventions."""
     return {"role": "assistant", "parts": list(parts), "finish_reason": reason, "name": None}
 
 
@@ -221,7 +221,7 @@ MESSAGES = [
 def test_messages(
     read: Reader, said: Values, dump: Callable[[Any], Any], messages: list[Any], expected: dict[str, Any]
 ) -> None:
-    """Messages are read from JSON text and from structured values alike; the type of a part says what it is."""
+    """Messages are read from JSON text and from structured values alike; the type of a part tells what it is."""
     assert said(read({**CHAT, "gen_ai.output.messages": dump(messages)})) == expected
 
 
@@ -241,7 +241,7 @@ def test_messages(
     ],
 )
 def test_messages_that_cannot_be_read(read: Reader, messages: Any, note: str) -> None:
-    """Messages that are none say why, once, with their place."""
+    """A value that is no messages is unreadable, and is one problem with its place and the reason."""
     reading = read({**CHAT, "gen_ai.output.messages": messages})
     fact = reading.fact("tool_calls")
     assert (fact.state, fact.keys, fact.note) == (State.UNREADABLE, "gen_ai.output.messages", note)
@@ -249,13 +249,13 @@ def test_messages_that_cannot_be_read(read: Reader, messages: Any, note: str) ->
 
 
 def test_scrubbed(read: Reader, said: Values) -> None:
-    """What logfire has scrubbed is no value, and no complaint."""
+    """A value that logfire has scrubbed is no value and no problem."""
     reading = read({**CHAT, "gen_ai.output.messages": "[Scrubbed due to 'session']"})
     assert (said(reading), reading.problems) == ({}, ())
 
 
 def test_both_places_of_a_fact(read: Reader, said: Values, again: Values) -> None:
-    """Old and new names on one span, and reasons in messages beside their own attribute: each place is read."""
+    """Old and new names on one span, and finish reasons in messages and in their own attribute, are all read."""
     reading = read(
         {
             **CHAT,
@@ -276,7 +276,7 @@ def test_both_places_of_a_fact(read: Reader, said: Values, again: Values) -> Non
 
 @pytest.mark.parametrize("answer", ["[]", '[{"role": "assistant", "finish_reason": "stop"}]'])
 def test_no_answer_where_the_prompt_is_shown(read: Reader, answer: str) -> None:
-    """Content is captured there, so that a list without a message, or a message without any content, had none."""
+    """If the span shows the prompt, content is captured, so an answer without content had none."""
     shown = {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hi"}]}])}
     asked = {"gen_ai.operation.name": "chat", "gen_ai.output.messages": answer}
     reading = read({**asked, **shown})

@@ -1,4 +1,4 @@
-"""Whatever stands on a span, reading it raises nothing, ends, and leaves what can be shown and compared."""
+"""Whatever attributes a span has, reading it ends, raises nothing, and gives values that can be shown and compared."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_nothing_is_raised(opening: dict[str, Any], scope: str, attributes: dict
 @settings(max_examples=100, deadline=None)
 @given(attributes=st.dictionaries(st.text(max_size=5) | keys, values, max_size=8))
 def test_recognising_raises_nothing(attributes: dict[str, Any]) -> None:
-    """Whether a span is an LLM span is told in the same way by both functions."""
+    """`is_llm` and `read` always agree on whether a span is an LLM span."""
     span = SpanRecord(key=SpanKey(1, 1), name="chat", attributes=attributes)
     assert dialects.is_llm(span) is (dialects.read(span) is not None)
 
@@ -83,7 +83,7 @@ def test_recognising_raises_nothing(attributes: dict[str, Any]) -> None:
     ],
 )
 def test_kinds_that_are_no_text(key: str, value: Any) -> None:
-    """A kind of span that is no text is none."""
+    """A span whose kind is no text is no LLM span."""
     assert not dialects.is_llm(SpanRecord(key=SpanKey(1, 1), name="chat", attributes={key: value}))
 
 
@@ -94,14 +94,14 @@ def test_kinds_that_are_no_text(key: str, value: Any) -> None:
 )
 @pytest.mark.parametrize("key", ["llm.invocation_parameters", "llm.output_messages.0.message.content"])
 def test_texts_that_are_much(read: Reader, key: str, text: str) -> None:
-    """JSON of any depth and length is read, or said to be unreadable in a short note."""
+    """JSON of any depth and length is read, or reported as unreadable in a short note."""
     reading = read({"openinference.span.kind": "LLM", key: text})
     assert all(len(fact.note) < 200 for fact in reading.facts.values())
     assert all(len(problem) < 200 for problem in reading.problems)
 
 
 def test_numbers_that_are_huge(read: Reader) -> None:
-    """A number that Python would not print is unreadable, and shown by its size, inside a structured value too."""
+    """A number that Python refuses to print is unreadable, and shown by its size, even inside a structured value."""
     call = {"type": "tool_call", "arguments": {"a": 10**5000}}
     reading = read(
         {
@@ -126,7 +126,7 @@ def test_structures_that_are_deep(read: Reader) -> None:
 
 
 def test_arguments_that_are_deep_stay_text(read: Reader) -> None:
-    """Arguments of a tool call that are nested too deeply stay the text that they are."""
+    """Arguments of a tool call that are nested too deeply are kept as text."""
     text = "[" * 300 + "]" * 300
     reading = read({"openinference.span.kind": "LLM", "llm.output_messages.0.message.tool_calls.0.tool_call.id": "a"})
     assert reading.tool_calls == [{"id": "a", "name": None, "arguments": None}]
@@ -137,7 +137,7 @@ def test_arguments_that_are_deep_stay_text(read: Reader) -> None:
 
 
 def test_indexes(read: Reader) -> None:
-    """Messages stand in the order of their indexes; an index may be far away, and what is no index is passed over."""
+    """Messages are in the order of their indexes, which may have gaps; a segment that is no index is passed over."""
     out = "llm.output_messages"
     reading = read(
         {

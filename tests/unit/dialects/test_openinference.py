@@ -91,7 +91,7 @@ MEASURED = [
         },
         id="tools",
     ),
-    pytest.param(  # Of a computer's call nothing is written that would tell which it was (0.1.66).
+    pytest.param(  # The instrumentor (0.1.66) writes neither the name nor the arguments of a call to a computer.
         {
             f"{OUT}.0.message.role": "assistant",
             f"{OUT}.0.message.tool_calls.0.message.role": "tool",
@@ -185,7 +185,7 @@ def test_measured(read: Reader, said: Values, attributes: dict[str, Any], expect
 
 
 def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> None:
-    """Tool calls stand beside the contents and inside them; each place is read, so that a wrong one shows."""
+    """Tool calls stand beside the contents and inside them; both places are read, so that a wrong one is found."""
     contents = f"{OUT}.0.message.contents"
     attributes = {
         **LLM,
@@ -200,7 +200,7 @@ def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> No
 
 
 def test_a_text_that_stands_twice(read: Reader, said: Values, again: Values) -> None:
-    """openai-agents' instrumentor (2.6.0) has a text whole and in parts: it is one text, and each place is read."""
+    """openai-agents' instrumentor (2.6.0) writes a text whole and in parts: it is one text, read in both places."""
     contents = f"{OUT}.0.message.contents"
     attributes = {
         **LLM,
@@ -220,7 +220,7 @@ def test_a_text_that_stands_twice(read: Reader, said: Values, again: Values) -> 
 
 
 def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
-    """A function call, as the API had them before tool calls, has a place of its own and no id."""
+    """A function call, the API's form before tool calls, has a place of its own and no id."""
     attributes = {
         **LLM,
         **tool_call(f"{OUT}.0.message.tool_calls.0", PARIS),
@@ -232,12 +232,12 @@ def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
 
 
 def test_a_message_of_which_only_the_role_is_there(read: Reader, said: Values) -> None:
-    """It says that there was no text and no tool call: what hides messages hides them whole."""
+    """A message with only its role says that there was no text and no tool call: hidden messages are hidden whole."""
     assert said(read({**LLM, f"{OUT}.0.message.role": "assistant"})) == {"output_texts": [None], "tool_calls": []}
 
 
 def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> None:
-    """What a tool of the provider's brought stands among the contents, in the place of a text and with its own type."""
+    """A result of a provider's own tool stands in the place of a text, but with a type of its own."""
     contents = f"{OUT}.0.message.contents"
     attributes = {
         **LLM,
@@ -251,7 +251,7 @@ def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> Non
 
 
 def test_both_conventions(read: Reader, said: Values, again: Values) -> None:
-    """OPENINFERENCE_ENABLE_GENAI_SEMCONV writes gen_ai.* beside llm.*: both are read, the wrong one is not hidden."""
+    """OPENINFERENCE_ENABLE_GENAI_SEMCONV adds gen_ai.* to llm.*: both are read, so that a wrong value is found."""
     attributes = {
         **LLM,
         "llm.invocation_parameters": '{"model": "gpt-4o"}',
@@ -272,7 +272,7 @@ def test_both_conventions(read: Reader, said: Values, again: Values) -> None:
 
 
 def test_no_place_without_the_other_convention(read: Reader) -> None:
-    """What only the GenAI conventions have a place for is looked for only where the span is written in them too."""
+    """Facts that only the GenAI conventions have a place for are looked for only if the span has their attributes."""
     assert not read(LLM).has_place_for("response_id")
     assert read({**LLM, "gen_ai.operation.name": "chat"}).has_place_for("response_id")
 
@@ -287,7 +287,7 @@ def test_no_place_without_the_other_convention(read: Reader) -> None:
     ],
 )
 def test_masked(read: Reader, attributes: dict[str, Any]) -> None:
-    """A masked value is no value, and no complaint."""
+    """A masked value is no value and no problem."""
     reading = read({**LLM, **attributes})
     known = reading.facts.keys()
     assert known <= {"tool_calls"}
@@ -305,14 +305,14 @@ def test_masked(read: Reader, attributes: dict[str, Any]) -> None:
     ids=["of two lengths", "one that is longer", "encoded", "empty"],
 )
 def test_vectors(read: Reader, vectors: tuple[Any, ...], count: int, dimensions: int | None) -> None:
-    """Vectors are counted whatever they are; of lengths that differ the rarest is read."""
+    """Vectors are counted whatever they are; if their lengths differ, the rarest length is read."""
     keys = [f"embedding.embeddings.{index}.embedding.vector" for index in range(len(vectors))]
     reading = read({"openinference.span.kind": "EMBEDDING", **dict(zip(keys, vectors, strict=True))})
     assert (reading.embedding_count, reading.embedding_dimensions) == (count, dimensions)
 
 
 def test_broken_parameters(read: Reader) -> None:
-    """What is no JSON makes each of its facts unreadable, and one sentence."""
+    """Parameters that are no JSON make each of their facts unreadable, and are one problem."""
     reading = read({**LLM, "llm.invocation_parameters": '{"model": "gpt-4o"'})
     fact = reading.fact("request_model")
     assert (fact.state, fact.place, fact.note) == (

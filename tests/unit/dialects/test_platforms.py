@@ -1,4 +1,4 @@
-"""Spans of Langfuse 5.0 and MLflow 3.17, as measured, and as people write them in those forms."""
+"""Spans of Langfuse 5.0 and MLflow 3.17, as measured, and as users write them by hand in those forms."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ SAID = {"output_texts": ["Let me see."], "reasoning_texts": ["Hm."], "tool_calls
 
 
 def langfuse(kind: str = "generation", **attributes: Any) -> dict[str, Any]:
-    """Write a span of Langfuse's: `usage_details={...}` is a text in JSON, `model__name` has a dot."""
+    """Write a Langfuse span: `usage_details={...}` becomes JSON text, `model__name` becomes `model.name`."""
     named = {f"langfuse.observation.{name.replace('__', '.')}": value for name, value in attributes.items()}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in named.items()}
     return {"langfuse.observation.type": kind, **texts}
 
 
 def mlflow(kind: str = "CHAT_MODEL", **attributes: Any) -> dict[str, Any]:
-    """Write a span of MLflow's, where every value is a text in JSON."""
+    """Write an MLflow span, on which every value is JSON text."""
     named = {f"mlflow.{name.replace('__', '.')}": json.dumps(value) for name, value in attributes.items()}
     return {"mlflow.spanType": json.dumps(kind), **named}
 
@@ -204,7 +204,7 @@ MEASURED = [
         {"output_texts": [None], "tool_calls": [{"id": "call_1", "name": "run", "arguments": "ls"}]},
         id="langfuse, custom tool",
     ),
-    pytest.param(  # By hand, around Anthropic's SDK.
+    pytest.param(  # Written by hand, around Anthropic's SDK.
         langfuse(output=MESSAGE_PARTS, usage_details=MESSAGES_USAGE, model__parameters={"stop_sequences": ["END"]}),
         {**SAID, **MESSAGES_COUNTS, "stop": ["END"]},
         id="langfuse, parts of a message",
@@ -388,7 +388,7 @@ MEASURED = [
 
 
 def generation(content: Any, **message: Any) -> dict[str, Any]:
-    """Write one of LangChain's generations as it is dumped: with the fields of any message, and no `tool_calls`."""
+    """Write one of LangChain's generations as it is dumped: with the fields of any message, but no `tool_calls`."""
     return {"text": "", "message": {"content": content, "additional_kwargs": {}, "type": "ai", **message}}
 
 
@@ -464,7 +464,7 @@ CALLED = [{"id": "c1", "name": "f", "arguments": {"x": 1}}]
             {"output_texts": [None], "reasoning_texts": ["hm"], "refusals": ["No."], "tool_calls": CALLED},
             id="chat API, before version 1",
         ),
-        # Its calls are in a field that is not dumped, so that none may be there or some.
+        # The message's calls are in a field that is not dumped, so there may be tool calls or not.
         pytest.param(generation("Hi", **BY_OPENAI), {"output_texts": ["Hi"]}, id="a text"),
         pytest.param(generation([{"type": "text", "text": "Hi"}]), {"output_texts": ["Hi"]}, id="a list of old"),
         pytest.param(
@@ -473,13 +473,13 @@ CALLED = [{"id": "c1", "name": "f", "arguments": {"x": 1}}]
     ],
 )
 def test_generations(read: Reader, said: Values, one: dict[str, Any], expected: dict[str, Any]) -> None:
-    """What mlflow.langchain.autolog() writes of a message whose parts MLflow's own form has no place for."""
+    """mlflow.langchain.autolog() dumps LangChain's message if MLflow's own form has no place for one of its parts."""
     reading = read(mlflow(spanOutputs={"generations": [[one]], "llm_output": None, "type": "LLMResult"}))
     assert (said(reading), reading.problems) == (expected, ())
 
 
 def test_a_reasoning_item_among_the_parts_of_a_message(read: Reader, said: Values) -> None:
-    """LangChain's message of the Responses API, as MLflow has it where it has a place for all parts."""
+    """LangChain's message of the Responses API is written in MLflow's own form if that has a place for all parts."""
     parts = [{"type": "reasoning", "summary": [{"text": "h"}, {"text": "m"}]}, {"type": "text", "text": "Hi"}]
     message = {"role": "assistant", "content": parts, "tool_calls": None}
     reading = read(mlflow(spanOutputs={"choices": [{"message": message, "finish_reason": None}]}))
@@ -488,7 +488,7 @@ def test_a_reasoning_item_among_the_parts_of_a_message(read: Reader, said: Value
 
 @pytest.mark.parametrize(("attributes", "expected"), MEASURED)
 def test_measured(read: Reader, said: Values, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Each form is recognised by its kind of span in any scope, and each fact is read in its own terms."""
+    """A span is recognised by its kind in any scope, and each fact is read in that platform's own terms."""
     reading = read(attributes)
     assert reading.source == ("mlflow" if "mlflow.spanType" in attributes else "langfuse")
     assert said(reading) == expected
@@ -506,7 +506,7 @@ def test_measured(read: Reader, said: Values, attributes: dict[str, Any], expect
     ],
 )
 def test_steps_are_no_calls(attributes: dict[str, Any]) -> None:
-    """Spans of other kinds are the application's own steps, whatever else they say."""
+    """Spans of other kinds are steps of the application, whatever other attributes they have."""
     assert dialects.read(SpanRecord(key=SpanKey(1, 1), name="step", scope="app", attributes=attributes)) is None
 
 
@@ -527,13 +527,13 @@ def test_steps_are_no_calls(attributes: dict[str, Any]) -> None:
 def test_langfuse_sums_up_each_side(
     read: Reader, usage: dict[str, Any], input_tokens: int | None, output_tokens: int | None
 ) -> None:
-    """All counts with the word in their name are parts of a side, but of OpenAI's forms the first is the whole."""
+    """Counts whose names contain `input` or `output` are parts of that sum; in OpenAI's forms the first is the sum."""
     reading = read(langfuse(usage_details=usage))
     assert (reading.input_tokens, reading.output_tokens) == (input_tokens, output_tokens)
 
 
 def test_langfuse_parts_are_all_in_the_place(read: Reader) -> None:
-    """Whoever reads that a sum is wrong sees what it is the sum of."""
+    """The place of a sum names its parts, for whoever reads that the sum is wrong."""
     reading = read(langfuse(usage_details={"input": 1040, "input_cached_tokens": 1024}))
     key = "langfuse.observation.usage_details"
     assert reading.fact("input_tokens").parts == ((f"{key}[input]", 1040), (f"{key}[input_cached_tokens]", 1024))
@@ -541,7 +541,7 @@ def test_langfuse_parts_are_all_in_the_place(read: Reader) -> None:
 
 @pytest.mark.parametrize("usage", [{"input": "ten"}, {"input": 10, "input_cached_tokens": "many"}, '{"input": 10', "7"])
 def test_langfuse_counts_that_are_none(read: Reader, usage: Any) -> None:
-    """What is no count, or no JSON, is unreadable; a usage that is no object says nothing."""
+    """A value that is no count, or no JSON, is unreadable; a usage that is no object says nothing."""
     expected = State.ABSENT if usage == "7" else State.UNREADABLE
     assert read(langfuse(usage_details=usage)).fact("input_tokens").state is expected
 
@@ -564,7 +564,7 @@ def test_langfuse_counts_that_are_none(read: Reader, usage: Any) -> None:
     ],
 )
 def test_what_a_function_of_ones_own_takes_and_returns(read: Reader, said: Values, attributes: dict[str, Any]) -> None:
-    """Inputs and outputs hold anything at all: only what has the form of a request or a reply is taken for one."""
+    """Inputs and outputs may hold anything: only values in the form of a request or a response are read as one."""
     reading = read(attributes)
     assert said(reading) == {}
     assert reading.problems == ()
@@ -572,7 +572,7 @@ def test_what_a_function_of_ones_own_takes_and_returns(read: Reader, said: Value
 
 @pytest.mark.parametrize("metadata", ['"length"', "length"])
 def test_langfuse_metadata_of_each_version(read: Reader, metadata: str) -> None:
-    """Version 5 writes metadata in JSON, those before it as they are."""
+    """Version 5 writes metadata as JSON, and earlier versions write the values as they are."""
     assert read(langfuse(metadata__finish_reason=metadata)).finish_reason == "length"
 
 
@@ -580,7 +580,7 @@ def test_langfuse_metadata_of_each_version(read: Reader, metadata: str) -> None:
     "moment", ['"2026-11-29T04:12:11.750000Z"', "2026-11-29T04:12:11.750000+00:00", "2026-11-29T04:12:11.75"]
 )
 def test_langfuse_time_to_first_token(moment: str) -> None:
-    """The time of day of the first token is told from the start of the span."""
+    """The time of day of the first token is read as seconds since the span's start."""
     attributes = langfuse(completion_start_time=moment)
     start = 1_795_925_531_500_000_000  # 2026-11-29T04:12:11.5Z
     span = SpanRecord(key=SpanKey(1, 1), name="call", scope="langfuse-sdk", start_ns=start, attributes=attributes)
@@ -600,7 +600,7 @@ OMIT = "<openai.Omit object at 0x7f8688654910>"
 
 @pytest.mark.parametrize("left_out", ["NOT_GIVEN", OMIT, OMIT.replace("openai", "anthropic")])
 def test_what_nobody_gave_is_left_out(read: Reader, said: Values, left_out: str) -> None:
-    """What mlflow.trace(client.chat.completions.create) writes of arguments that were not given says nothing."""
+    """mlflow.trace(client.chat.completions.create) also writes arguments that were not given; these say nothing."""
     names = ("instructions", "max_completion_tokens", "n", "prompt", "seed", "stop", "stream", "system", "top_p")
     asked = {"model": "gpt-4o", "input": "Hi", "max_tokens": 9}
     reading = read(mlflow(spanInputs={**dict.fromkeys(names, left_out), **asked}))
@@ -610,14 +610,14 @@ def test_what_nobody_gave_is_left_out(read: Reader, said: Values, left_out: str)
 
 
 def test_a_text_that_begins_like_what_was_left_out(read: Reader, said: Values) -> None:
-    """What the user wrote is what the user wrote."""
+    """A text of the user that begins like the mark of an argument that was not given is read as it is."""
     reading = read(mlflow(spanInputs={"model": "gpt-4o", "input": f"{OMIT}?", "stop": "NOT_GIVEN."}))
     texts = [{"role": "user", "text": f"{OMIT}?"}]
     assert said(reading) == {"request_model": "gpt-4o", "stop": ["NOT_GIVEN."], "input_messages": texts}
 
 
 def test_mlflow_usage_is_looked_at_in_both_places(read: Reader, again: Values) -> None:
-    """The reply's own usage, in the output, is read beside the one that MLflow adds up."""
+    """The response's own usage, in the output, is read beside the usage that MLflow adds up."""
     reply = {"object": "chat.completion", "choices": [], "usage": CHAT_USAGE}
     reading = read(mlflow(chat__tokenUsage={"input_tokens": 1041}, spanOutputs=reply))
     assert reading.fact("input_tokens").place == "mlflow.chat.tokenUsage[input_tokens] on span 'chat'"
@@ -625,7 +625,7 @@ def test_mlflow_usage_is_looked_at_in_both_places(read: Reader, again: Values) -
 
 
 def test_mlflow_text_that_is_no_json(read: Reader) -> None:
-    """A value that was not written by MLflow is a problem, once."""
+    """A value that is no JSON, and so was not written by MLflow, is one problem."""
     reading = read({"mlflow.spanType": '"LLM"', "mlflow.chat.tokenUsage": "ten", "mlflow.llm.model": "gpt-4o"})
     assert reading.problems == (
         "mlflow.llm.model on span 'chat': 'gpt-4o' is no JSON",

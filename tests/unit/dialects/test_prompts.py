@@ -1,4 +1,4 @@
-"""The prompt, as each convention writes it."""
+"""The prompt is read from each convention's own form."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MODEL, USER = {"model": "m"}, [{"role": "user", "content": "Hi"}]
 
 
 def texts(*said: tuple[str | None, ...]) -> list[dict[str, str | None]]:
-    """Write texts as the vocabulary does: role, text, and of a tool's result the call that it answers."""
+    """Write texts as the vocabulary does: role, text, and for a tool's result the id of its call."""
     return [dict(zip(("role", "text", "answers"), one, strict=False)) for one in said]
 
 
 PARTS = json.dumps([{"type": "text", "text": "Hi"}, {"type": "image_url"}])
 
-# Attributes, the scope if it matters, and what is read.
+# Attributes, the scope if it matters, and the prompt that is read.
 WRITTEN = [
     pytest.param(
         {
@@ -137,7 +137,7 @@ WRITTEN = [
 def test_what_a_model_was_given(
     read: Reader, attributes: dict[str, Any], scope: str, given: list[dict[str, str | None]]
 ) -> None:
-    """Each text is read with who says it, JSON as it stands; images, calls and reasoning are passed over."""
+    """Each text is read with its role, and JSON as it is written; images, tool calls and reasoning are passed over."""
     reading = read(attributes, scope=scope)
     assert (reading.input_messages, reading.problems) == (given, ())
 
@@ -156,13 +156,13 @@ def test_what_a_model_was_given(
     ids=["no message", "cut", "masked", "a text of one's own", "one's own form", "a function's arguments", "none"],
 )
 def test_no_prompt(read: Reader, attributes: dict[str, Any], scope: str) -> None:
-    """What was cut or masked says nothing, nor does what any function may be given."""
+    """A prompt that was cut or masked says nothing, nor do the arguments of an arbitrary function."""
     reading = read(attributes, scope=scope)
     assert (reading.input_messages, reading.problems) == (None, ())
 
 
 def test_messages_that_are_encoded_twice(read: Reader) -> None:
-    """JSON in JSON is a text to whoever reads the span, and no list of messages."""
+    """JSON within JSON is a text for a back end, and no list of messages."""
     reading = read({**CHAT, "gen_ai.input.messages": json.dumps(json.dumps(USER))})
     assert reading.problems == ("gen_ai.input.messages on span 'chat': it is JSON in JSON, and no list",)
 
@@ -174,11 +174,11 @@ CALL, PART = f"{IN}.0.message.tool_calls.0.tool_call", f"{CONTENTS}.0.tool_call"
 
 
 def flat_call(prefix: str) -> dict[str, str]:
-    """Write a call as OpenInference does."""
+    """Write a tool call as OpenInference does."""
     return {f"{prefix}.id": "c", f"{prefix}.function.name": "look", f"{prefix}.function.arguments": '{"at": "Oslo"}'}
 
 
-# Attributes, the scope if it matters, and the calls that are read.
+# Attributes, the scope if it matters, and the tool calls that are read.
 TOLD = [
     pytest.param(
         {
@@ -303,6 +303,6 @@ TOLD = [
 def test_which_calls_a_model_was_told_of(
     read: Reader, attributes: dict[str, Any], scope: str, told: list[dict[str, Any]] | None
 ) -> None:
-    """Each tool call in the messages is read once, with its arguments parsed, in whichever form it stands there."""
+    """Each tool call in the messages is read once, with its arguments parsed, in each convention's form."""
     reading = read(attributes, scope=scope)
     assert (reading.input_tool_calls, reading.problems) == (told, ())

@@ -1,4 +1,4 @@
-"""Prompts on the spans of frameworks and platforms: in forms of their own, as measured."""
+"""Prompts on the spans of frameworks and platforms, in their own forms, as measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BARE = {"role": None, "text": "hi"}
 
 
 def prompt(reading: Reading) -> Any:
-    """Return what the span shows of the prompt."""
+    """Return the prompt that the span shows."""
     return reading.fact("input_messages").value
 
 
@@ -32,7 +32,7 @@ def prompt(reading: Reading) -> Any:
     ids=["a text", "messages"],
 )
 def test_a_prompt_in_one_attribute(read: Reader, text: str, said: list[Any]) -> None:
-    """`gen_ai.prompt` was the full prompt, as a text or as JSON."""
+    """`gen_ai.prompt` once held the full prompt, as a text or as JSON."""
     assert prompt(read({**GENAI, "gen_ai.prompt": text})) == said
 
 
@@ -49,20 +49,20 @@ def test_a_prompt_in_one_attribute(read: Reader, text: str, said: list[Any]) -> 
     ids=["an object", "a list that looks like parts", "a number", "an object as a response", "parts", "a text"],
 )
 def test_the_result_of_a_tool_may_be_any_json(read: Reader, part: dict[str, Any], text: str) -> None:
-    """Pydantic AI has what the tool returned as `result`; the conventions have a response, which may be parts."""
+    """Pydantic AI writes what a tool returned as `result`; the conventions write a response, which may be parts."""
     messages = [{"role": "user", "parts": [{"type": "tool_call_response", "id": "call", **part}]}]
     said = {"role": "tool", "text": text, "answers": "call"}
     assert prompt(read({**GENAI, "gen_ai.input.messages": json.dumps(messages)})) == [said]
 
 
 def test_pydantic_ai_shows_what_it_embeds(read: Reader) -> None:
-    """Its texts for an embedding are no messages."""
+    """Pydantic AI writes the texts that it embeds in an attribute of their own, without roles."""
     attributes = {"gen_ai.operation.name": "embeddings", "inputs": '["hi"]'}
     assert prompt(read(attributes, scope="pydantic-ai")) == [BARE]
 
 
 def test_parts_of_dspy(read: Reader) -> None:
-    """OpenInference's instrumentation of DSPy flattens a content in parts under its own name."""
+    """OpenInference's instrumentation of DSPy flattens a content with parts under names of its own."""
     content = "llm.input_messages.0.message.content."
     attributes = {
         "llm.input_messages.0.message.role": "user",
@@ -85,7 +85,7 @@ def test_parts_of_dspy(read: Reader) -> None:
     ids=["a prompt", "with instructions", "messages", "anything"],
 )
 def test_a_text_in_langfuse_is_no_message(read: Reader, asked: Any, said: Any) -> None:
-    """People write of a generation what they like: a prompt that is a text may be what went into a message."""
+    """Users write what they like on a generation: a prompt that is a text may be only a part of a message."""
     assert prompt(read({**LANGFUSE, "langfuse.observation.input": json.dumps(asked)})) == said
 
 
@@ -107,12 +107,12 @@ def test_a_text_in_langfuse_is_no_message(read: Reader, asked: Any, said: Any) -
     ids=["messages", "messages in LangChain's form", "a prompt"],
 )
 def test_langchain_in_mlflow(read: Reader, asked: Any, said: Any) -> None:
-    """Its handler knows the messages, or has LangChain's own where it cannot convert one of them."""
+    """MLflow's handler writes the messages, or LangChain's own ones if it cannot convert one of them."""
     assert prompt(read({**MLFLOW, "mlflow.spanInputs": json.dumps(asked)})) == said
 
 
 def test_a_function_in_mlflow_may_have_any_arguments(read: Reader) -> None:
-    """What is given to a traced function need not be what is sent."""
+    """Arguments of a traced function need not be what is sent to a model."""
     attributes = {"mlflow.spanType": '"LLM"', "mlflow.spanInputs": '{"messages": [{"role": "user", "content": "hi"}]}'}
     assert prompt(read(attributes)) is None
 
@@ -130,5 +130,5 @@ def test_a_function_in_mlflow_may_have_any_arguments(read: Reader) -> None:
     ids=["chat", "responses"],
 )
 def test_openai_agents_in_logfire(read: Reader, told: dict[str, str]) -> None:
-    """Its events are of what was asked, and then of the answer."""
+    """The events of openai-agents are those of the prompt, and then those of the answer."""
     assert prompt(read({**GENAI, **told}, scope="logfire.openai_agents")) == [BRIEF, HI]

@@ -24,12 +24,12 @@ ANTHROPIC_USAGE = {
 }
 
 PARIS_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
-# openai-agents has 0 for what nobody counted.
+# openai-agents writes 0 for what nobody counted.
 AGENTS_USAGE = (
     '{"requests":1,"input_tokens":100,"output_tokens":20,"total_tokens":120,'
     '"input_tokens_details":{"cache_write_tokens":0,"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":0}}'
 )
-# What was asked, then what was answered; reasoning has no event of its own.
+# The prompt, and then the answer; reasoning has no event of its own kind.
 ANSWERED = [
     {"event.name": "gen_ai.system.message", "role": "system", "content": "Be kind"},
     {"event.name": "gen_ai.assistant.message", "role": "assistant", "content": "Good morning"},
@@ -156,7 +156,7 @@ MEASURED = [
         },
         id="pydantic-ai",
     ),
-    pytest.param(  # LiteLLM writes on the span that is current, if there is one.
+    pytest.param(  # LiteLLM writes on the current span, if there is one.
         "my-app",
         {"llm.request.type": "completion", "litellm.call_id": "1", "gen_ai.operation.name": "chat", "llm.top_k": 5},
         "litellm",
@@ -336,7 +336,7 @@ def test_measured(
 
 
 def test_every_count_of_one_span(read: Reader, said: Values, again: Values) -> None:
-    """What logfire copies from the usage is read beside the usage itself, Anthropic's counted together."""
+    """Logfire's copies of counts are read beside the usage itself, in which Anthropic's input counts are added up."""
     reading = read(
         {
             "gen_ai.operation.name": "chat",
@@ -356,13 +356,13 @@ def test_every_count_of_one_span(read: Reader, said: Values, again: Values) -> N
 
 @pytest.mark.parametrize("cost", [0.015, {"input_tokens_cost": 0.005, "total_cost": 0.015}])
 def test_cost_in_a_usage_of_logfire(read: Reader, cost: Any) -> None:
-    """The provider's usage stands there as it came: a cost is a number, or Perplexity's parts and their total."""
+    """The attribute has the provider's usage as it came: a cost is a number, or Perplexity's parts and their total."""
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.raw": json.dumps({"prompt_tokens": 1, "cost": cost})}
     assert read(attributes, scope="logfire.openai").cost == 0.015
 
 
 def test_a_completion_that_cannot_be_read(read: Reader) -> None:
-    """A flattened list that is written wrongly says so, once."""
+    """A flattened list with a wrong value is one problem, which names the list."""
     reading = read({"llm.request.type": "chat", "gen_ai.completion.0.finish_reason": 3})
     assert reading.fact("finish_reasons").keys == "gen_ai.completion.*.finish_reason"
     assert reading.problems == ("gen_ai.completion on span 'chat': a finish reason is no text",)
@@ -377,12 +377,12 @@ def test_a_completion_that_cannot_be_read(read: Reader) -> None:
     ],
 )
 def test_time_to_first_token(read: Reader, attributes: dict[str, Any], scope: str) -> None:
-    """Whatever its unit, it is read in seconds."""
+    """The time is read in seconds, whatever its unit on the span."""
     assert read(attributes, scope=scope).time_to_first_token == 0.8
 
 
 def test_time_of_an_event() -> None:
-    """OpenInference marks the first token by an event, so many seconds after the span began; the first one counts."""
+    """OpenInference marks the first token by an event; the first such event counts, from the start of the span."""
     span = SpanRecord(
         key=SpanKey(1, 1),
         name="ChatCompletion",
@@ -411,7 +411,7 @@ SHOWN_JSON = {
 @pytest.mark.parametrize("answer", [BARE, BARE_JSON])
 @pytest.mark.parametrize("shown", [SHOWN, SHOWN_JSON])
 def test_bare_message_beside_question(read: Reader, answer: dict[str, Any], shown: dict[str, Any]) -> None:
-    """A message with nothing in it asks for no tool, where the span shows what was asked: content is captured."""
+    """If the span shows the prompt, content is captured, so an empty message asks for no tool."""
     assert read({**ASKED, **shown, **answer}).tool_calls == []
 
 
@@ -428,17 +428,17 @@ def test_bare_message_beside_question(read: Reader, answer: dict[str, Any], show
     ids=["nothing", "role", "masked", "no content", "broken", "a form that is not known"],
 )
 def test_bare_message_alone(read: Reader, beside: dict[str, Any]) -> None:
-    """A message with nothing in it says nothing of tools, where content may not be captured."""
+    """If content may not be captured, an empty message says nothing of tools."""
     assert read({**ASKED, **BARE, **beside}).tool_calls is None
 
 
 def test_no_message_beside_question(read: Reader) -> None:
-    """An answer that is not on the span says nothing, whatever else is: many leave it out."""
+    """An answer that is not on the span says nothing, whatever else is: many instrumentations leave it out."""
     assert read({**ASKED, **SHOWN, "gen_ai.response.finish_reasons": ("tool_calls",)}).tool_calls is None
 
 
 def test_flattened_messages_of_others(read: Reader, said: Values) -> None:
-    """AgentOps 0.4 writes messages as OpenLLMetry does, and none of the names that are its own."""
+    """AgentOps 0.4 writes messages like OpenLLMetry, but none of OpenLLMetry's distinctive attributes."""
     reading = read(
         {
             "gen_ai.request.model": "gpt-4o",

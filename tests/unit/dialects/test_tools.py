@@ -1,4 +1,4 @@
-"""The tools that a model was offered, as each convention writes them."""
+"""The tools that a model was offered are read from each convention's own form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READ = [
 DEFINED = [{"name": "look", "description": "Looks.", "parameters": SCHEMA}, {"name": "hear", "parameters": SCHEMA}]
 TOOLS: list[Any] = [FUNCTION, CUSTOM, FLAT, {"type": "mcp", "server_label": "shop"}]
 
-# Attributes, the scope if it matters, which tools are read, and how they are defined.
+# Attributes, the scope if it matters, the tools that are read, and their definitions.
 OFFERED = [
     pytest.param({**CHAT, "gen_ai.tool.definitions": json.dumps(TOOLS)}, "", READ, DEFINED, id="OTel GenAI"),
     pytest.param(
@@ -105,12 +105,12 @@ def test_the_tools_that_a_model_was_offered(
     offered: list[dict[str, str | None]] | None,
     defined: list[dict[str, Any]] | None,
 ) -> None:
-    """Each is read with its name, its type and its definition, in whichever form of whichever API it stands there."""
+    """Each tool is read with its name, its type and its definition, in each convention's form for each API."""
     reading = read(attributes, scope=scope)
     assert (reading.tools, reading.tool_definitions, reading.problems) == (offered, defined, ())
 
 
-# A tool, and what it is said to take.
+# A tool, and the schema of its parameters that is read.
 SCHEMAS: list[tuple[dict[str, Any], Any]] = [
     ({"inputSchema": {"json": SCHEMA}, "outputSchema": {}}, SCHEMA),
     ({"inputSchema": SCHEMA}, SCHEMA),
@@ -124,6 +124,6 @@ SCHEMAS: list[tuple[dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("tool", "schema"), SCHEMAS)
 def test_what_a_tool_takes(read: Reader, tool: dict[str, Any], schema: Any) -> None:
-    """A schema stands under several names, within `json`, or as JSON; what is none, or was cut, is not read."""
+    """A schema stands under several names, within `json`, or as JSON; another value, or a cut schema, is not read."""
     reading = read({**CHAT, "gen_ai.tool.definitions": json.dumps([{"name": "look", **tool}])})
     assert reading.tool_definitions == ([{"name": "look", "parameters": schema}] if schema else None)

@@ -1,4 +1,4 @@
-"""What leads to a receiver."""
+"""Fixtures that lead to a receiver: a destination, a spool and requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmtrace.export import Destination, Encoder, Spool, destination
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from tests.receiver import Receiver
 
-# OpenTelemetry's own encoder comes with its exporters.
+# These tests need OpenTelemetry's own encoder, which comes with its exporters.
 collect_ignore = [] if find_spec("grpc") else ["test_grpc.py", "test_protobuf.py"]
 
 
@@ -29,7 +29,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def request_of(make_span: Callable[..., SpanRecord]) -> Callable[..., bytes]:
-    """Return a request with spans that started just now: `request_of(0, 1, test="a")`."""
+    """Return a function that makes a request with spans that started just now: `request_of(0, 1, test="a")`."""
     now = time.time_ns()
 
     def request_of(*numbers: int, test: str = "test", run: str = "run") -> bytes:

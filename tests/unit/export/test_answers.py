@@ -1,4 +1,4 @@
-"""What a back end's answers say."""
+"""How the answers of a back end are read."""
 
 from __future__ import annotations
 

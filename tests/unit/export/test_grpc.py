@@ -1,4 +1,4 @@
-"""Sending by gRPC to a server that is real; waits between attempts are virtual."""
+"""Sending by gRPC to a real server; the waits between attempts are virtual."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[GrpcReceiver]:
 
 @pytest.fixture
 def push(server: GrpcReceiver, spool: Spool) -> Callable[..., tuple[Outcome, list[float]]]:
-    """Send what is in the spool; return what became of it, and the waits between attempts."""
+    """Return a function that sends the spool's spans and returns the outcome and the waits between attempts."""
 
     def push(**environ: str) -> tuple[Outcome, list[float]]:
         waits: list[float] = []
@@ -39,7 +39,7 @@ def push(server: GrpcReceiver, spool: Spool) -> Callable[..., tuple[Outcome, lis
 
 
 def refusing(code: str, text: str = "", *, wait: float | None = None) -> Fault:
-    """Refuse a request; `wait` in seconds is said as a `google.rpc.RetryInfo`."""
+    """Return a fault that refuses a request; `wait`, in seconds, is sent as a `google.rpc.RetryInfo`."""
 
     def fault(server: GrpcReceiver, request: bytes, context: grpc.ServicerContext) -> bytes:
         if wait is not None:
@@ -54,7 +54,7 @@ def refusing(code: str, text: str = "", *, wait: float | None = None) -> Fault:
 
 
 def test_spans_arrive_once(push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf) -> None:
-    """A request has the spans of several tests."""
+    """Each span arrives once, and a request has the spans of several tests."""
     spool.put("run", request_of(0, 1))
     spool.put("run", request_of(2))
     assert push() == (Outcome(sent=3), [])
@@ -63,7 +63,7 @@ def test_spans_arrive_once(push: Callable[..., Any], server: GrpcReceiver, spool
 
 
 def test_a_server_that_cannot_unpack(spool: Spool, request_of: RequestOf) -> None:
-    """Requests are compressed, and are not where the environment says so."""
+    """Requests are compressed, unless the environment says otherwise."""
     server = GrpcReceiver(options=[("grpc.compression_enabled_algorithms_bitset", 1)])
     spool.put("run", request_of(*range(10)))
     [why] = Push(destination("otlp", server.environ), spool, budget=10).run().problems
@@ -91,7 +91,7 @@ LATER = {
 def test_what_passes_is_outlasted(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf, what: str
 ) -> None:
-    """What OTLP calls retryable is sent again, after as long as the server asks for."""
+    """After an error that OTLP calls retryable a request is sent again, when the wait asked for is over."""
     fault, waits = LATER[what]
     spool.put("run", request_of(0, 1))
     server.times(fault, 2)
@@ -141,14 +141,14 @@ def test_what_is_refused_is_kept(
 
 
 def slow(server: GrpcReceiver, request: bytes, context: grpc.ServicerContext) -> bytes:
-    """Store what came, and answer when nobody waits any more."""
+    """Store the spans that came, and answer when the client no longer waits."""
     server.store(request)
     server.closed.wait()
     return b""
 
 
 def closing(server: GrpcReceiver, request: bytes, context: grpc.ServicerContext) -> bytes:
-    """Store what came, and be gone before an answer."""
+    """Store the spans that came, and close before an answer."""
     server.store(request)
     server.close()
     return b""
@@ -170,7 +170,7 @@ DOUBTFUL = {
 def test_what_may_have_arrived_is_put_aside(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf, what: str
 ) -> None:
-    """Where nobody learns what became of the spans, they are neither sent again nor dropped."""
+    """If it is unknown whether spans have arrived, they are neither sent again nor dropped."""
     fault, why = DOUBTFUL[what]
     spool.put("run", request_of(0))
     server.faults.append(fault)
@@ -181,7 +181,7 @@ def test_what_may_have_arrived_is_put_aside(
 def test_a_connection_that_breaks_leaves_doubt(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """A server that has stored the spans and dies before it says so got them once; nothing is sent again."""
+    """A server that stores the spans and dies before it answers has them once; nothing is sent again."""
     spool.put("run", request_of(0))
     server.faults.append(closing)
     [why] = push()[0].problems
@@ -192,7 +192,7 @@ def test_a_connection_that_breaks_leaves_doubt(
 def test_one_that_is_down_is_tried_four_times(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """What never left this machine waits, and the reason has the system's words."""
+    """Spans that never left this machine wait, and the reason has the system's words."""
     spool.put("run", request_of(0))
     server.close()
     outcome, waits = push()
@@ -205,7 +205,7 @@ def test_one_that_is_down_is_tried_four_times(
 def test_a_wrong_token_ends_the_push(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """A server that repeats the header does not make us write it down."""
+    """If the server's answer repeats the authorization header, the report masks it."""
     spool.put("run", request_of(0))
     outcome, _ = push(OTEL_EXPORTER_OTLP_TRACES_HEADERS="authorization=Basic%20d3Jvbmc6b25l")
     assert outcome == Outcome(
@@ -227,7 +227,7 @@ def test_rejections_are_read_from_the_answer(
 def test_what_is_too_large_is_parted(
     push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """A server's limit on messages parts requests, down to single spans; all arrive once."""
+    """A request over a server's limit on messages is split, down to single spans; all arrive once."""
 
     def limited(server: GrpcReceiver, request: bytes, context: grpc.ServicerContext) -> bytes | None:
         if server.requests[-1] > 2:
@@ -243,7 +243,7 @@ def test_what_is_too_large_is_parted(
 
 
 def test_tls(spool: Spool, request_of: RequestOf) -> None:
-    """A server is believed by the certificate that the environment names, and not without it."""
+    """A server is trusted by the certificate that the environment names, and not without it."""
     server = GrpcReceiver(has_tls=True)
     spool.put("run", request_of(0))
     environ = {**server.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": server.url.removeprefix("https://")}
@@ -269,7 +269,7 @@ def test_one_file_may_have_certificate_and_key(spool: Spool, request_of: Request
 def test_grpc_logs_no_token(
     server: GrpcReceiver, spool: Spool, request_of: RequestOf, child_environ: Callable[..., dict[str, str]]
 ) -> None:
-    """GRPC can be told to write down has its headers; here it writes nothing, also in the foreground."""
+    """The logs that gRPC can be told to write contain headers; here it writes nothing, even in the foreground."""
     root = spool.path.parent
     Spool(root / "otlp").put("run", request_of(0))
     environ = child_environ(**server.environ, GRPC_TRACE="all", GRPC_VERBOSITY="debug")
@@ -280,7 +280,7 @@ def test_grpc_logs_no_token(
 
 
 def test_the_destination_is_not_shown_whole(server: GrpcReceiver) -> None:
-    """Neither the label nor what a debugger shows has the token."""
+    """Neither the label nor the `repr` of a destination contains the token."""
     to: Destination = destination("otlp", server.environ)
     assert to.headers == {"authorization": TOKEN}
     assert to.label == f"OTLP by gRPC at {server.url}"
@@ -288,7 +288,7 @@ def test_the_destination_is_not_shown_whole(server: GrpcReceiver) -> None:
 
 
 def test_the_doctor_sends_a_span_too(server: GrpcReceiver) -> None:
-    """A single span without the spool goes the same way."""
+    """A single span that is not in the spool is sent in the same way."""
     resources = probe_span("hello")
     assert post_once(destination("otlp", server.environ), resources).fate is Fate.ACCEPTED
     assert server.counts() == {next(flat(resources))["spanId"]: 1}

@@ -1,4 +1,4 @@
-"""Environment and git -> attributes of the run."""
+"""How the attributes of a run are found in the environment and in git's files."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ FOUND = {
 
 @pytest.mark.parametrize("system", FOUND)
 def test_ci(tmp_path: Path, system: str) -> None:
-    """Each CI system's variables become attributes of the conventions; what is not set is left out."""
+    """Each CI system's variables become attributes of the conventions; variables that are not set are left out."""
     environ, found = FOUND[system]
     assert identify(environ, tmp_path, run="r") == {"llmtrace.run.id": "r", **found}
 
@@ -140,7 +140,7 @@ def test_ci(tmp_path: Path, system: str) -> None:
     ],
 )
 def test_a_pull_request_on_github(tmp_path: Path, event: str | None, found: tuple[str, str | None]) -> None:
-    """Its revision is that of its branch, and not of the commit that would merge it; only GitHub's event tells."""
+    """The revision of a pull request is that of its branch, not of its merge commit; only GitHub's event names it."""
     path = tmp_path / "event.json"
     if event is not None:
         path.write_text(event, encoding="utf-8")
@@ -174,20 +174,20 @@ VCS = ("vcs.change.id", "vcs.ref.head.name", "vcs.ref.head.type", "vcs.ref.head.
     ],
 )
 def test_what_was_built(tmp_path: Path, environ: dict[str, str], found: tuple[str | None, ...]) -> None:
-    """A pull request has its number and the name of its branch, a tag is one, and what is no revision is left out."""
+    """A pull request has its number and branch, a tag has the type `tag`, and what is no revision is left out."""
     told = identify(environ, tmp_path, run="r")
     assert tuple(told.get(name) for name in VCS) == found
 
 
 def test_git_tells_the_revision_that_a_ci_does_not(repository: Path) -> None:
-    """A build of `HEAD` is one of what was checked out."""
+    """If a CI gives `HEAD` as the revision, git's files say which revision was checked out."""
     told = identify({**BUILDKITE, "BUILDKITE_COMMIT": "HEAD"}, repository, run="r")
     assert told["vcs.ref.head.revision"] == "b" * 40
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository as git lays it out, on the branch `topic/one`."""
+    """Return a repository as git lays it out, on the branch `topic/one`."""
     git = tmp_path / ".git"
     (git / "refs" / "heads" / "topic").mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/topic/one\n", encoding="utf-8")
@@ -207,13 +207,13 @@ GIT = {
 
 
 def test_plain_git(repository: Path) -> None:
-    """Without CI git's files tell branch, revision and origin, without what authorizes somebody."""
+    """Without CI, git's files give branch, revision and origin; credentials are left out."""
     (repository / "below").mkdir()
     assert identify({}, repository / "below", run="r") == {"llmtrace.run.id": "r", **GIT}
 
 
 def test_packed_references(repository: Path) -> None:
-    """A branch may stand in one file with others."""
+    """The revision of a branch may stand in one file with those of others."""
     (repository / ".git/refs/heads/topic/one").unlink()
     packed = f"# pack-refs with: peeled\n{'c' * 40} refs/heads/main\n{'b' * 40} refs/heads/topic/one\n"
     (repository / ".git/packed-refs").write_text(packed, encoding="utf-8")
@@ -239,6 +239,6 @@ def test_a_work_tree(repository: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["HEAD", "config"])
 def test_what_cannot_be_read_is_left_out(repository: Path, broken: str) -> None:
-    """A repository that is not as it should be is none."""
+    """A repository that has a file which cannot be read is left out as a whole."""
     (repository / ".git" / broken).write_bytes(b"\xff")
     assert identify({}, repository, run="r") == {"llmtrace.run.id": "r"}

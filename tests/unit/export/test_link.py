@@ -1,4 +1,4 @@
-"""The page of a trace."""
+"""Links to the page of a trace."""
 
 from __future__ import annotations
 

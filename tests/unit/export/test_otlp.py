@@ -1,4 +1,4 @@
-"""SpanRecord -> OTLP's JSON form."""
+"""How a `SpanRecord` is written in OTLP's JSON form."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_whole_span(make_span: MakeSpan) -> None:
 
 
 def test_schema_urls(make_span: MakeSpan) -> None:
-    """They stand beside the resource and the scope that have them, and tell apart what is the same otherwise."""
+    """Schema URLs stand beside their resource and scope, and separate those that are otherwise the same."""
     spans = [
         make_span(1, scope_schema_url="https://a.example/2", resource_schema_url="https://a.example/1"),
         make_span(2, scope_schema_url="https://a.example/3", resource_schema_url="https://a.example/1"),
@@ -115,7 +115,7 @@ def test_schema_urls(make_span: MakeSpan) -> None:
     ids=repr,
 )
 def test_values_keep_their_types(make_span: MakeSpan, value: Any, written: dict[str, Any]) -> None:
-    """Each type of value has its own form, and what JSON cannot have becomes text."""
+    """Each type of value has its own form, and a value that JSON cannot hold becomes text."""
     [resource] = resource_spans([make_span(attributes={"key": value})])
     [span] = resource["scopeSpans"][0]["spans"]
     assert span["attributes"] == [{"key": "key", "value": written}]
@@ -135,7 +135,7 @@ def test_spans_stand_by_resource_and_scope(make_span: MakeSpan) -> None:
 
 
 def test_scopes_have_attributes(make_span: MakeSpan) -> None:
-    """What a scope says of itself stands with it, and tells it from others of its name."""
+    """The attributes of a scope stand with it, and separate it from others of its name."""
     spans = [make_span(number, scope_attributes=said) for number, said in enumerate([{}, {"a": 1}, {"a": True}], 1)]
     [resource] = resource_spans(spans)
     assert [scope["scope"] for scope in resource["scopeSpans"]] == [
@@ -146,7 +146,7 @@ def test_scopes_have_attributes(make_span: MakeSpan) -> None:
 
 
 def test_resources_are_told_apart(make_span: MakeSpan) -> None:
-    """An encoder writes each resource as it is, however many there were before, and whatever compares equal."""
+    """An encoder writes each resource as it is, however many there were before, even if some compare equal."""
     encoder = Encoder({})
     values = [1, True, 1.0, *range(100), 1]
     written = [encoder.request([make_span(resource={"a": value})], {}) for value in values]
@@ -164,7 +164,7 @@ def test_names_need_be_no_texts(make_span: MakeSpan) -> None:
 
 
 def test_what_the_application_says_wins(make_span: MakeSpan) -> None:
-    """Identity is added where the application has set nothing of that name."""
+    """Attributes of identity are added only where the application has set none of that name."""
     span = make_span(attributes={"test.case.name": "own"}, resource={"vcs.repository.name": "own"})
     more = {"vcs.repository.name": "ours", "vcs.owner.name": "ours"}
     [resource] = resource_spans([span], more, {"test.case.name": "ours", "test.suite.name": "ours"})
@@ -179,6 +179,6 @@ def test_what_the_application_says_wins(make_span: MakeSpan) -> None:
 
 
 def test_halves_of_characters_are_replaced(make_span: MakeSpan) -> None:
-    """A lone surrogate, which no server can read, does not spoil the whole request."""
+    """A lone surrogate, which no server can read, is replaced and does not spoil the whole request."""
     assert b'"x?y\\n"' in Encoder({}).request([make_span(attributes={"a": "x\ud800y\n"})], {})
     assert as_bytes({"a": "x\ud800y\n", "b": "ä"}) == '{"a":"x?y\\n","b":"ä"}'.encode()

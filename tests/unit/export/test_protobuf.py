@@ -38,7 +38,7 @@ VALUES: dict[str, Any] = {
 
 
 def test_the_same_as_opentelemetry() -> None:
-    """What we send in protobuf is, field by field, what OpenTelemetry's exporter sends of the same spans."""
+    """Our protobuf equals OpenTelemetry's field by field, but has the trace flags and link states that it lacks."""
     memory = InMemorySpanExporter()
     limits = SpanLimits(
         max_span_attributes=10, max_events=1, max_links=1, max_event_attributes=3, max_link_attributes=1
@@ -62,7 +62,7 @@ def test_the_same_as_opentelemetry() -> None:
     ours = ExportTraceServiceRequest.FromString(request(resources))
     for span in (span for scope in ours.resource_spans[0].scope_spans for span in scope.spans):
         assert span.flags & 0xFF == 1
-        span.flags &= ~0xFF  # OpenTelemetry's exporter leaves the trace flags out, and the state of links.
+        span.flags &= ~0xFF  # OpenTelemetry's exporter leaves out the trace flags, and the trace state of links.
         for one in span.links:
             one.flags &= ~0xFF
             assert one.trace_state == "vendor=1,other=2"

@@ -1,4 +1,4 @@
-"""Sending what is in a spool; the time is virtual."""
+"""Sending the spans of a spool; the time is virtual."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resources(request: bytes) -> list[dict[str, Any]]:
 
 
 class Time:
-    """A clock that only waiting moves."""
+    """A clock that only `sleep` moves."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -51,7 +51,7 @@ def push(to: Destination, spool: Spool, time: Time) -> Push:
 
 @pytest.fixture
 def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Set the proxy for all that is asked by HTTP."""
+    """Return a function that sets the proxy for all HTTP requests."""
 
     def proxied(proxy: str) -> None:
         for name in ("no_proxy", "NO_PROXY"):
@@ -104,7 +104,7 @@ def test_gives_up_on_one_that_is_down(
 def test_one_bad_request_does_not_keep_the_others(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a back end cannot read stays, and the rest is sent."""
+    """A request that a back end cannot read stays, and the rest is sent."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(3):
         spool.put("run", request_of(number))
@@ -123,7 +123,7 @@ def test_one_bad_request_does_not_keep_the_others(
 def test_a_damaged_file_does_not_keep_the_others(
     kind: str, state: str, spoilt: bytes, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """What a disk or an editor has spoilt is put aside and named, and the rest is sent."""
+    """A file that a disk or an editor has spoilt is put aside and named, and the rest is sent."""
     for run in ("a", "b", "c"):
         spool.put(run, request_of(0, run=run))
     [path] = spool.path.glob("b-*")
@@ -144,7 +144,7 @@ def test_a_damaged_file_does_not_keep_the_others(
 def test_stops_when_nobody_answers(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After two requests of which nobody says what became of them, the rest is not risked."""
+    """After two requests of which nobody knows whether they arrived, the rest is not sent."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(4):
         spool.put("run", request_of(number))
@@ -156,7 +156,7 @@ def test_stops_when_nobody_answers(
 def test_a_test_that_is_too_large_is_parted(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """A single test is sent in parts that the back end takes; only what is left of it is in doubt if one is lost."""
+    """A single test is sent in parts that the back end takes; if one part is lost, only the rest is in doubt."""
     spool.put("run", request_of(*range(8)))
     receiver.largest = 3
     seen = iter(range(100))
@@ -192,7 +192,7 @@ def test_only_the_same_test_of_the_same_run_counts_as_there(
 
 
 def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Receiver, request_of: RequestOf) -> None:
-    """A back end that may not be asked, is down or does not answer in its form does not tell."""
+    """If a back end may not be searched, is down or answers in another form, nothing is concluded."""
     receiver.may_search = False
     assert present(to, resources(request_of(0))) is None
     receiver.faults.append(answering(200))
@@ -224,7 +224,7 @@ def test_two_that_ask_at_once_send_once(
 def test_what_waits_for_the_back_end_is_not_left_behind(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a push waits as it is asked to, nobody takes what it has for left behind; a minute later, yes."""
+    """While a push waits as it is asked to, its file does not count as left behind; a minute after the wait it does."""
     later = clock() + 300
     found: list[int] = []
 
@@ -251,7 +251,7 @@ def test_a_proxy_without_an_address(
     proxied: Callable[[str], None],
     proxy: str,
 ) -> None:
-    """A proxy's variable that names none is said, without its password; nothing was sent, so nothing is in doubt."""
+    """A malformed proxy variable is reported without its password; nothing was sent, so nothing is in doubt."""
     proxied(proxy)
     spool.put("run", request_of(0))
     why = "it cannot be reached: its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
@@ -263,7 +263,7 @@ def test_a_proxy_without_an_address(
 def test_a_proxy_that_is_down(
     push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, proxied: Callable[[str], None]
 ) -> None:
-    """Where a proxy cannot be reached, that one is named, without its password."""
+    """If a proxy cannot be reached, the error names the proxy, without its password."""
     gone = Receiver()
     gone.close()
     address = gone.url.partition("//")[2]
@@ -275,7 +275,7 @@ def test_a_proxy_that_is_down(
 
 
 def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
-    """A server is believed by the certificate that the environment names, and not without it."""
+    """A server is trusted by the certificate that the environment names, and not without it."""
     receiver = Receiver(has_tls=True)
     spool.put("run", request_of(0))
     environ = {
@@ -291,7 +291,7 @@ def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
 
 
 def test_a_server_that_wants_a_certificate(spool: Spool, request_of: RequestOf, time: Time) -> None:
-    """Who has none, or none that it knows, has sent nothing that it has looked at."""
+    """Without a client certificate that the server knows, it has read nothing that was sent, so nothing is in doubt."""
     receiver = Receiver(has_tls=True, wants_certificate=True)
     spool.put("run", request_of(0))
     environ = {
@@ -309,7 +309,7 @@ def test_a_server_that_wants_a_certificate(spool: Spool, request_of: RequestOf, 
 def test_a_server_that_says_so_late(
     push: Push, spool: Spool, request_of: RequestOf, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With TLS 1.3 it may say so only when the whole request was sent."""
+    """With TLS 1.3 a server may refuse only when the whole request was sent; even then nothing is in doubt."""
     error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
     error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
@@ -326,7 +326,7 @@ def test_a_server_that_says_so_late(
 def test_what_a_server_says_out_of_order_is_one_line(
     push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """Something else than HTTP, as gRPC's server says it, is shown without its control characters."""
+    """An answer that is not HTTP, like that of gRPC's server, is shown in one line, without control characters."""
 
     def shouting(request: Request) -> bool:
         request.wfile.write(b"\x00\x1b[31mno\r\n\r\n")
@@ -341,7 +341,7 @@ def test_what_a_server_says_out_of_order_is_one_line(
 def test_a_disk_that_is_full_while_a_file_is_parted(
     push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What has arrived cannot be taken out of its file, which is in doubt at once; what was not under way waits."""
+    """If arrived spans cannot be taken out of a file, it is in doubt at once; a file that was not under way waits."""
     receiver.largest = 1
     spool.put("run", request_of(0, 1))
     Spool(spool.path).put("sun", request_of(2))
@@ -368,7 +368,7 @@ def push_to(receiver: Receiver) -> Destination:
 
 
 def test_an_answer_that_drips(receiver: Receiver, spool: Spool, request_of: RequestOf) -> None:
-    """It is waited for no longer than the timeout, however often it says something."""
+    """An answer is waited for no longer than the timeout, however often some bytes of it arrive."""
 
     def dripping(request: Request) -> bool:
         request.send_response(200)

@@ -1,4 +1,4 @@
-"""Environment variables -> destinations."""
+"""How environment variables become destinations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPENOBSERVE = {"OPENOBSERVE_URL": "https://o2.acme.com/base/", "OPENOBSERVE_AUTH
 
 
 def test_openobserve() -> None:
-    """The official SDK's variables say where, with its defaults; the token is never shown."""
+    """The official SDK's variables, with its defaults, say where spans go; the token is never shown."""
     environ = {**OPENOBSERVE, "OPENOBSERVE_ORG": "my org", "OPENOBSERVE_TRACES_STREAM_NAME": "LLM tests"}
     found = destination("openobserve", environ)
     assert found == Destination(
@@ -43,7 +43,7 @@ def test_openobserve() -> None:
 
 
 def test_otlp() -> None:
-    """OpenTelemetry's variables say where; those for traces win, and their address is taken as it is."""
+    """OpenTelemetry's variables say where spans go; those for traces win, and their address is taken as it is."""
     found = destination("otlp", {})
     default = Destination(
         name="otlp",
@@ -112,7 +112,7 @@ def test_the_path_stands_before_the_query(endpoint: str, url: str) -> None:
     ],
 )
 def test_grpc(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], url: str) -> None:
-    """The address has no path; its scheme says whether there is TLS, and where it has none `_INSECURE` does."""
+    """A gRPC address has no path; its scheme decides about TLS and, where it has no scheme, `_INSECURE` does."""
     monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: SimpleNamespace(origin="there"))
     found = destination("otlp", {**GRPC, **environ})
     assert (found.url, found.label, found.protocol) == (url, f"OTLP by gRPC at {url}", "grpc")
@@ -129,7 +129,7 @@ def test_grpc_is_not_installed(monkeypatch: pytest.MonkeyPatch, found: object) -
 
 
 def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certificates are files, which a process elsewhere can find; requests are compressed unless that is not wanted."""
+    """Certificates become absolute paths, which a process elsewhere can find; requests are compressed by default."""
     own = tmp_path / "own.pem"
     own.write_bytes(CERTIFICATE.read_bytes() + KEY.read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -144,7 +144,7 @@ def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nobody_is_asked_for_a_passphrase() -> None:
-    """OpenSSL would ask on the terminal, and wait for an answer."""
+    """A key with a passphrase is refused: OpenSSL would ask for it on the terminal, and wait for an answer."""
     environ = {
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(CERTIFICATE),
         "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(KEY.with_name("locked-key.pem")),
@@ -243,7 +243,7 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
     ],
 )
 def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, environ: dict[str, str], text: str) -> None:
-    """What has no meaning is a usage error that names the variable and not what is secret."""
+    """A value without a meaning is a usage error that names the variable, but nothing secret."""
     monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: SimpleNamespace(origin="there"))
     with pytest.raises(UsageError) as caught:
         destination(name, environ)
@@ -251,7 +251,7 @@ def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, environ: dic
 
 
 def test_env_file(tmp_path: Path) -> None:
-    """`.env` has names and values, which may be quoted; nothing else in it counts."""
+    """`.env` has names and values, which may be quoted; everything else in it is ignored."""
     text = "# a comment\nexport A=1\nB = 'two words'  # why\nC=\"x=y\"\nD=plain text # not this\nE=\n\nnonsense\n"
     (tmp_path / ".env").write_text(text, encoding="utf-8")
     assert {name: value for name, value in read_env_file(tmp_path / ".env").items() if value is not None} == {
@@ -265,13 +265,13 @@ def test_env_file(tmp_path: Path) -> None:
 
 
 def test_env_file_with_a_mark(tmp_path: Path) -> None:
-    """Some editors put a byte order mark before the first name."""
+    """A byte order mark, which some editors put before the first name, is ignored."""
     (tmp_path / ".env").write_text("A=1\nB=2\n", encoding="utf-8-sig")
     assert read_env_file(tmp_path / ".env") == {"A": "1", "B": "2"}
 
 
 def test_env_file_in_another_encoding(tmp_path: Path) -> None:
-    """What cannot be read is wrong use, and names the file."""
+    """A file that is not in UTF-8 is wrong use, and the error names it."""
     path = tmp_path / ".env"
     path.write_text("A=1\n", encoding="utf-16")
     with pytest.raises(UsageError) as caught:
@@ -280,14 +280,14 @@ def test_env_file_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_what_a_server_says_is_masked() -> None:
-    """Neither the token nor a word of it is repeated."""
+    """Neither the token nor a part of it is repeated from the text of a server."""
     to = destination("openobserve", OPENOBSERVE)
     assert to.masked(f"bad {TOKEN}, {TOKEN.split()[1]}") == "bad [secret], [secret]"
     assert to.masked(f"it answered 400 (bad {TOKEN[:-3]}): check") == "it answered 400 (bad Basic [secret]): check"
 
 
 def test_the_nearest_env_file(tmp_path: Path) -> None:
-    """Commands run where the tests did find the file of the repository, if no other is nearer, and none outside."""
+    """A command finds the nearest `.env` from its folder up to the root of the repository, and none outside of one."""
     below = tmp_path / "tests/unit"
     below.mkdir(parents=True)
     (tmp_path / ".env").write_text("A=root", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Spans on disk."""
+"""How a spool keeps spans on disk."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def names(spool: Spool) -> list[str]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file has two spans at most, and so has a request."""
+    """Limit a file, and with it a request, to two spans."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 2)
 
 
 def numbers_of(batch: Batch) -> list[list[int]]:
-    """The numbers of the spans, test by test."""
+    """Return the numbers of the spans, test by test."""
     return [[int(span["spanId"], 16) - 100 for span in flat(test)] for kept in batch.files for test in kept.tests()]
 
 
 def test_a_test_is_a_line(spool: Spool, request_of: RequestOf) -> None:
-    """Each process has a file, whose name says the run; what each test has kept is a line, which is an OTLP request."""
+    """Each process has a file, whose name contains the run; each test is a line in it, which is an OTLP request."""
     spool.put("run-1", request_of(0, 1))
     spool.put("run-1", request_of(2))
     spool.put("run-2", request_of(3))
@@ -49,7 +49,7 @@ def test_a_test_is_a_line(spool: Spool, request_of: RequestOf) -> None:
 def test_spans_are_counted_by_what_no_text_has(
     spool: Spool, request_of: RequestOf, make_span: Callable[..., SpanRecord]
 ) -> None:
-    """What a span says of spans, in whatever form, does not count as one."""
+    """Texts in a span that look like the JSON of a span are not counted as spans."""
     said = {'"startTimeUnixNano":': '"startTimeUnixNano":"1"', "startTimeUnixNano": '\\"startTimeUnixNano\\":'}
     span = make_span(attributes=said, name='"startTimeUnixNano":')
     spool.put("run", Encoder(said).request([span], {}))
@@ -58,7 +58,7 @@ def test_spans_are_counted_by_what_no_text_has(
 
 @pytest.mark.usefixtures("small")
 def test_a_file_is_no_larger_than_a_request(spool: Spool, request_of: RequestOf) -> None:
-    """A file that is full is followed by another; a test is not parted."""
+    """A file that is full is followed by another; the spans of one test are not split."""
     for numbers in ((0,), (1,), (2,), (3, 4, 5), (6,)):
         spool.put("run", request_of(*numbers))
     assert names(spool) == [f"run-{number:06d}.json" for number in range(4)]
@@ -66,7 +66,7 @@ def test_a_file_is_no_larger_than_a_request(spool: Spool, request_of: RequestOf)
 
 
 def test_half_a_line_does_not_count(spool: Spool, request_of: RequestOf) -> None:
-    """What was not written to its end is not sent, and is gone when nobody can be writing it any more."""
+    """A line that was not written to its end is not sent; it is removed when nobody can be writing it any more."""
     spool.put("run", request_of(0))
     whole = spool.path / "run-000000.json"
     half = spool.path / "run-000001.json"
@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_leaves_whole_lines(
 def test_a_disk_that_is_full_keeps_no_empty_files(
     spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written leaves nothing behind."""
+    """A line that could not be written leaves no empty file behind."""
     spool.put("run", request_of(0))
     monkeypatch.setattr(os, "write", lambda *_: 0)
     for test in range(2):
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_keeps_no_empty_files(
 def test_a_disk_that_was_full_when_the_folder_was_made(
     spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No spans are kept where git would see them: its file is written before they are, as soon as there is room."""
+    """Git never sees the spans: `.gitignore` is written before they are, as soon as there is room."""
     with monkeypatch.context() as full:
         full.setattr(os, "write", lambda *_: 0)
         with pytest.raises(OSError, match="No space left on device"):
@@ -124,7 +124,7 @@ def test_a_disk_that_was_full_when_the_folder_was_made(
 
 
 def test_a_file_that_may_not_grow(spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where files have a limit (`RLIMIT_FSIZE`), what does not fit into one goes into the next."""
+    """If files have a limit (`RLIMIT_FSIZE`), a line that does not fit into one file goes into the next."""
     write, limit = os.write, len(request_of(0)) + 10
     monkeypatch.setattr(os, "write", lambda file, line: write(file, line[: limit - os.fstat(file).st_size]))
     for test in range(3):
@@ -135,7 +135,7 @@ def test_a_file_that_may_not_grow(spool: Spool, request_of: RequestOf, monkeypat
 def test_a_file_of_spans_has_no_half_line(
     tmp_path: Path, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the disk is full, the file that `file=PATH` names keeps whole lines only, and that is said."""
+    """If the disk is full, the file that `file=PATH` names keeps whole lines only, and the error is raised."""
     file = Lines(tmp_path / "spans.jsonl")
     file.start()
     file.put("run", request_of(0))
@@ -149,7 +149,7 @@ def test_a_file_of_spans_has_no_half_line(
 
 
 def test_what_is_written_while_it_is_sent(spool: Spool, request_of: RequestOf) -> None:
-    """A test that ends while somebody sends what its process has kept goes into another file."""
+    """The spans of a test that ends while the file of its process is sent go into another file."""
     spool.put("run", request_of(0))
     [batch] = spool.claim()
     spool.put("run", request_of(1))
@@ -158,7 +158,7 @@ def test_what_is_written_while_it_is_sent(spool: Spool, request_of: RequestOf) -
 
 
 def test_what_is_written_too_late(spool: Spool, request_of: RequestOf) -> None:
-    """Whoever had the file open when it was claimed loses nothing: what was not in the request waits for the next."""
+    """A line that is written after its file was claimed is not lost: it waits for the next request."""
     spool.put("run", request_of(0))
     [batch] = spool.claim()
     sent = batch.body()
@@ -170,7 +170,7 @@ def test_what_is_written_too_late(spool: Spool, request_of: RequestOf) -> None:
 
 
 def test_files_are_joined(spool: Spool, request_of: RequestOf) -> None:
-    """A request has what several processes have kept."""
+    """One request has the spans that several processes have kept."""
     for number in range(3):
         spool.put(f"run-{number}", request_of(2 * number, 2 * number + 1))
     [batch] = spool.claim("run")
@@ -180,7 +180,7 @@ def test_files_are_joined(spool: Spool, request_of: RequestOf) -> None:
 
 
 def test_whoever_is_first_has_it(spool: Spool, request_of: RequestOf) -> None:
-    """What one process has claimed, no other can claim; what it puts back, it can."""
+    """A file that one process has claimed cannot be claimed by another, until it is put back."""
     spool.put("run", request_of(0))
     [batch] = spool.claim()
     assert (list(spool.claim()), list(spool.doubtful()), spool.in_doubt()) == ([], [], 1)
@@ -192,7 +192,7 @@ def test_whoever_is_first_has_it(spool: Spool, request_of: RequestOf) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_what_is_taken_while_a_claim_goes_on(spool: Spool, request_of: RequestOf) -> None:
-    """Two processes that claim at the same time share the files out."""
+    """Two processes that claim at the same time share the files between them."""
     for number in range(8):
         spool.put("run", request_of(number))
     first = spool.claim()
@@ -203,7 +203,7 @@ def test_what_is_taken_while_a_claim_goes_on(spool: Spool, request_of: RequestOf
 
 @pytest.mark.usefixtures("small")
 def test_doubt(spool: Spool, request_of: RequestOf) -> None:
-    """What was put aside may have arrived; what was left under way long ago, too; what is under way now is not."""
+    """Files that were put aside, or left under way long ago, are doubtful; a file that is under way now is not."""
     for number in range(3):
         spool.put("run", request_of(2 * number, 2 * number + 1))
     first, second, third = spool.claim()
@@ -218,7 +218,7 @@ def test_doubt(spool: Spool, request_of: RequestOf) -> None:
 
 @pytest.mark.parametrize("gone", [(0,), (0, 2), (0, 1, 2)], ids=str)
 def test_spans_are_taken_out(spool: Spool, request_of: RequestOf, gone: tuple[int, ...]) -> None:
-    """What was accepted is taken out of its file, and of no other test with the same ids."""
+    """Spans that were accepted are taken out of their own test, and not out of another with the same ids."""
     spool.put("run", request_of(0, 1, 2))
     spool.put("run", request_of(0, 1))
     [batch] = spool.claim()
@@ -235,7 +235,7 @@ def test_spans_are_taken_out(spool: Spool, request_of: RequestOf, gone: tuple[in
 def test_what_has_waited_does_not_look_left_behind(
     spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long a file has waited: from the moment that somebody has it, nobody else takes it for left behind."""
+    """However long a file has waited, it does not count as left behind once somebody has claimed it."""
     seen: list[str] = []
     rename = Path.rename
 
@@ -252,7 +252,7 @@ def test_what_has_waited_does_not_look_left_behind(
 
 
 def test_what_is_in_doubt_is_asked_for_by_one(spool: Spool, request_of: RequestOf) -> None:
-    """Of two processes one finds out what became of a file; the other does if that one is long gone."""
+    """Of two processes only one asks what became of a file; the other may ask if the first is long gone."""
     spool.put("run", request_of(0))
     [batch] = spool.claim()
     batch.doubt()
@@ -265,7 +265,7 @@ def test_what_is_in_doubt_is_asked_for_by_one(spool: Spool, request_of: RequestO
 def test_a_clock_that_was_set_back(
     spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
-    """A file that was held by the old clock is held as long by the new one: whoever has it may still be at it."""
+    """A file that was held by the old clock is held as long by the new one, since its process may still be at work."""
     spool.put("run", request_of(0))
     [batch] = spool.claim()
     batch.hold(100)
@@ -273,7 +273,7 @@ def test_a_clock_that_was_set_back(
     stat = Path.stat
 
     def by_the_system(path: Path, **how: bool) -> object:
-        """Say when the time of the file was set, by the clock of that moment: the system's own cannot be set here."""
+        """Return a file's status with the test's `st_ctime`, since the system's clock cannot be changed here."""
         found = stat(path, **how)
         return SimpleNamespace(st_mtime=found.st_mtime, st_mode=found.st_mode, st_size=found.st_size, st_ctime=made[0])
 
@@ -289,7 +289,7 @@ def test_a_clock_that_was_set_back(
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that can be set: how far it is ahead of the real one, in seconds."""
+    """Return a clock that can be set: how far it is ahead of the real one, in seconds."""
     ahead, real = [0.0], time.time
     monkeypatch.setattr("pytest_llmtrace.export._spool.time", SimpleNamespace(time=lambda: real() + ahead[0]))
     return ahead

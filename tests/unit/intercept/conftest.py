@@ -1,4 +1,4 @@
-"""A test of the port: an answerer of its own, a server to be kept from, and clients of every kind."""
+"""Fixtures of the port's tests: an answerer, a server that must not be reached, and clients of every kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ assert LIBRARIES, "the port cannot be tested without httpx or httpx2"
 
 
 class Script:
-    """An answerer: the answers by path, each played as often as it is asked for."""
+    """An answerer with one answer per path, which it gives as often as it is asked."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
@@ -38,7 +38,7 @@ class Script:
 
 
 class Server(Serving):
-    """A server that counts the connections that reach it, and remembers what it was asked for."""
+    """A server that counts the connections that reach it, and remembers their requests."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -78,7 +78,7 @@ class Driver:
         return self._clients[-1]
 
     def do(self, result: Any) -> Any:
-        """Await what an async client returned."""
+        """Return what a client returned, awaited if the client is async."""
         return self._runner.run(_awaited(result)) if self.is_async else result
 
     def post(self, url: str, *, client: Any = None, **options: Any) -> Any:
@@ -89,7 +89,7 @@ class Driver:
         return self.do(client.send(client.build_request("POST", url), stream=True))
 
     def take(self, stream: Any, chunks: int | None = None) -> list[bytes]:
-        """Iterate over a raw stream, as far as so many chunks."""
+        """Return the chunks of a raw stream, at most `chunks` of them."""
         taken: list[bytes] = []
         if not self.is_async:
             for chunk in stream:
@@ -164,7 +164,7 @@ def script() -> Script:
 
 @pytest.fixture
 def trace(script: Script) -> Iterator[Callable[..., intercept.Ledger]]:
-    """Open ledgers, each for an owner that is active until the end of the test."""
+    """Yield a function that opens ledgers, each for an owner that is active until the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def open_ledger(label: str = "test_x", answerer: Script = script, **options: Any) -> intercept.Ledger:

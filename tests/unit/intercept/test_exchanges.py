@@ -1,4 +1,4 @@
-"""What is observed, and who answers."""
+"""Which exchanges are observed, and who answers their requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_answer_is_noted_with_all_its_circumstances(driver: Any, ledger: Any)
 
 
 def test_equal_header_lines_are_one_object(driver: Any, ledger: Any) -> None:
-    """A long trace keeps the headers of all of its requests."""
+    """Equal header lines are one object, since a long trace keeps the headers of all its requests."""
     for number in range(2):
         driver.post(URL, headers={"x-test": "the same", "x-number": str(number)})
     first, second = ({id(line) for line in exchange.request.headers} for exchange in ledger.exchanges())
@@ -41,12 +41,12 @@ def test_equal_header_lines_are_one_object(driver: Any, ledger: Any) -> None:
 
 
 def test_elapsed_time_works(driver: Any, ledger: Any) -> None:
-    """The library's own wrapping of the response stays in place."""
+    """`elapsed` is set: the library's own wrapping of the response stays in place."""
     assert driver.post(URL).elapsed.total_seconds() >= 0
 
 
 def test_a_generated_body_is_read_whole(driver: Any, ledger: Any, script: Any) -> None:
-    """The answerer sees the whole body, also one that can be iterated once only."""
+    """The answerer sees the whole body, even one that can be iterated only once."""
 
     async def async_parts() -> Any:
         yield b"one "
@@ -57,7 +57,7 @@ def test_a_generated_body_is_read_whole(driver: Any, ledger: Any, script: Any) -
 
 
 def test_each_hop_of_a_redirect_is_an_exchange(driver: Any, trace: Any, script: Any) -> None:
-    """A single request is an exchange, redirects are further ones."""
+    """Each request that follows a redirect is a further exchange."""
     location = (("location", "http://elsewhere.test/answered"),)
     script.answers["/moved"] = Answer(response=Response(status=307, headers=location), origin="a redirect")
     ledger = trace()
@@ -70,7 +70,7 @@ def test_each_hop_of_a_redirect_is_an_exchange(driver: Any, trace: Any, script: 
 
 
 def test_each_header_line_is_read_in_its_own_encoding(driver: Any, ledger: Any) -> None:
-    """UTF-8 where a line is that, else Latin-1, whatever the other lines are."""
+    """Each header line is read as UTF-8 if it is valid UTF-8, else as Latin-1, whatever the other lines are."""
     headers = [(b"x-utf-8", "\u00e9".encode()), (b"x-latin-1", "\u00e9".encode("latin-1")), (b"x-plain", b"e")]
     driver.post("http://llm.test/answered", headers=headers)
     [exchange] = ledger.exchanges()
@@ -104,7 +104,7 @@ def test_an_encoded_body_is_handed_over_as_it_travels(driver: Any, trace: Any, s
     ],
 )
 def test_a_failure_without_a_response(driver: Any, trace: Any, script: Any, failure: Failure, name: str) -> None:
-    """The client gets its own library's exception, and there is no response."""
+    """The client gets its own library's exception, and the exchange has no response."""
     script.answers["/broken"] = Answer(response=Response(status=0), origin="the script", failure=failure)
     ledger = trace()
     with pytest.raises(getattr(driver.library, name), match=rf"^the script: {failure.value}$"):
@@ -116,7 +116,7 @@ def test_a_failure_without_a_response(driver: Any, trace: Any, script: Any, fail
 
 
 def test_a_failure_after_the_head(driver: Any, trace: Any, script: Any) -> None:
-    """The response comes, so that no SDK asks again, and its body breaks; who wants none of it never knows."""
+    """The response arrives, so no SDK retries; its body breaks, which a client that does not read it never notices."""
     script.answers["/broken"] = Answer(response=Response(status=200), origin="the script", failure=Failure.DISCONNECT)
     ledger = trace()
     response = driver.open("http://llm.test/broken")
@@ -135,7 +135,7 @@ def test_a_failure_after_the_head(driver: Any, trace: Any, script: Any) -> None:
     ids=["before the head", "after it", "midway"],
 )
 def test_a_client_that_left_has_time_to_leave(library: str, trace: Any, script: Any, response: Response) -> None:
-    """It is cancelled when another has its answer, as it was when it was recorded, and hears of no failure."""
+    """A request that the client left when it was recorded waits to be cancelled again, and raises no failure."""
     http = importlib.import_module(library)
     script.answers["/left"] = Answer(response=response, origin="the script", failure=Failure.ABORTED)
     ledger = trace()
@@ -154,7 +154,7 @@ def test_a_client_that_left_has_time_to_leave(library: str, trace: Any, script: 
 
 
 def test_a_failure_after_chunks_breaks_the_stream(driver: Any, trace: Any, script: Any) -> None:
-    """The chunks arrive, then the client's own exception."""
+    """The chunks arrive, then the exception of the client's own library."""
     broken = Response(status=200, chunks=(b"half",))
     script.answers["/broken"] = Answer(response=broken, origin="the script", failure=Failure.DISCONNECT)
     ledger = trace()
@@ -166,7 +166,7 @@ def test_a_failure_after_chunks_breaks_the_stream(driver: Any, trace: Any, scrip
 
 
 def test_a_mock_transport_answers_for_itself(driver: Any, ledger: Any, script: Any) -> None:
-    """In-process transports never fail closed, and are not asked for; a response that was read before is noted."""
+    """An in-process transport is never refused and answers itself; a response that is read already is noted too."""
     mock = driver.library.MockTransport(lambda request: driver.library.Response(201, content=b"mocked"))
     assert driver.post("http://llm.test/nothing", client=driver.client(transport=mock)).text == "mocked"
     [exchange] = ledger.exchanges()
@@ -177,7 +177,7 @@ def test_a_mock_transport_answers_for_itself(driver: Any, ledger: Any, script: A
 
 
 def test_a_mock_that_streams_is_tapped_chunk_by_chunk(driver: Any, ledger: Any) -> None:
-    """Others' streams are observed as they are read."""
+    """The stream of a mock's response is observed as it is read."""
 
     async def async_chunks() -> Any:
         yield b"a"
@@ -197,7 +197,7 @@ def test_a_mock_that_streams_is_tapped_chunk_by_chunk(driver: Any, ledger: Any) 
 
 
 def test_a_decoded_response_loses_its_content_encoding(driver: Any, ledger: Any) -> None:
-    """Where a transport has read and decoded the body, only the decoded bytes are left to note."""
+    """If a transport has read and decoded the body, only the decoded bytes can be noted."""
     import gzip
 
     class Body(driver.library.SyncByteStream, driver.library.AsyncByteStream):  # type: ignore[misc]
@@ -225,7 +225,7 @@ def test_a_decoded_response_loses_its_content_encoding(driver: Any, ledger: Any)
 
 
 def test_an_application_in_process_answers_for_itself(driver: Any, ledger: Any) -> None:
-    """ASGI and WSGI applications are served, whatever host they are asked under."""
+    """An ASGI or WSGI application in the process answers its requests, whatever host they name."""
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("content-type", "text/plain")])
@@ -276,7 +276,7 @@ def test_a_transport_that_retries_is_answered_each_time(driver: Any, trace: Any,
 
 
 def test_the_pool_used_without_a_client_is_answered_too(driver: Any, ledger: Any) -> None:
-    """The core library is a client of its own."""
+    """A pool of the core library is a client of its own, and its requests are answered too."""
     if driver.is_async:
 
         async def fetch() -> Any:

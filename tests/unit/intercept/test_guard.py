@@ -1,4 +1,4 @@
-"""What is no httpx: sockets, name resolution, and the clients that are made of them."""
+"""The guard of clients other than httpx: sockets, name resolution, and the clients that are built on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_llmtrace.intercept import _hosts
 
 
 def _urllib(url: str) -> str:
-    with urllib.request.build_opener().open(url) as response:  # reads the proxies of the environment anew
+    with urllib.request.build_opener().open(url) as response:  # A new opener reads the proxies of the environment anew.
         return str(response.read().decode())
 
 
@@ -81,7 +81,7 @@ CLIENTS: dict[str, tuple[Callable[[str], str], type[Exception], str]] = {
 def test_a_client_that_is_no_httpx_is_refused(
     trace: Any, server: Any, fetch: Any, error: type[Exception], who: str
 ) -> None:
-    """It gets its own connection error; the ledger knows the connection; with the ledger closed it gets through."""
+    """The client gets its own connection error, the ledger notes the connection; a closed ledger lets it through."""
     ledger = trace()
     with pytest.raises(error, match="was not let through: only this machine is free"):
         fetch(server.url)
@@ -93,7 +93,7 @@ def test_a_client_that_is_no_httpx_is_refused(
 
 @pytest.mark.parametrize(("fetch", "error", "who"), CLIENTS.values(), ids=CLIENTS)
 def test_a_named_host_is_let_through(trace: Any, server: Any, fetch: Any, error: Any, who: str) -> None:
-    """Its addresses with it, which is what sockets connect to; loopback needs no name."""
+    """An allowed host is let through, with its addresses, to which sockets connect; loopback needs no permission."""
     ledger = trace(allow_hosts=("*.test",))
     assert fetch(server.url) == "live"
     assert fetch(f"http://127.0.0.1:{server.port}") == "live"
@@ -105,7 +105,7 @@ def test_a_named_host_is_let_through(trace: Any, server: Any, fetch: Any, error:
 def test_a_proxy_on_this_machine_is_no_way_out(
     trace: Any, server: Any, monkeypatch: pytest.MonkeyPatch, fetch: Any, error: Any, who: str, scheme: str
 ) -> None:
-    """Loopback is free, a proxy that listens there is not: it would be asked for somebody else."""
+    """Loopback is free, but a proxy that listens there is not: it would pass the request on to another host."""
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
     ledger = trace()
@@ -120,7 +120,7 @@ def test_a_proxy_on_this_machine_is_no_way_out(
 def test_a_named_host_may_use_its_proxy(
     trace: Any, server: Any, monkeypatch: pytest.MonkeyPatch, fetch: Any, error: Any, who: str
 ) -> None:
-    """The proxy needs no name of its own."""
+    """A request to an allowed host may go through a proxy that is not allowed itself."""
     monkeypatch.setenv("http_proxy", server.url)
     trace(allow_hosts=("api.test",))
     assert fetch("http://api.test/x") == "live"
@@ -128,7 +128,7 @@ def test_a_named_host_may_use_its_proxy(
 
 
 def test_an_open_connection_of_the_standard_library_is_refused(trace: Any, server: Any) -> None:
-    """Requests and urllib3 keep theirs from one test to the next: nothing is sent on them."""
+    """Nothing is sent on a connection that is open already; requests and urllib3 keep theirs from test to test."""
     connection = http.client.HTTPConnection("llm.test", server.port)
     connection.request("GET", "/before")
     connection.getresponse().read()
@@ -193,7 +193,7 @@ KEPT_OPEN = {
 
 @pytest.mark.parametrize("kept_open", KEPT_OPEN.values(), ids=KEPT_OPEN)
 def test_a_connection_kept_open_is_refused(trace: Any, server: Any, kept_open: Any) -> None:
-    """Also over the clients' own pools; in a ledger that names the host it is used."""
+    """A connection in a client's own pool is refused as well; a ledger that allows the host lets it be used."""
     fetch, close = kept_open(server.url)
     fetch()
     ledger = trace()
@@ -208,7 +208,7 @@ def test_a_connection_kept_open_is_refused(trace: Any, server: Any, kept_open: A
 
 
 def test_every_call_of_a_socket_is_guarded(trace: Any) -> None:
-    """TCP and UDP, connected or not; reserved addresses, so that nothing is sent should the guard fail."""
+    """TCP and UDP are guarded, connected or not; the addresses are reserved, so nothing is sent if the guard fails."""
     ledger, away = trace(), ("192.0.2.1", 9)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         for call in (
@@ -227,7 +227,7 @@ def test_every_call_of_a_socket_is_guarded(trace: Any) -> None:
 
 @pytest.mark.parametrize("resolve", [socket.gethostbyname, socket.gethostbyname_ex])
 def test_names_are_not_resolved(trace: Any, resolve: Callable[[str], object]) -> None:
-    """Asking for a name leaves the machine as well; names bound before the guard was there are the C functions."""
+    """Resolving a name leaves the machine too; the parameters are the C functions, bound before they were patched."""
     ledger = trace()
     with pytest.raises(BlockedConnection):
         getattr(socket, resolve.__name__)("llm.test")
@@ -235,7 +235,7 @@ def test_names_are_not_resolved(trace: Any, resolve: Callable[[str], object]) ->
 
 
 def test_this_machine_is_free_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container that stands for an address of the network, and not for loopback."""
+    """In a container the machine's own name stands for an address of the network, not for loopback, and is free too."""
     monkeypatch.setattr(_hosts, "_names_of", {})
     monkeypatch.setattr(socket, "gethostname", lambda: "3f2b9c")
     assert not _hosts.is_local("192.0.2.7")
@@ -244,7 +244,7 @@ def test_this_machine_is_free_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_this_machine_is_free(trace: Any, tmp_path: Any) -> None:
-    """Loopback, addresses to be resolved, and Unix sockets."""
+    """Loopback, the resolution of addresses, and Unix sockets are free."""
     ledger = trace()
     assert socket.gethostbyname("localhost") == "127.0.0.1"
     assert socket.getaddrinfo("192.0.2.1", 80, proto=socket.IPPROTO_TCP)
@@ -257,7 +257,7 @@ def test_this_machine_is_free(trace: Any, tmp_path: Any) -> None:
 
 
 def test_the_loop_resolves_on_behalf_of_its_task(trace: Any) -> None:
-    """The loop hands names to threads: the connection is charged to the test all the same."""
+    """The event loop resolves names in threads; the connection is nevertheless charged to the test of the task."""
     ledger = trace()
 
     async def connect() -> None:
@@ -269,7 +269,7 @@ def test_the_loop_resolves_on_behalf_of_its_task(trace: Any) -> None:
 
 
 def test_live_ledgers_pass(trace: Any, server: Any) -> None:
-    """A recording reaches the network."""
+    """While a recording is made, connections reach the network."""
     ledger = trace()
     trace(recorder=object)
     assert _urllib(server.url) == "live"
@@ -309,7 +309,7 @@ print(*ledger.blocked())
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_uvloop_is_guarded(loop: str) -> None:
-    """It resolves and connects without Python's sockets; where it is absent, asyncio stands in for it."""
+    """A loop of uvloop resolves and connects without Python's sockets; if it is not installed, asyncio is used."""
     code = UVLOOP if importlib.util.find_spec("uvloop") and loop == "uvloop" else UVLOOP.replace("uvloop", "asyncio")
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     blocked = "192.0.2.1:9 (__main__) llm.test:80 (__main__)"
@@ -352,7 +352,7 @@ PATCH = "from gevent import monkey; monkey.patch_all(ssl=False)"
 @pytest.mark.skipif(not importlib.util.find_spec("gevent"), reason="gevent is not installed")
 @pytest.mark.parametrize(("before", "after"), [(PATCH, ""), ("", PATCH)], ids=["before", "after"])
 def test_gevent_is_guarded(before: str, after: str) -> None:
-    """Its sockets are no sockets of the standard library; it may put them in their place before us or after."""
+    """The sockets of gevent are guarded too, whether it patches the standard library before our guard or after."""
     code = GEVENT.format(before=before, after=after)
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (

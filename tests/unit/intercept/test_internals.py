@@ -27,7 +27,7 @@ def _original(function: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
 def test_a_single_request_uses_little_of_its_client(library: str, kind: str) -> None:
-    """The stand-in has to stand in for three attributes, and for the transport in particular."""
+    """A single request uses three attributes of its client; `StandIn` replaces the one that chooses the transport."""
     client = getattr(importlib.import_module(library), kind)
     function = _original(getattr(client, _httpx_internals.SINGLE_REQUEST))
     assert list(inspect.signature(function).parameters) == ["self", "request"]
@@ -43,7 +43,7 @@ def test_a_single_request_uses_little_of_its_client(library: str, kind: str) -> 
 
 
 def test_a_connection_has_its_network_stream(library: str) -> None:
-    """That is how a mock backend is told from the network."""
+    """The network stream of a connection shows whether it belongs to a mock backend or to the network."""
     core = importlib.import_module(library.replace("httpx", "httpcore"))
     origin = core.Origin(b"http", b"llm.test", 80)
     assert _httpcore_internals.is_mocked(core, core.HTTP11Connection(origin, core.MockStream([])))
@@ -51,7 +51,7 @@ def test_a_connection_has_its_network_stream(library: str) -> None:
 
 
 def test_patches_keep_names_and_parameters(library: str) -> None:
-    """Mocks look for both, and is silently inert without them."""
+    """Our patches keep names and parameters: mocks look for both, and are silently inert without them."""
     intercept.install()
     core = importlib.import_module(library.replace("httpx", "httpcore"))
     for kind, name in (
@@ -83,7 +83,7 @@ def asks_first(driver: Any) -> Callable[[Any], bool]:
 def test_a_transport_of_the_library_leads_to_our_method(
     driver: Any, ledger: Any, asks_first: Callable[[Any], bool], options: dict[str, str]
 ) -> None:
-    """That is what a client has by default, so that its requests can be answered without the way to the pool."""
+    """The default transport leads to our method, so that its requests can be answered without going to the pool."""
     assert asks_first(driver.http_transport(**options))
     assert not asks_first(driver.library.MockTransport(lambda request: None))
 
@@ -93,7 +93,7 @@ def test_a_transport_of_the_library_leads_to_our_method(
 def test_whoever_stands_between_has_the_first_turn(
     driver: Any, transport: Any, asks_first: Callable[[Any], bool], monkeypatch: Any, whose: str, how: str
 ) -> None:
-    """A method that somebody else has put in the place of the transport's, or of ours at the pool, is found out."""
+    """A method that replaced the transport's method, or ours at the pool, is detected, since it has its turn first."""
     name = "handle_async_request" if driver.is_async else "handle_request"
     held = transport if whose == "transport" else transport._pool
     if how == "subclass":
@@ -113,7 +113,7 @@ def test_whoever_stands_between_has_the_first_turn(
 
 
 def test_the_transports_are_left_alone(library: str) -> None:
-    """A mock (vcrpy) keeps what it finds there as the original, for good."""
+    """The transports are not patched: a mock (vcrpy) keeps what it finds there as the original, for good."""
     module = importlib.import_module(library)
     intercept.install()
     assert not hasattr(module.HTTPTransport.handle_request, "__wrapped__")
@@ -121,7 +121,7 @@ def test_the_transports_are_left_alone(library: str) -> None:
 
 
 def test_patching_again_changes_nothing(library: str) -> None:
-    """Once patched, for good; somebody else's wrapper around ours counts as ours."""
+    """A function that is patched is not patched again, nor is somebody else's wrapper around our patch."""
     import functools
 
     client = importlib.import_module(library).Client
@@ -141,7 +141,7 @@ def test_patching_again_changes_nothing(library: str) -> None:
 
 
 def test_a_patch_that_was_undone_is_made_again(driver: Any, trace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever put the library's own function back, the next ledger sees every request all the same."""
+    """If the library's own function was put back, the next ledger patches it again and sees every request."""
     kind = driver.library.AsyncClient if driver.is_async else driver.library.Client
     monkeypatch.setattr(kind, SINGLE, _original(getattr(kind, SINGLE)))
     ledger = trace()
@@ -150,7 +150,7 @@ def test_a_patch_that_was_undone_is_made_again(driver: Any, trace: Any, monkeypa
 
 
 def test_a_patch_over_a_patch_counts_once(driver: Any, trace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody's function that calls ours was wrapped again, the inner tap stands back."""
+    """If a function that calls our patch is patched again, the inner patch does nothing."""
     kind = driver.library.AsyncClient if driver.is_async else driver.library.Client
     ours = getattr(kind, SINGLE)
 
@@ -167,7 +167,7 @@ def test_a_patch_over_a_patch_counts_once(driver: Any, trace: Any, monkeypatch: 
 
 
 def test_the_standard_library_s_classes_are_found_behind_mocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mocks (vcrpy, pytest-socket) put classes of their own in the place of these."""
+    """The real classes are found although mocks (vcrpy, pytest-socket) put classes of their own in their place."""
     real = socket.socket, http.client.HTTPConnection
     monkeypatch.setattr(http.client, "HTTPConnection", object)
     find = _guard._standard.__wrapped__

@@ -47,7 +47,7 @@ LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(na
     ids=["plain", "asked for before", "hook was lost", "twice"],
 )
 def test_a_library_imported_late_is_covered(library: str, imports: str) -> None:
-    """It is patched as it is imported, so that it is answered and refused like any other."""
+    """A library is patched when it is imported, so that its requests are answered and refused like any other's."""
     code = PROGRAM.replace("LIBRARY_IMPORTS", imports.format(library))
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.splitlines(), done.stderr) == (["one two", "refused", "['answered', 'refused']"], "")

@@ -1,4 +1,4 @@
-"""To whom a request is charged."""
+"""Which test a request is charged to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = "http://llm.test/answered"
 
 
 def test_the_innermost_owner_answers(driver: Any, trace: Any, script: Any) -> None:
-    """Nested ledgers: the inner one is asked and charged, the outer one sees nothing of it."""
+    """When ledgers are nested, the inner one is asked and charged; the outer one sees nothing of the request."""
     outer, inner_script = trace("outer"), type(script)({})
     inner = trace("inner", answerer=inner_script)
     with pytest.raises(UnmatchedRequest, match="in inner, and it was not sent"):
@@ -30,7 +30,7 @@ def test_the_innermost_owner_answers(driver: Any, trace: Any, script: Any) -> No
 
 
 def test_each_thread_belongs_to_who_started_it(driver: Any, trace: Any) -> None:
-    """Two owners at once, in threads: no exchange is charged to the other."""
+    """When two owners run in threads at once, no exchange is charged to the wrong one."""
     ledgers, threads, barrier = [], [], threading.Barrier(2)
 
     def run() -> None:
@@ -62,7 +62,7 @@ def test_what_belongs_to_nobody_is_charged_to_the_active_owner(driver: Any, trac
 
 
 def test_a_pool_belongs_to_nobody_by_its_threads(driver: Any, trace: Any, script: Any) -> None:
-    """What is submitted in a context that knows no test goes to the active one, not to the one that began the thread.
+    """Work submitted in a context without a test belongs to the active test, not to the one that began the thread.
 
     `IsolatedAsyncioTestCase` has such a context, and a suite's pool outlives the test that first used it.
     """
@@ -89,7 +89,7 @@ def test_an_owner_without_a_ledger_is_guarded_all_the_same(driver: Any, trace: A
 
 
 def test_a_ledger_keeps_nothing_alive(library: str, script: Any) -> None:
-    """Closed and forgotten, an owner and its ledger are collected, also while a client lives on."""
+    """An owner and its ledger, once closed and no longer held, are garbage-collected, even while a client lives on."""
     owner = ownership.Owner("test_x")
     ledger = intercept.open_ledger(owner, answerer=script, ambient=Ambient)
     with importlib.import_module(library).Client() as client:

@@ -36,7 +36,7 @@ def _respx(driver: Any, url: str, _: Path, *, using: str = "") -> Iterator[None]
 
 @contextlib.contextmanager
 def _patched_transport(driver: Any, url: str, _: Path) -> Iterator[None]:
-    """Do as pytest-httpx does."""
+    """Patch the method of the transport, as pytest-httpx does."""
     kind = driver.library.AsyncHTTPTransport if driver.is_async else driver.library.HTTPTransport
     name = "handle_async_request" if driver.is_async else "handle_request"
     real = getattr(kind, name)
@@ -110,7 +110,7 @@ def _in_order(mock: contextlib.AbstractContextManager[None], trace: Any, *, firs
 def test_a_mock_has_its_turn_before_a_request_is_refused(
     driver: Any, trace: Any, server: Any, tmp_path: Path, mock: Mock, unmatched: type[Exception], first: bool
 ) -> None:
-    """What it knows it answers, and that is observed; the rest reaches no socket, also where it would record."""
+    """A mock answers what it knows, and that is observed; other requests reach no socket, even if the mock records."""
     url = f"{server.url}/mocked"
     with _in_order(mock(driver, url, tmp_path), trace, first=first) as ledger:
         assert driver.post(url).text == "mocked"
@@ -127,7 +127,7 @@ def test_a_mock_has_its_turn_before_a_request_is_refused(
 
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
 def test_respx_works_again_and_again(driver: Any, trace: Any, server: Any, tmp_path: Path, first: bool) -> None:
-    """It looks at names and parameters of what it patches, and puts back what it found."""
+    """Each time, respx looks at the names and parameters of what it patches, and puts back what it found."""
     url = f"{server.url}/mocked"
     for _ in range(3):
         with _in_order(_respx(driver, url, tmp_path), trace, first=first):
@@ -142,7 +142,7 @@ def test_respx_works_again_and_again(driver: Any, trace: Any, server: Any, tmp_p
 def test_respx_at_the_client_is_observed(
     driver: Any, trace: Any, server: Any, tmp_path: Path, library: str, first: bool
 ) -> None:
-    """It may also replace the transport that the client chooses; what it lets pass is answered or refused."""
+    """The transport that a client chooses may also be respx's; requests it lets pass are answered or refused."""
     url = f"{server.url}/mocked"
     with _in_order(_respx(driver, url, tmp_path, using="httpx"), trace, first=first) as ledger:
         assert driver.post(url).text == "mocked"
@@ -189,7 +189,7 @@ def test_a_mock_that_could_not_see_the_request_is_named(monkeypatch: pytest.Monk
 
 
 def test_a_request_of_a_package_s_own_accord_says_how_to_keep_it_from_it() -> None:
-    """DSPy imports LiteLLM in its first call, and LiteLLM asks for prices: nobody who writes a test knows of that."""
+    """DSPy imports LiteLLM in its first call, and LiteLLM requests prices, which no author of a test expects."""
     path = "BerriAI/litellm/main/model_prices_and_context_window.json"
     assert _text_for("httpx", f"https://raw.githubusercontent.com/{path}")[2] == (
         "LiteLLM asks for its list of prices when it is imported; with LITELLM_LOCAL_MODEL_COST_MAP=True in the "

@@ -1,4 +1,4 @@
-"""What nothing answers never leaves the machine, whatever way it would have taken."""
+"""A request that nothing answers never leaves the machine, whatever way it would have taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_llmtrace.model import Outcome, StreamEnd
 
 
 def test_an_unanswered_request_is_refused(driver: Any, trace: Any, server: Any) -> None:
-    """No connection is made, the error says what to do, and the ledger holds it; closed, the server is reached."""
+    """No connection is made, the error says what to do, the ledger notes it; once it is closed, requests are sent."""
     ledger = trace("test_chat")
     with pytest.raises(UnmatchedRequest) as refused:
         driver.post(f"{server.url}/chat?key=s3cret&model=x")
@@ -35,7 +35,7 @@ def test_an_unanswered_request_is_refused(driver: Any, trace: Any, server: Any) 
 
 
 def test_secrets_and_passwords_are_masked(driver: Any, ledger: Any) -> None:
-    """The error text may be shown to anybody."""
+    """Secrets and passwords are masked, as anybody may be shown the error text."""
     with pytest.raises(UnmatchedRequest) as refused:
         driver.post(f"http://me:pw@llm.test/sk-proj-{'a1B2' * 6}?api_key=1&access_token=2&subscription-key=3&tokens=4")
     first = str(refused.value).partition("\n")[0]
@@ -57,7 +57,7 @@ def test_a_connection_kept_open_from_before_is_refused(driver: Any, trace: Any, 
 
 
 def test_a_redirect_to_nowhere_is_refused(driver: Any, trace: Any, script: Any, server: Any) -> None:
-    """An answer may lead to a request that nothing answers."""
+    """An answer may redirect to a request that nothing answers, which is refused."""
     from pytest_llmtrace.model import Answer, Response
 
     script.answers["/moved"] = Answer(
@@ -112,7 +112,7 @@ def test_a_unix_socket_is_no_way_out(driver: Any, ledger: Any) -> None:
 
 
 def test_loopback_is_not_free_for_these_clients(driver: Any, ledger: Any, server: Any) -> None:
-    """A gateway may live on localhost: it is a gateway all the same."""
+    """A request to localhost is refused too, since a gateway may run there."""
     with pytest.raises(UnmatchedRequest):
         driver.post(f"http://127.0.0.1:{server.port}")
     assert server.connections == 0
@@ -120,7 +120,7 @@ def test_loopback_is_not_free_for_these_clients(driver: Any, ledger: Any, server
 
 @pytest.mark.parametrize("named", ["llm.test", "llm.test:{port}", "*.test", "LLM.TEST."])
 def test_a_named_host_is_let_through(driver: Any, trace: Any, server: Any, named: str) -> None:
-    """And observed: the network is where the answer comes from."""
+    """A request to an allowed host is sent and observed; its origin is the network."""
     ledger = trace(allow_hosts=(named.format(port=server.port),))
     assert driver.post(server.url).text == "live"
     [exchange] = ledger.exchanges()
@@ -139,7 +139,7 @@ def test_a_host_is_named_with_its_port(driver: Any, trace: Any, server: Any) -> 
 
 
 def test_a_named_host_may_use_its_proxy(driver: Any, trace: Any, server: Any) -> None:
-    """Naming the host suffices: its proxy needs no name."""
+    """A request to an allowed host may go through a proxy that is not allowed itself."""
     trace(allow_hosts=("api.test",))
     client = driver.client(proxy=server.url)
     assert driver.post("http://api.test/x", client=client).text == "live"
@@ -147,7 +147,7 @@ def test_a_named_host_may_use_its_proxy(driver: Any, trace: Any, server: Any) ->
 
 
 def test_a_url_is_no_host() -> None:
-    """A pattern that cannot match is a mistake, not a silence."""
+    """A pattern that can never match, such as a URL, is wrong use instead of being ignored."""
     from pytest_llmtrace.intercept._hosts import Hosts
 
     with pytest.raises(UsageError, match=r"not 'https://api\.openai\.com'$"):
@@ -155,7 +155,7 @@ def test_a_url_is_no_host() -> None:
 
 
 def test_live_sends_what_nothing_answers(driver: Any, trace: Any, server: Any) -> None:
-    """For a recording: what is known is answered, the rest is sent and observed."""
+    """While a recording is made, requests with an answer are answered, and the others are sent and observed."""
     ledger = trace(recorder=object)
     assert driver.post("http://llm.test/answered").text == "one two"
     assert driver.post(server.url).text == "live"
@@ -163,7 +163,7 @@ def test_live_sends_what_nothing_answers(driver: Any, trace: Any, server: Any) -
 
 
 def test_a_transport_that_wraps_the_error_does_not_hide_it(driver: Any, ledger: Any, server: Any) -> None:
-    """The refusal surfaces, whatever a custom transport makes of it."""
+    """The refusal reaches the caller, whatever error a custom transport makes of it."""
     inner = driver.http_transport()
 
     def handle(request: Any) -> Any:
@@ -186,7 +186,7 @@ def test_a_transport_that_wraps_the_error_does_not_hide_it(driver: Any, ledger: 
 
 @pytest.mark.parametrize("path", ["/answered", "/x"])
 def test_a_transport_with_sockets_of_its_own(driver: Any, ledger: Any, server: Any, path: str) -> None:
-    """It is answered when it has been kept from connecting, else refused, also if it swallows the error's kind."""
+    """If such a transport is kept from connecting, its request is answered or refused, whatever error it raises."""
     transport = driver.transport(_over_asyncio(driver) if driver.is_async else _over_http_client(driver))
     client = driver.client(transport=transport)
     if path == "/answered":
@@ -200,7 +200,7 @@ def test_a_transport_with_sockets_of_its_own(driver: Any, ledger: Any, server: A
 
 @pytest.mark.parametrize("host", ["llm.test", "127.0.0.1"])
 def test_a_transport_that_makes_do_without_its_connection(driver: Any, ledger: Any, server: Any, host: str) -> None:
-    """Its response is observed, and the connection that it was kept from is told."""
+    """The response of such a transport is observed, and the connection that was blocked is reported."""
 
     def handle(request: Any) -> Any:
         with contextlib.suppress(driver.library.ConnectError):
@@ -219,7 +219,7 @@ def test_a_transport_that_makes_do_without_its_connection(driver: Any, ledger: A
 
 @pytest.mark.parametrize("path", ["/answered", "/x"])
 def test_a_transport_over_another_language_is_not_tried(driver: Any, ledger: Any, path: str) -> None:
-    """What cannot be guarded below is answered or refused before."""
+    """If a transport's connections cannot be guarded (curl_cffi), its request is answered or refused beforehand."""
 
     def handle(request: Any) -> Any:
         raise NotImplementedError("it would have left the machine")
@@ -236,7 +236,7 @@ def test_a_transport_over_another_language_is_not_tried(driver: Any, ledger: Any
 
 
 def test_a_connection_used_without_a_pool_is_refused(driver: Any, ledger: Any, server: Any) -> None:
-    """The connections of httpcore can be used on their own."""
+    """A connection of httpcore that is used without a pool refuses its request too."""
     origin = driver.core.Origin(b"http", b"127.0.0.1", server.port)
     if driver.is_async:
 
@@ -255,7 +255,7 @@ def test_a_connection_used_without_a_pool_is_refused(driver: Any, ledger: Any, s
 
 @pytest.mark.parametrize("backend", [name for name in ("asyncio", "trio") if importlib.util.find_spec(name)])
 def test_every_event_loop_is_guarded(library: str, ledger: Any, server: Any, backend: str) -> None:
-    """The network has a backend of its own under trio; answers come there too."""
+    """Under trio the network has a backend of its own, which is guarded too; answers arrive there as well."""
     module = importlib.import_module(library)
 
     async def fetch() -> None:
@@ -269,7 +269,7 @@ def test_every_event_loop_is_guarded(library: str, ledger: Any, server: Any, bac
 
 
 def test_every_kind_of_connection_refuses(driver: Any, ledger: Any) -> None:
-    """HTTP/2 connections are kept open as well; without the h2 extra there are none."""
+    """HTTP/2 connections, which are kept open too, refuse as well; without the h2 extra there are none."""
     core, prefix = driver.core, "Async" if driver.is_async else ""
     stream = (core.AsyncNetworkStream if driver.is_async else core.NetworkStream)()
     request = core.Request("GET", "https://api.test/x")
@@ -282,7 +282,7 @@ def test_every_kind_of_connection_refuses(driver: Any, ledger: Any) -> None:
 
 
 def test_httpcore_s_own_mock_is_no_network(library: str, ledger: Any) -> None:
-    """A mock backend has a connection, but leads nowhere."""
+    """A request over httpcore's mock backend is not refused: that has a connection, but it leads nowhere."""
     core = importlib.import_module(library.replace("httpx", "httpcore"))
     backend = core.MockBackend([b"HTTP/1.1 200 OK\r\n", b"content-length: 4\r\n\r\n", b"mock"])
     with core.ConnectionPool(network_backend=backend) as pool:
@@ -291,7 +291,7 @@ def test_httpcore_s_own_mock_is_no_network(library: str, ledger: Any) -> None:
 
 
 def test_a_late_request_is_refused_and_noted_where_it_belongs(driver: Any, trace: Any, server: Any) -> None:
-    """A thread that outlives its test is charged to it, while another test runs."""
+    """A request from a thread that outlives its test is charged to that test, although another test is running."""
     first, go, errors = trace("test_first"), threading.Event(), []
 
     def late() -> None:

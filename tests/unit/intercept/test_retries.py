@@ -24,7 +24,10 @@ from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 SDKS = ("openai", "anthropic")
 LEAST = 2 + 0.75 * (1 + 2 + 4 + 8) - 1
-"""Seconds of a limit and four overloads: it says two, the SDKs wait for 0.5, 1, 2, 4 and 8 less up to a quarter."""
+"""The least seconds of waiting after a rate limit and four overloads, less one second of tolerance.
+
+The limit says two. The SDKs' own waits are 0.5, 1, 2, 4 and 8 less up to a quarter; the limit replaces the first.
+"""
 
 
 def ask(sdk: str) -> Any:
@@ -42,7 +45,7 @@ async def ask_async(sdk: str) -> Any:
 
 
 def fail_often(trace: LLMTrace, sdk: str, times: int = 1) -> None:
-    """Queue a limit of two seconds, as many overloads, and a reply."""
+    """Queue a rate limit of two seconds, `times` overloads, and a reply."""
     gateway = trace.gateway(sdk).error(429, retry_after=2)
     for _ in range(times):
         gateway.error(500)
@@ -51,7 +54,7 @@ def fail_often(trace: LLMTrace, sdk: str, times: int = 1) -> None:
 
 @pytest.fixture(params=["sync", "asyncio", "trio"])
 def call(request: pytest.FixtureRequest) -> Callable[[str], Any]:
-    """Make a call, in a thread or in a task."""
+    """Return a function that makes a call: synchronously, or in a task of asyncio or trio."""
     if request.param == "sync":
         return ask
     if request.param == "asyncio":
@@ -61,7 +64,7 @@ def call(request: pytest.FixtureRequest) -> Callable[[str], Any]:
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_it_is_virtual(sdk: str, call: Callable[[str], Any]) -> None:
-    """A limit of two seconds and a growing back-off take that long for the code under test, and no real time."""
+    """A rate limit of two seconds and a growing back-off take that long for the code under test, and no real time."""
     began = real()
     with LLMTrace(timing="recorded", verify=False) as trace:
         fail_often(trace, sdk, times=4)
@@ -110,7 +113,7 @@ def test_a_sleep_of_the_test_s_own_is_called(sdk: str, timing: Any, how: str, to
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_an_async_sleep_of_the_test_s_own_is_called(sdk: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same in a task."""
+    """An async sleep that the test has replaced is called in a task, too."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -142,7 +145,7 @@ def test_waits_at_the_same_time_are_one(sdk: str) -> None:
 
 @pytest.mark.parametrize("timing", ["instant", "recorded"])
 def test_a_sleep_can_be_cancelled(timing: Any) -> None:
-    """However short it is, a task that is cancelled makes no further attempt."""
+    """However short its sleep is, a task that is cancelled makes no further attempt."""
 
     async def main() -> None:
         task = asyncio.create_task(ask_async("openai"))
@@ -160,7 +163,7 @@ def test_a_sleep_can_be_cancelled(timing: Any) -> None:
 
 @pytest.mark.parametrize("sleep", [time.sleep, anyio.sleep])
 def test_without_a_trace_it_is_real(sleep: Callable[[float], Awaitable[None] | None]) -> None:
-    """The stand-in sleeps as the library does where nobody replays, and is the library otherwise."""
+    """Without a trace the stand-in module sleeps as the library does; otherwise it is the library itself."""
     with LLMTrace(verify=False):
         pass
     module = importlib.import_module("openai._base_client")

@@ -59,7 +59,7 @@ def _call(make: Callable[..., Any], base_url: str, **options: Any) -> None:
 
 @pytest.mark.parametrize("make", SDKS)
 def test_a_refusal_surfaces_at_once(ledger: Any, server: Any, make: Callable[..., Any]) -> None:
-    """One request, so no waiting, and the error itself: it is one of the SDK's own kind, and a failed assertion."""
+    """One request is sent, so nothing waits, and our error surfaces: of the SDK's own kind, and an AssertionError."""
     with pytest.raises(UnmatchedRequest, match=r"^nothing answered POST http://llm\.test") as refused:
         _call(make, server.url)
     assert isinstance(refused.value, (openai.OpenAIError, anthropic.AnthropicError))
@@ -71,7 +71,7 @@ def test_a_refusal_surfaces_at_once(ledger: Any, server: Any, make: Callable[...
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/messages"])
 def test_over_aiohttp(trace: Any, script: Any, server: Any, path: str) -> None:
-    """The SDKs' aiohttp transports bypass the pool: they are answered and refused in the tap above."""
+    """The SDKs' aiohttp transports bypass the pool: their requests are answered and refused at the client."""
     make = _async_openai if path == "/chat/completions" else _async_anthropic
     sdk: Any = openai if make is _async_openai else anthropic
     body = b'{"id":"1","type":"message","role":"assistant","content":[],"model":"m","choices":[]}'
@@ -125,7 +125,7 @@ def test_a_stream_arrives_in_its_chunks(trace: Any, script: Any, is_async: bool)
 def test_recorded_failures_are_retried_like_real_ones(
     trace: Any, script: Any, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Any]
 ) -> None:
-    """The SDK cannot tell them from the network's: it wraps them in its own connection error."""
+    """The SDK cannot tell recorded failures from the network's: it wraps them in its own connection error."""
     answer = Answer(response=Response(status=200), origin="the script", failure=Failure.CONNECT_ERROR)
     script.answers |= dict.fromkeys(("/chat/completions", "/v1/messages"), answer)
     trace()
@@ -134,7 +134,7 @@ def test_recorded_failures_are_retried_like_real_ones(
 
 
 def test_openai_1_gets_a_reply(driver: Any, ledger: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That SDK retries and wraps every exception, but not a reply that says not to; nobody else gets one."""
+    """Only openai 1 gets a reply, which says not to retry, since that SDK retries and wraps every exception."""
     monkeypatch.setattr(openai, "__version__", "1.109.1")
     response = driver.post("http://llm.test/x", headers={"X-Stainless-Package-Version": "1.109.1"})
     assert (response.status_code, response.headers["x-should-retry"]) == (418, "false")

@@ -1,4 +1,4 @@
-"""How far the client has read, and when."""
+"""How far the client has read a stream, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ URL = "http://llm.test/answered"
 
 
 def test_chunks_are_noted_as_they_are_handed_over(driver: Any, ledger: Any) -> None:
-    """Before it is read there is a response without chunks; closed early, the stream says so."""
+    """Before a stream is read its response has no chunks; if it is closed early, the exchange says so."""
     response = driver.open(URL)
     [exchange] = ledger.exchanges()
     assert (exchange.response.status, exchange.response.chunks, exchange.ended) == (200, (), None)
@@ -49,7 +49,7 @@ def test_a_foreign_stream_is_drained_once(driver: Any, ledger: Any) -> None:
 
 
 def test_every_chunk_read_and_closed_is_exhausted(driver: Any, ledger: Any) -> None:
-    """A client that stops at the last event has had all of it."""
+    """A client that stops at the last chunk, and then closes, has read the whole stream."""
     response = driver.open(URL)
     driver.take(response.stream, 2)
     assert ledger.exchanges()[0].stream_end is StreamEnd.OPEN
@@ -59,7 +59,7 @@ def test_every_chunk_read_and_closed_is_exhausted(driver: Any, ledger: Any) -> N
 
 @pytest.mark.parametrize("taken", [0, 1])
 def test_an_abandoned_stream_stays_open(driver: Any, ledger: Any, taken: int) -> None:
-    """Neither read to the end nor closed: collecting the garbage is no closing."""
+    """A stream that is neither read to the end nor closed stays open: garbage collection does not close it."""
     response = driver.open(URL)
     if taken:
         driver.take(response.stream, taken)
@@ -70,7 +70,7 @@ def test_an_abandoned_stream_stays_open(driver: Any, ledger: Any, taken: int) ->
 
 
 def test_a_stream_that_breaks_is_noted(driver: Any, ledger: Any) -> None:
-    """The user's mock may break off in the middle."""
+    """A mock's stream may break off in the middle, and the exchange says how."""
 
     async def async_chunks() -> Any:
         yield b"half"

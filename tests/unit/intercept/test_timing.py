@@ -27,7 +27,7 @@ def answer(*offsets: float, **fields: Any) -> Answer:
 
 @pytest.fixture
 def open_as(trace: Callable[..., Any], script: Any) -> Callable[..., Any]:
-    """Open a ledger of some timing, before an answer that came at these offsets."""
+    """Return a function that opens a ledger with a timing, and scripts an answer with these offsets."""
 
     def open_as(timing: str, *offsets: float, **fields: Any) -> Any:
         script.answers["/answered"] = answer(*offsets, **fields)
@@ -37,7 +37,7 @@ def open_as(trace: Callable[..., Any], script: Any) -> Callable[..., Any]:
 
 
 def reads(driver: Any, *, timeout: float | None = PATIENCE) -> tuple[list[float], type[BaseException] | None]:
-    """Read the answer, and return when each chunk came, and how it ended."""
+    """Read the answer; return the seconds after which each chunk came, and the type of the error at its end, if any."""
     began, seen = time.perf_counter(), []
     response = driver.open(URL, client=driver.client(timeout=timeout))
     try:
@@ -51,7 +51,7 @@ def reads(driver: Any, *, timeout: float | None = PATIENCE) -> tuple[list[float]
 
 
 def close_to(*offsets: float) -> Any:
-    """The moments, and what a busy machine adds: real time goes on within virtual time."""
+    """Return these moments, give or take 20 seconds: on a busy machine real time goes on within virtual time, too."""
     return pytest.approx(list(offsets), abs=20)
 
 
@@ -75,7 +75,7 @@ def test_real(driver: Any, open_as: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("timing", ["instant", "recorded"])
 def test_at_once(driver: Any, open_as: Callable[..., Any], timing: str) -> None:
-    """Where no time is taken, or before virtual time begins (in a fixture), nothing is waited for."""
+    """With instant timing, or before virtual time begins (in a fixture), nothing is waited for."""
     open_as(timing, *OFFSETS)
     assert reads(driver) == (close_to(0, 0, 0), None)
 
@@ -89,7 +89,7 @@ def test_at_once(driver: Any, open_as: Callable[..., Any], timing: str) -> None:
 def test_offsets_that_say_nothing(
     driver: Any, open_as: Callable[..., Any], virtual: clock.Clock, offsets: tuple[float, ...]
 ) -> None:
-    """The chunks come at once: an invented time would be no better than none."""
+    """With unusable offsets the chunks come at once: an invented time would be no better than none."""
     open_as("recorded", *offsets)
     assert reads(driver) == (close_to(0, 0, 0), None)
 
@@ -108,7 +108,7 @@ def test_a_read_timeout_ends_a_wait(
     timeout: float,
     moment: float,
 ) -> None:
-    """A client that waits for 500 seconds raises 500 seconds after the chunk before, and has had that one."""
+    """A client with a read timeout of 500 seconds raises 500 seconds after the last chunk that it has received."""
     ledger = open_as(timing, *offsets)
     began = time.perf_counter()
     assert reads(driver, timeout=timeout) == (close_to(*offsets[:2]), driver.library.ReadTimeout)
@@ -125,7 +125,7 @@ def test_a_read_timeout_ends_a_wait(
 def test_before_the_first_byte_there_is_no_response(
     driver: Any, open_as: Callable[..., Any], virtual: clock.Clock, timing: str, waited: float
 ) -> None:
-    """A client that does not wait for it has no response at all: the request has failed."""
+    """If the client's timeout is over before the first byte, there is no response at all: the request has failed."""
     ledger = open_as(timing, 900.0, 950.0, 1000.0, stalls=True)
     began = time.perf_counter()
     with pytest.raises(driver.library.ReadTimeout, match="no bytes for 500 s, where the next ones come after 900 s"):
@@ -139,7 +139,7 @@ def test_before_the_first_byte_there_is_no_response(
     ("timing", "offsets", "timeout", "waited"),
     [
         ("recorded", OFFSETS, 2000.0, 3200.0),
-        ("recorded", (), 2000.0, 2000.0),  # Nobody knows when the chunks came.
+        ("recorded", (), 2000.0, 2000.0),  # As the chunks come at once, only the timeout is waited for.
         ("recorded", OFFSETS, None, 1200.0),
         ("instant", OFFSETS, 2000.0, 0.0),
         ("real", (), 0.05, 0.05),
@@ -154,7 +154,7 @@ def test_a_recorded_timeout_takes_the_client_s_time(
     timeout: float | None,
     waited: float,
 ) -> None:
-    """The next chunk never comes, so a client has waited for as long as it waits, whoever recorded the timeout."""
+    """The next chunk never comes: a recorded timeout takes as long as this client's timeout, whoever recorded it."""
     ledger = open_as(timing, *offsets, failure=Failure.READ_TIMEOUT)
     began = time.perf_counter()
     seen, error = reads(driver, timeout=timeout)
@@ -171,7 +171,7 @@ def test_a_recorded_timeout_takes_the_client_s_time(
 def test_a_timeout_before_the_first_byte_takes_it_too(
     driver: Any, trace: Callable[..., Any], script: Any, virtual: clock.Clock, timing: str, waited: float
 ) -> None:
-    """Nothing ever came, so there is no response, once the client has waited for as long as it waits."""
+    """A recorded timeout before the first byte takes the client's timeout as well, and there is no response."""
     script.answers["/answered"] = Answer(response=Response(status=0), origin="the script", failure=Failure.READ_TIMEOUT)
     ledger, began = trace(timing=timing), time.perf_counter()
     with pytest.raises(driver.library.ReadTimeout, match=r"^the script: read-timeout$"):
@@ -183,7 +183,7 @@ def test_a_timeout_before_the_first_byte_takes_it_too(
 
 @pytest.mark.parametrize(("stalls", "raised"), [(True, True), (False, False)])
 def test_a_stall_times_out_at_once(driver: Any, open_as: Callable[..., Any], stalls: bool, raised: bool) -> None:
-    """Where no time is taken, a wait that is a fault still ends by the client's timeout; one of the model does not."""
+    """With instant timing, a wait that is a fault still ends by the client's timeout; a wait of the model does not."""
     open_as("instant", *OFFSETS, stalls=stalls)
     seen, error = reads(driver, timeout=500.0)
     assert (len(seen), error) == ((2, driver.library.ReadTimeout) if raised else (3, None))
@@ -191,7 +191,7 @@ def test_a_stall_times_out_at_once(driver: Any, open_as: Callable[..., Any], sta
 
 
 def test_a_stall_that_a_client_bears_is_none(driver: Any, open_as: Callable[..., Any]) -> None:
-    """Who waits long enough, or for ever, gets the rest."""
+    """A client with a timeout that is long enough, or with none, gets the rest of a stalled stream."""
     open_as("instant", *OFFSETS, stalls=True)
     assert [reads(driver, timeout=timeout) for timeout in (1000.0, None)] == [(close_to(0, 0, 0), None)] * 2
 
@@ -200,7 +200,7 @@ def test_a_stall_that_a_client_bears_is_none(driver: Any, open_as: Callable[...,
 def test_the_timeout_is_known_wherever_it_is_answered(
     driver: Any, open_as: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mock between client and pool does not keep a client from its timeout."""
+    """The client's timeout is known whether a request is answered at the client or, past a mock, in the pool."""
     open_as("instant", *OFFSETS, stalls=True)
     if way == "in the pool":
         from pytest_llmtrace.intercept import _pool_tap
@@ -243,7 +243,7 @@ def test_parallel_streams_take_the_time_of_one(
 
 
 def cancelled_in(backend: str, work: Callable[[Callable[[], object]], Any]) -> None:
-    """Run a coroutine function, and cancel it once it has called what it was given."""
+    """Run a coroutine function, and cancel it once it has called the function that it was given."""
     if backend == "trio":
 
         async def in_trio() -> None:
@@ -261,14 +261,14 @@ def cancelled_in(backend: str, work: Callable[[Callable[[], object]], Any]) -> N
     asyncio.run(in_asyncio())
 
 
-@pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")  # Those of httpx.
+@pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")  # httpx causes them.
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("where", ["waiting", "between chunks"])
 @pytest.mark.parametrize("whose", ["ours", "a mock's"])
 def test_a_cancelled_stream_says_so(
     library: str, open_as: Callable[..., Any], backend: str, where: str, whose: str
 ) -> None:
-    """A task that is cancelled while it waits for a chunk, or has one in hand, has not closed the stream by choice."""
+    """If a task is cancelled while it waits for a chunk, or handles one, the stream was cancelled and not closed."""
     import importlib
 
     import anyio

@@ -1,4 +1,4 @@
-"""Exchanges as the port notes them, and a recorder for a file."""
+"""Fixtures shared by the record tests: exchanges as the port notes them, and a recorder for a file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def made() -> Callable[..., Exchange]:
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Callable[..., Recorder]:
-    """Make a recorder for `chat.yaml` in the test's folder."""
+    """Return a function that makes a recorder for `chat.yaml` in the test's folder."""
 
     def recorder(mode: Any = "all", name: str = "chat.yaml", **config: Any) -> Recorder:
         return Recorder(tmp_path / name, mode=mode, settings=read_config(config), config=config)

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and a file that is written again differs where the recording does."""
+"""Files are written whole or not at all, and a file that is written again differs only where the recording does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def changed_lines(before: str, after: str) -> list[str]:
 
 
 def test_what_is_said_of_a_file(made: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
-    """One sentence: the file, how much, and what was taken out where."""
+    """The report is one sentence: the file, its number of interactions, and what was scrubbed where."""
     exchanges = chat(made, "one", "two", headers=(("Authorization", "Bearer x"),))
     said = str(recorder().save(exchanges))
     assert said.startswith("wrote ")
@@ -53,7 +53,7 @@ def test_what_is_said_of_a_file(made: Callable[..., Exchange], recorder: Callabl
 def test_the_file_says_where_it_comes_from(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Origin, day and versions; and the responses have their chunks and times."""
+    """A file states its origin, day and versions, and its responses have their chunks and times."""
     recorder().save([made(b"{}", b"data: 1\n\n", b"data: [DONE]\n\n", answer=(("content-type", "text/event-stream"),))])
     cassette = load(tmp_path / "chat.yaml")
     assert cassette.origin["origin"] == "recorded"
@@ -67,7 +67,7 @@ def test_the_file_says_where_it_comes_from(
 def test_vcrpy_reads_what_is_written(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
 ) -> None:
-    """It is vcrpy's own form; a connection that broke before any reply is skipped there."""
+    """A file has vcrpy's own form; a connection that broke before any reply is skipped there."""
     broken = made(b'{"q":2}', response=None, failure="ConnectError: x", stream_end="failed", index=2)
     recorder(name=name).save([*chat(made, "é 😀", "two"), broken])
     serializer = name.rpartition(".")[2]
@@ -83,7 +83,7 @@ def test_vcrpy_reads_what_is_written(
 def test_all_changes_only_what_has_changed(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
 ) -> None:
-    """What says the same stays as it stands in the file, also its headers and times, and comments within it."""
+    """An interaction that says the same stays as it stands in the file, with its headers, times and comments."""
     path = tmp_path / name
     recorder(name=name).save(chat(made, "one", "two", "three"))
     before = path.read_text(encoding="utf-8")
@@ -104,7 +104,7 @@ def test_all_changes_only_what_has_changed(
 
 
 def test_notes_on_a_file_stay(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
-    """What somebody has written under `llmtrace` stays when the file is recorded anew; origin and day are ours."""
+    """Notes that somebody wrote under `llmtrace` stay when the file is recorded anew; origin and day are replaced."""
     path = tmp_path / "chat.yaml"
     path.write_text("llmtrace: {origin: written, shows: a price}\n" + INDENTED, encoding="utf-8")
     recorder().save(chat(made, "one"))
@@ -117,7 +117,7 @@ def test_notes_on_a_file_stay(made: Callable[..., Exchange], recorder: Callable[
 def test_a_recorder_that_saves_again(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, mode: str, exists: bool
 ) -> None:
-    """It goes on with what it has written itself; what another process has written since then stays."""
+    """A recorder adds to what it has written itself, and overwrites nothing that another process has written since."""
     path = tmp_path / "chat.yaml"
     if exists:
         recorder().save(chat(made, "old"))
@@ -152,7 +152,7 @@ version: 1
 def test_new_appends_and_touches_nothing_else(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Whatever the file's own layout."""
+    """Mode `new` appends interactions and changes nothing else, whatever the layout of the file."""
     path = tmp_path / "chat.yaml"
     path.write_text(INDENTED, encoding="utf-8")
     recorder("new").save(chat(made, "one\ntwo"))
@@ -172,7 +172,7 @@ def test_new_appends_and_touches_nothing_else(
 def test_new_refuses_a_form_that_it_cannot_append_to(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, text: str
 ) -> None:
-    """It says what to do, and leaves the file."""
+    """The error says what to do, and the file stays as it is."""
     path = tmp_path / "chat.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CassetteError, match="cannot be appended to a file of this form; --llmtrace-record=all writes"):
@@ -183,7 +183,7 @@ def test_new_refuses_a_form_that_it_cannot_append_to(
 def test_a_file_that_cannot_be_read_is_replaced_by_all(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """There is nothing in it to keep."""
+    """Mode `all` replaces a file that cannot be read, since it holds nothing to keep."""
     (tmp_path / "chat.yaml").write_bytes(b"\xff not a cassette")
     recorder().save(chat(made, "one"))
     assert len(load(tmp_path / "chat.yaml").recordings) == 1
@@ -198,7 +198,7 @@ def test_a_disk_that_is_full_or_cannot_be_written(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     exists: bool, call: str,
 ) -> None:  # fmt: skip
-    """One error that says what to do; what was there is there, and nothing else is left behind."""
+    """One error says what to do; the file is as it was, and nothing else is left behind."""
     path = tmp_path / "chat.yaml"
     if exists:
         recorder().save(chat(made, "one"))
@@ -237,7 +237,7 @@ def test_killed_in_the_middle_of_writing(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path,
     child_environ: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The good file stays; while it lives nobody else writes, and what it leaves is taken over."""
+    """The good file stays; while a process writes no other does, and what a killed process leaves is taken over."""
     path = tmp_path / "chat.yaml"
     recorder().save(chat(made, "one"))
     before = path.read_bytes()
@@ -249,7 +249,7 @@ def test_killed_in_the_middle_of_writing(
         assert other.stdout.readline() == "writing\n"
         monkeypatch.setattr(_file, "PATIENCE", 0.1)
         unfinished = tmp_path / ".chat.yaml.recording"
-        os.utime(unfinished, (2**33, 2**33))  # It is at work.
+        os.utime(unfinished, (2**33, 2**33))  # A recent time means that the process is still at work.
         with pytest.raises(CassetteError, match="another process is writing it; the file is as it was"):
             recorder().save(chat(made, "two"))
         other.send_signal(signal.SIGKILL)
@@ -264,7 +264,7 @@ def test_killed_in_the_middle_of_writing(
 def test_another_process_that_begins_at_once(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The unfinished file is free for the next one when the first has put its own in place, and is then the next's."""
+    """Once a process has put its file in place, an unfinished file is another's, and stays."""
     unfinished = tmp_path / ".chat.yaml.recording"
     replace = Path.replace
 
@@ -280,7 +280,7 @@ def test_another_process_that_begins_at_once(
 def test_two_processes_that_record_one_file(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """The second is told, and the first one's recording stays; with `new` both are kept."""
+    """The second process gets an error, and the recording of the first stays; with `new` both are kept."""
     path = tmp_path / "chat.yaml"
     first, second, third = recorder(), recorder(), recorder("new")
     first.save(chat(made, "first"))
@@ -297,7 +297,7 @@ def test_two_processes_that_record_one_file(
 
 @pytest.mark.parametrize("content", [b"ours", None])
 def test_who_was_taken_for_dead_touches_nothing(tmp_path: Path, content: bytes | None) -> None:
-    """Another process has begun anew while this one took its time: half of what that writes is not put in place."""
+    """If another process has taken a slow one for dead and begun anew, its half-written file is not put in place."""
     path, unfinished = tmp_path / "chat.yaml", tmp_path / ".chat.yaml.recording"
     path.write_bytes(b"before")
 
@@ -317,7 +317,7 @@ def test_who_was_taken_for_dead_touches_nothing(tmp_path: Path, content: bytes |
 def test_the_mode_of_a_file_stays(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Its permissions are those it had."""
+    """A file that is written again keeps its permissions."""
     recorder().save(chat(made, "one"))
     (tmp_path / "chat.yaml").chmod(0o640)
     recorder().save(chat(made, "two"))
@@ -325,7 +325,7 @@ def test_the_mode_of_a_file_stays(
 
 
 def test_a_link_stays_one(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
-    """What it leads to is written, so that whoever else leads there has the recording too."""
+    """The target of a link is written, so that other links to it have the recording too."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "chat.yaml").symlink_to(Path("elsewhere", "shared.yaml"))
     for texts in (["one"], ["one", "two"]):
@@ -337,7 +337,7 @@ def test_a_link_stays_one(made: Callable[..., Exchange], recorder: Callable[...,
 def test_bytes_in_a_json_cassette(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """They are written as base64, in a form that this package reads."""
+    """Bytes are written as base64, in a form that this package reads."""
     recorder(name="chat.json").save([made(b"\xff\x00", b"\xfe")])
     [recording] = load(tmp_path / "chat.json").recordings
     assert recording.response is not None

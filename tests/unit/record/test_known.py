@@ -1,4 +1,4 @@
-"""What a trace knows to be secret is searched for in what is about to be written, and masked or refused."""
+"""Values that a trace knows to be secret are searched for before a file is written, and masked or refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_llmtrace.record import Recorder
 from pytest_llmtrace.replay import Player, load, read_config
 
 PLAIN = "window-seat-4711"
-"""No key, no field: nothing but the trace knows that it is secret."""
+"""A secret without the form of a key, in no telling field: only the trace knows that it is secret."""
 ENCODED = base64.b64encode(f"At the {PLAIN}.".encode()).decode()
 KNOWN = (Sought(value=PLAIN, what="a cookie", where="request header cookie, exchange 0", kind="secret"),)
 SSE = (("content-type", "text/event-stream"),)
@@ -29,7 +29,7 @@ def event(text: str) -> bytes:
 
 @pytest.fixture
 def written(recorder: Callable[..., Recorder], tmp_path: Path) -> Callable[..., str]:
-    """Record one exchange; prove that its own request finds it again; return what was said, and the file."""
+    """Return a function that records an exchange, checks that its request finds it, and returns report and file."""
 
     def written(exchange: Exchange, **config: Any) -> str:
         said = str(recorder(**config).save([exchange], KNOWN))
@@ -66,7 +66,7 @@ def test_what_can_be_masked_is(
 
 
 def test_a_stream_keeps_its_chunks(made: Callable[..., Exchange], written: Callable[..., str], tmp_path: Path) -> None:
-    """Chunks and their offsets stay where no secret goes from one to the next; the length is that of the new body."""
+    """Chunks and their offsets stay if no secret spans two of them; the length is that of the new body."""
     answer = (*SSE, ("content-length", "9"))
     written(made(b"{}", event("Hi."), event(f"At {PLAIN}."), event("Done."), answer=answer))
     [recording] = load(tmp_path / "chat.yaml").recordings
@@ -103,7 +103,7 @@ def test_what_cannot_be_masked_is_refused(
     body: bytes,
     chunks: list[bytes],
 ) -> None:
-    """A masked request would match nothing, and a reply of a mask alone is none: one error says where it stands."""
+    """A masked request would match nothing, and a mask alone is no reply, so one error says where the secret stands."""
     with pytest.raises(CassetteError) as raised:
         recorder().save([made(body, *chunks, answer=SSE)], KNOWN)
     assert str(raised.value) == refusal(tmp_path / "chat.yaml", place)
@@ -120,7 +120,7 @@ def test_a_secret_in_the_url_is_not_printed(
 
 
 def test_what_is_to_stay_stays(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
-    """`scrub_keep` names values that are no secret of anybody's."""
+    """A value that `scrub_keep` names is not secret, and stays."""
     text = written(made(json.dumps({"note": PLAIN}).encode()), scrub_keep=["window-.*"])
     assert text.startswith("scrubbed: nothing\n")
     assert PLAIN in text

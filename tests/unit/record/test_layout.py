@@ -21,7 +21,7 @@ values = st.recursive(
 
 
 def test_json_is_laid_out_with_a_line_a_value() -> None:
-    """Numbers and escapes stay as they were sent; empty containers stay closed."""
+    """Each value has its own line; numbers and escapes stay as they were sent, and empty containers stay closed."""
     text = '{"a":1.0,"b":[1e-5,"\\u00e9 {\\"x\\": [1]}"],"c":{},"d":[ ],"e":{"f":null}}'
     assert laid_out(text) == (
         '{\n  "a": 1.0,\n  "b": [\n    1e-5,\n    "\\u00e9 {\\"x\\": [1]}"\n  ],\n  "c": {},\n  "d": [],\n'
@@ -37,7 +37,7 @@ def test_what_is_no_json_stays(text: str) -> None:
 
 @given(values, st.sampled_from([None, 1]), st.booleans())
 def test_layout_keeps_every_value(value: object, indent: int | None, ascii_only: bool) -> None:
-    """However it was written, what is laid out reads the same, and laying it out again changes nothing."""
+    """JSON that is laid out has the same value, however it was written, and laying it out again changes nothing."""
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert json.loads(laid_out(text)) == value
     assert laid_out(laid_out(text)) == laid_out(text)
@@ -47,7 +47,7 @@ def test_layout_keeps_every_value(value: object, indent: int | None, ascii_only:
 
 
 def test_a_text_with_a_ruler_is_written_at_once() -> None:
-    """How long it takes grows with a text and not with the ways to read it: a `=` is both mark and word."""
+    """The time grows with the length of a text only, although a pattern can read each `=` as a mark or as a word."""
     text = f"Title {'=' * 200}!"
     assert emitted({"string": text}) == f'string: "{text}"\n'
     assert emitted({"boundary": f"a{'=' * 200}"}) == f"boundary: a{'=' * 200}\n"
@@ -82,7 +82,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text(
 
 @given(st.dictionaries(st.from_regex("[a-z]{1,5}", fullmatch=True), texts | st.binary() | st.lists(texts), min_size=1))
 def test_whatever_is_written_reads_back(values: dict[str, object]) -> None:
-    """By our reader and by PyYAML's, which is vcrpy's: texts, bytes and lists of texts come back as they were."""
+    """Texts, bytes and lists of texts are read back as they were, by our reader and by PyYAML's, which vcrpy uses."""
     text = emitted({"outer": values, "version": 1})
     assert parse_yaml(text, "x.yaml") == {"outer": values, "version": 1}
     assert yaml.safe_load(text) == {"outer": values, "version": 1}

@@ -1,4 +1,4 @@
-"""A file that is recorded again changes where the server has said something else."""
+"""A file that is recorded again changes only where the server has said something else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sse(*events: Any) -> list[bytes]:
 
 
 def chat(run: int, text: str = "hi") -> list[bytes]:
-    """Return a stream of chat completions as the server says it in a run."""
+    """Return a stream of chat completions as the server sends it in a run."""
     head = {"id": f"chatcmpl-A1b2C3d4{run}", "created": 1760000000 + run, "system_fingerprint": f"fp_{run}"}
     deltas = [{"role": "assistant", "content": ""}, {"content": text}]
     timing = {"x_groq": {"id": f"req_01jexample{run}", "usage": {"queue_time": 0.1 * run, "total_tokens": 3}}}
@@ -49,7 +49,7 @@ def plain(run: int, text: str = "hi") -> list[bytes]:
 def test_ids_and_times_are_no_difference(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, form: Callable[..., list[bytes]]
 ) -> None:
-    """The file stays as it is, byte for byte; another word is another recording."""
+    """If only ids and times differ, the file stays as it is, byte for byte; another word is another recording."""
     recorder().save([made(b"{}", *form(1), answer=SSE)])
     before = (tmp_path / "chat.yaml").read_bytes()
     same = recorder().save([made(b"{}", *form(2), answer=SSE)])
@@ -65,7 +65,7 @@ def test_ids_and_times_are_no_difference(
 def test_an_id_that_the_run_goes_on_with_counts(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, field: str
 ) -> None:
-    """What is recorded again fits together: the reply with the new id, and the request that sends it back."""
+    """If a request sends an id of a reply back, both are recorded with the new id, so that they fit together."""
 
     def turns(run: int, last: str) -> list[Exchange]:
         name = f"call_A1b2C3d4{run}"
@@ -82,7 +82,7 @@ def test_an_id_that_the_run_goes_on_with_counts(
     assert ("call_A1b2C3d41" in text, text.count("call_A1b2C3d42")) == (False, 2)
     recorder().save(turns(3, "b")[:1])
     assert "call_A1b2C3d43" in path.read_text(encoding="utf-8")
-    recorder().save(turns(4, "b")[:1])  # Nobody goes on with it, now and then.
+    recorder().save(turns(4, "b")[:1])  # Neither the recording nor this run sends the id back.
     assert "call_A1b2C3d43" in path.read_text(encoding="utf-8")
 
 
@@ -100,7 +100,7 @@ def test_an_id_that_the_run_goes_on_with_counts(
 def test_what_the_model_says_counts(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, old: Any, new: Any
 ) -> None:
-    """Arguments of tools, names, words and numbers are recorded anew, whatever they are called."""
+    """Arguments of tools, names, words and numbers are recorded anew, whatever their fields are called."""
     recorder().save([made(b"{}", json.dumps(old).encode())])
     recorder().save([made(b"{}", json.dumps(new).encode())])
     [recording] = load(tmp_path / "chat.yaml").recordings

@@ -31,7 +31,7 @@ SSE = (("content-type", "text/event-stream"),)
     ],
 )
 def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], failure: str, recorded: Failure) -> None:
-    """Before any response, and midway, with the chunks that came before it."""
+    """An exception is recorded by its kind: before any response, and midway, with the chunks that came before it."""
     broken = made(stream_end=StreamEnd.FAILED, failure=failure)
     before = taken(replace(broken, response=None, outcome=Outcome.FAILED))
     assert before is not None
@@ -59,12 +59,12 @@ def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], fai
 def test_a_stream_that_the_client_left(
     made: Callable[..., Exchange], chunks: Any, headers: Any, failure: Failure | None, end: StreamEnd
 ) -> None:
-    """It was aborted, unless all of it was there: SDKs stop reading after the last event."""
+    """A stream counts as aborted unless it was complete: SDKs stop reading after the last event."""
     recording = taken(made(b"{}", *chunks, answer=headers, stream_end=end))
     assert recording is not None
     assert recording.failure is failure
 
 
 def test_only_what_went_to_the_network_is_recorded(made: Callable[..., Exchange]) -> None:
-    """What a mock has answered, or a host that is let through anyway, is not."""
+    """The reply of a mock, or of a host that is let through anyway, is not recorded."""
     assert taken(made(live=False)) is None

@@ -1,4 +1,4 @@
-"""What the tests of replay share: files to read, requests to send."""
+"""Fixtures shared by the replay tests: files to read, requests to send, cassettes to play."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def write(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def post() -> Any:
-    """Return a function that makes a request; what is no bytes is sent as JSON."""
+    """Return a function that makes a request; a body that is not bytes is sent as JSON."""
 
     def post(body: object = b"", url: str = CHAT, method: str = "POST", headers: Any = ()) -> Request:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""A cassette is parsed once, and a cache that is of no use only costs the time to parse again."""
+"""A cassette is parsed once; a cache that cannot be used only costs the time to parse again."""
 
 import json
 import os
@@ -32,7 +32,7 @@ llmtrace: {origin: written}
 
 @pytest.fixture(autouse=True)
 def small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the small cassettes here a cache file of their own as well."""
+    """Give the small cassettes of these tests a cache file of their own, as large ones have."""
     monkeypatch.setattr(cache, "SMALLEST", 0)
 
 
@@ -50,7 +50,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_once_in_a_process(write: Callable[..., Path], parsed: list[Path]) -> None:
-    """A thousand tests parse their cassette once; each may name it as it likes."""
+    """A thousand tests parse their cassette once, and each may give it a label of its own."""
     path = write(TAPE)
     loaded = CassetteCache()
     cassettes = [loaded.load(path, label=f"label {number % 2}") for number in range(1000)]
@@ -60,7 +60,7 @@ def test_once_in_a_process(write: Callable[..., Path], parsed: list[Path]) -> No
 
 
 def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: list[Path]) -> None:
-    """What comes from the disk is equal to what was parsed."""
+    """A cassette is parsed once in all runs; the one that is read from the disk equals the parsed one."""
     path = write(TAPE)
     first = CassetteCache(tmp_path / "cache").load(path)
     second = CassetteCache(tmp_path / "cache").load(path)
@@ -75,13 +75,13 @@ def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: li
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keep the cassettes here where small ones are kept; return that file."""
+    """Keep the cassettes of a test in the file that small ones share; return that file."""
     monkeypatch.setattr(cache, "SMALLEST", 10**6)
     return tmp_path / "cache" / f"cassettes-v{cache.FORMAT}.jsonl"
 
 
 def test_small_files_share_one(write: Callable[..., Path], parsed: list[Path], shared: Path) -> None:
-    """What comes from there is equal to what was parsed, once in all runs."""
+    """Small cassettes are parsed once in all runs; those that are read from the shared file equal the parsed ones."""
     paths = [write(TAPE.replace("v1", f"v{number}"), f"{number}.yaml") for number in range(3)]
     for _ in range(3):
         loaded = CassetteCache(shared.parent)
@@ -93,7 +93,7 @@ def test_small_files_share_one(write: Callable[..., Path], parsed: list[Path], s
 def test_small_files_are_written_together(
     write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When there are some, the rest when the cache is gone; one that cannot be written keeps no other from it."""
+    """Small cassettes are written when enough wait, or with the cache's end; an unwritable one stops no other."""
     monkeypatch.setattr(shelf, "WAITING", 3)
     loaded = CassetteCache(shared.parent)
     for number, written in enumerate([[], [], [0, 2], [0, 2]]):
@@ -113,7 +113,7 @@ def _versions_in(file: Path) -> list[int]:
 def test_a_broken_entry_is_parsed_over(
     write: Callable[..., Path], parsed: list[Path], shared: Path, which: Any
 ) -> None:
-    """One that is cut off, altered or not ours counts for nothing; the next one is whole, and so are the others."""
+    """An entry that is cut off, altered or not ours is ignored, and the entries after it are whole."""
     one, other = write(TAPE), write(TAPE.replace("v1", "v2"), "other.yaml")
     first = CassetteCache(shared.parent).load(one)
     good = shared.read_bytes()
@@ -132,7 +132,7 @@ def test_a_broken_entry_is_parsed_over(
 def test_the_shared_file_does_not_grow_without_end(
     write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written of cassettes that have changed since is dropped with the whole file, from run to run."""
+    """A shared file that grows too large, with entries of cassettes that have changed since, is begun anew."""
     monkeypatch.setattr(shelf, "LARGEST", 2000)
     for number in range(12):
         CassetteCache(shared.parent).load(write(TAPE.replace("v1", f"v{number}")))
@@ -142,7 +142,7 @@ def test_the_shared_file_does_not_grow_without_end(
 def test_a_large_file_that_changes_while_it_is_read_is_not_kept(
     write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large file is read twice, to be known and to be parsed; what was parsed may be another than is known."""
+    """A large file is read twice, to identify and to parse it; if it changes in between, the result is not kept."""
     path = write(TAPE)
 
     def parse(file: Any, path: Path, **kwargs: Any) -> Any:
@@ -163,7 +163,7 @@ def test_a_large_file_that_changes_while_it_is_read_is_not_kept(
 def test_a_file_that_grows_while_it_is_opened_is_read_whole(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, largest: Any
 ) -> None:
-    """Its size is only asked for to know how it is read."""
+    """The size that a file has when it is opened only decides how it is read."""
     monkeypatch.setattr(cassette, "LARGE", largest)
     path = write(TAPE)
     small = os.stat_result([0] * 10)
@@ -200,7 +200,7 @@ def test_a_changed_file_is_read_again(
 
 
 def test_equal_headers_are_one_object(write: Callable[..., Path], tmp_path: Path) -> None:
-    """Parsed or from the disk: most interactions of a cassette have the same headers, methods and URLs."""
+    """Equal headers, methods and URLs, which most interactions have, are one object, parsed or from the disk."""
     item = "- {request: {method: GET, uri: 'https://a.test/', headers: {A: [b]}}, response: null}\n"
     path = write(f"interactions:\n{item}{item}version: 1\n")
     for _ in range(2):
@@ -265,7 +265,7 @@ def test_nothing_is_left_of_a_failed_write(
 
 
 def test_old_entries_are_dropped(write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directory does not grow without end, from run to run."""
+    """The cache directory keeps a limited number of entries, however many runs add to it."""
     monkeypatch.setattr(cache, "ON_DISK", 4)
     for number in range(12):
         CassetteCache(tmp_path / "cache").load(write(TAPE.replace("v1", f"v{number}")))
@@ -273,7 +273,7 @@ def test_old_entries_are_dropped(write: Callable[..., Path], tmp_path: Path, mon
 
 
 def test_errors_name_the_file_each_time(write: Callable[..., Path], tmp_path: Path) -> None:
-    """A file that is no cassette is never cached; a missing one is told as by the loader."""
+    """A file that is no cassette is never cached; a missing file gets the loader's error."""
     loaded = CassetteCache(tmp_path / "cache")
     for name in ("a.yaml", "b.yaml"):
         with pytest.raises(CassetteError, match=name):
@@ -284,7 +284,7 @@ def test_errors_name_the_file_each_time(write: Callable[..., Path], tmp_path: Pa
 
 
 def test_load_shares_one_cache_a_directory(write: Callable[..., Path], tmp_path: Path, parsed: list[Path]) -> None:
-    """The function parses once for each directory that it is given, and is the cache's load otherwise."""
+    """`cache.load` parses once per cache directory, and otherwise does the same as `CassetteCache.load`."""
     path = write(TAPE)
     first = cache.load(path, cache_dir=tmp_path / "cache")
     assert cache.load(path, cache_dir=tmp_path / "cache", label=first.label) is first

@@ -1,4 +1,4 @@
-"""What is no cassette is refused with one clear error; nothing is executed, in bounded time."""
+"""A file that is no cassette is refused with one clear error, in bounded time and without executing anything."""
 
 import re
 import time
@@ -190,7 +190,7 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
 def test_refused_yaml(
     write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, where: Any, reason: Any
 ) -> None:
-    """Each has its own error with file and line; nothing is built or run, and it takes no long time."""
+    """Each file is refused with its own error, which names file and line; nothing is built or run, and it is quick."""
     monkeypatch.chdir(tmp_path)
     path = write(content)
     started = time.perf_counter()
@@ -221,7 +221,7 @@ def test_refused_yaml(
     ],
 )
 def test_refused_json(write: Callable[..., Path], content: Any, where: Any, reason: Any) -> None:
-    """JSON that is broken, nests without end, or is no cassette is refused alike."""
+    """JSON that is broken, nests without end, or is no cassette is refused in the same way."""
     path = write(content, "tape.json")
     with pytest.raises(CassetteError) as refused:
         load(path)
@@ -245,7 +245,7 @@ def test_cut_off_anywhere(write: Callable[..., Path], cut: Any) -> None:
     ],
 )
 def test_missing(write: Callable[..., Path], tmp_path: Path, others: Any, found: Any) -> None:
-    """A missing cassette is told with the files that are called alike."""
+    """The error for a missing cassette lists the files with similar names."""
     for name in others:
         write("", name)
     with pytest.raises(CassetteError) as refused:
@@ -254,7 +254,7 @@ def test_missing(write: Callable[..., Path], tmp_path: Path, others: Any, found:
 
 
 def test_missing_folder_and_directory(tmp_path: Path) -> None:
-    """A folder that is missing, and a directory in the cassette's place, are told as such."""
+    """A missing folder, and a directory in the cassette's place, each have their own error."""
     with pytest.raises(CassetteError, match=re.escape(f"no such cassette, and no folder {tmp_path / 'a'}")):
         load(tmp_path / "a" / "b.yaml")
     with pytest.raises(CassetteError, match="this is a directory, not a cassette"):
@@ -262,7 +262,7 @@ def test_missing_folder_and_directory(tmp_path: Path) -> None:
 
 
 def test_no_number_is_computed_without_end(write: Callable[..., Path]) -> None:
-    """What looks like a huge number of YAML 1.1 stays text; what looks like one and is none too."""
+    """Text that looks like a number of YAML 1.1 stays text, be it huge (base 60) or no number at all (`0x_`)."""
     for message in ("1:" * 100_000 + "1", "0x_"):
         (recording,) = load(write(GOOD.replace("message: OK", f"message: {message}"))).recordings
         assert recording.response is not None

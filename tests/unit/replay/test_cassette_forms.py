@@ -1,4 +1,4 @@
-"""Every form of cassette is read as the same records."""
+"""Every form of cassette is read into the same records."""
 
 import base64
 import gzip
@@ -34,7 +34,7 @@ def read_response(write: Callable[..., Path], response: str) -> Response:
 
 
 def test_vcrpy_yaml(write: Callable[..., Path]) -> None:
-    """The form of vcrpy itself: header values in lists, several values are several header lines, the line is kept."""
+    """In vcrpy's own form header values are lists, with one header for each value; each recording knows its line."""
     path = write("""interactions:
 - request:
     body: '{"model": "m"}'
@@ -98,7 +98,7 @@ def test_label_is_the_path_below_the_current_directory(
 )
 @pytest.mark.parametrize("name", ["tape.json", "tape.yaml"])
 def test_json_files(write: Callable[..., Path], document: Any, name: Any) -> None:
-    """JSON is read whatever the suffix: vcrpy's document, or one request and response a file with `url` for `uri`."""
+    """JSON is read whatever the suffix: vcrpy's document, or one request and response per file with `url` for `uri`."""
     item = {
         "request": {"method": "POST", "url": "https://a.test/v1", "headers": {"A": "b"}, "body": "{}"},
         "response": {"status": {"code": 200, "message": "OK"}, "headers": {"C": "d"}, "body": "hi"},
@@ -110,7 +110,7 @@ def test_json_files(write: Callable[..., Path], document: Any, name: Any) -> Non
 
 
 def test_marked_bytes_of_the_test_agent(write: Callable[..., Path]) -> None:
-    """Datadog's test agent marks what is no text by `base64:`, in the one form that it writes; elsewhere it is text."""
+    """Datadog's test agent marks bytes with `base64:`; in any other form of cassette this mark is plain text."""
     marked = "base64:AP8="
     item = {
         "request": {"method": "POST", "url": "https://a.test/v1", "headers": {}, "body": marked},
@@ -123,7 +123,7 @@ def test_marked_bytes_of_the_test_agent(write: Callable[..., Path]) -> None:
 
 
 def test_marked_bytes_that_are_none(write: Callable[..., Path]) -> None:
-    """What the mark does not hold for is said of the file."""
+    """A marked body that is not base64 is an error of the file."""
     item = {"request": {"method": "POST", "url": "u", "body": "base64:?"}, "response": {"status": 200}}
     path = write(json.dumps(item), "agent.json")
     with pytest.raises(CassetteError) as error:
@@ -205,7 +205,7 @@ def test_tags_that_mean_text(write: Callable[..., Path]) -> None:
 
 
 def test_an_interaction_is_read_before_the_file_is() -> None:
-    """Interactions become recordings one by one; those with an anchor, and those that others merge, stay values."""
+    """Interactions become recordings one by one, except those with an anchor and their aliases, which stay values."""
     text = """interactions:
 - {request: {method: GET, uri: a}, response: {status: 200}}
 - &again {request: {method: GET, uri: b}, response: {status: 201}}
@@ -246,7 +246,7 @@ version: 1
 
 
 def test_last_of_duplicated_keys_wins(write: Callable[..., Path]) -> None:
-    """A key that is there twice is read as PyYAML and json read it."""
+    """Of a key that occurs twice the last value counts, as in PyYAML and json."""
     path = write(interaction(request="{method: GET, uri: u, uri: v, headers: {A: b, A: c}}"))
     assert load(path).recordings[0].request == Request(method="GET", url="v", headers=(("A", "c"),))
 
@@ -273,7 +273,7 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
     ],
 )
 def test_content_encoding_that_the_body_belies(write: Callable[..., Path], encoding: Any, body: Any, kept: Any) -> None:
-    """`content-encoding` stays where the body is encoded so, and is dropped where a recorder has decoded it."""
+    """`content-encoding` stays if the body is so encoded, and is dropped if a recorder has decoded the body."""
     text = base64.b64encode(body).decode()
     response = read_response(
         write, f"{{status: 200, headers: {{Content-Encoding: ['{encoding}']}}, body: {{string: !!binary {text}}}}}"
@@ -286,7 +286,7 @@ def test_content_encoding_that_the_body_belies(write: Callable[..., Path], encod
     ("method", "status", "length"), [("GET", 200, "2"), ("HEAD", 200, "863"), ("GET", 304, "863"), ("GET", 204, "863")]
 )
 def test_wrong_content_length(write: Callable[..., Path], method: Any, status: Any, length: Any) -> None:
-    """A `content-length` is made right, but where a reply has no body whatever its headers say."""
+    """A wrong `content-length` is corrected, except in a reply that has no body whatever its headers say."""
     request = f"{{method: {method}, uri: u}}"
     path = write(interaction(request, f"{{status: {status}, headers: {{content-length: ['863']}}, body: hi}}"))
     assert replies(load(path))[0].headers == (("content-length", length),)
@@ -305,7 +305,7 @@ def test_wrong_content_length(write: Callable[..., Path], method: Any, status: A
     ],
 )
 def test_dropped_request_bodies(write: Callable[..., Path], request_: Any, any_body: Any) -> None:
-    """A file has dropped a body that it has no key for, or that `content-length` says was there."""
+    """A request body counts as dropped if the file has no key for it, or if `content-length` says there was one."""
     assert load(write(interaction(request_))).recordings[0].any_body is any_body
 
 
@@ -338,7 +338,7 @@ llmtrace: {origin: written, after: the documentation}
 
 
 def test_additions_are_read(write: Callable[..., Path]) -> None:
-    """Chunks, their times and failures are read from `llmtrace`, and what the file says of itself."""
+    """Chunks, their times, failures, names of tests and the file's origin are read from `llmtrace`."""
     cassette = load(write(ADDED))
     stream, broken = cassette.recordings
     assert cassette.origin == {"origin": "written", "after": "the documentation"}
@@ -351,21 +351,21 @@ def test_additions_are_read(write: Callable[..., Path]) -> None:
 
 
 def test_vcrpy_reads_a_file_with_additions(write: Callable[..., Path]) -> None:
-    """A cassette with our additions loads in vcrpy, but for an interaction that broke before a response."""
+    """A cassette with our additions loads in vcrpy, except for an interaction that broke before a response."""
     cassette = vcr.cassette.Cassette.load(path=str(write(ADDED)))
     assert [request.uri for request in cassette.requests] == ["https://a.test/v1"]
     assert cassette.responses[0]["body"]["string"] == "data: é\n\ndata: 2\n\n".encode()
 
 
 def test_chunks_of_an_edited_body_are_ignored(write: Callable[..., Path]) -> None:
-    """Lengths that do not add up to the body say that it was edited: it is split as if nobody had recorded any."""
+    """Lengths that do not add up to the body show that it was edited; it is split as if no lengths were recorded."""
     response = read_response(write, "{status: 200, body: hello, llmtrace: {chunks: [1, 2], offsets: [0.1, 0.2]}}")
     assert (response.chunks, response.offsets) == ((b"hello",), None)
 
 
 @pytest.mark.parametrize("offsets", ["[0.1]", "[0.1, 0.2, 0.3]", "[0.2, 0.1]", "[.inf, 1]", "[-1, 0.1]"])
 def test_offsets_that_tell_no_time_are_no_error(write: Callable[..., Path], offsets: str) -> None:
-    """They are read as they are: whoever wants to replay in recorded time is told of them."""
+    """Unusable offsets are read as they are; only a replay in recorded time reports them."""
     response = read_response(write, f"{{status: 200, body: hello, llmtrace: {{chunks: [2, 3], offsets: {offsets}}}}}")
     assert response.chunks == (b"he", b"llo")
     assert response.offsets == tuple(map(float, offsets.strip("[]").replace(".inf", "inf").split(",")))

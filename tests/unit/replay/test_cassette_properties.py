@@ -56,7 +56,7 @@ def survives(content: bytes, name: str) -> None:
 @FAST
 @given(st.binary(max_size=200))
 def test_any_bytes(content: Any) -> None:
-    """Bytes."""
+    """Any bytes are loaded or refused."""
     survives(content, "tape.yaml")
     survives(content, "tape.json")
 
@@ -64,14 +64,14 @@ def test_any_bytes(content: Any) -> None:
 @FAST
 @given(st.text(alphabet="{}[],:-?&*!|>'\"%@`# \n\tab1.~<=", max_size=120))
 def test_any_punctuation(content: Any) -> None:
-    """YAML's own characters in any order."""
+    """YAML's own characters are loaded or refused, in any order."""
     survives(content.encode(), "tape.yaml")
 
 
 @FAST
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.lists(VALUES, max_size=2))
 def test_any_document(document: Any, interactions: Any) -> None:
-    """Documents made of the words of cassettes, in JSON, which is YAML too."""
+    """Documents made of the words of cassettes are loaded or refused; they are JSON, which is YAML too."""
     for value in (
         document,
         {"interactions": interactions},

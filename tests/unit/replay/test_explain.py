@@ -35,7 +35,7 @@ def test_nearest_by_json_path(tape: Callable[..., Cassette], post: Callable[...,
 
 
 def test_already_played(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A request that was asked for too often is told apart from one that was never recorded."""
+    """A request that was sent too often is distinguished from one that was never recorded."""
     player = Player(tape(post({"q": 1}), post({"q": 1})))
     player.answer(post({"q": 1}))
     player.answer(post({"q": 1}))
@@ -51,7 +51,7 @@ def test_already_played(tape: Callable[..., Cassette], post: Callable[..., Reque
 
 
 def test_already_played_with_others_waiting(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """Where another recording still waits, it is named too: the second request may be what has changed."""
+    """Another recording that is still unplayed is named too: the second request may be the one that has changed."""
     player = Player(tape(post({"q": 1}), post({"q": 2})))
     player.answer(post({"q": 1}))
     assert explained(player, post({"q": 1})) == (
@@ -63,14 +63,14 @@ def test_already_played_with_others_waiting(tape: Callable[..., Cassette], post:
 
 
 def test_unplayed_is_preferred(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """Of two that are as near, the one that was not played is named."""
+    """Of two equally near recordings, the unplayed one is named."""
     player = Player(tape(post({"q": 1}), post({"q": 2})))
     player.answer(post({"q": 1}))
     assert f"nearest   POST {CHAT}  (interaction 1)\n" in explained(player, post({"q": 3}))
 
 
 def test_without_a_reply(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A recording without a reply is told as the reason."""
+    """A recording without a reply is named as the reason."""
     assert explained(Player(tape(post(), response=None)), post()) == (
         "cassette  tape.yaml: 1 interaction, 0 not yet played\n"
         f"nearest   POST {CHAT}  (interaction 0), recorded without a reply"
@@ -78,7 +78,7 @@ def test_without_a_reply(tape: Callable[..., Cassette], post: Callable[..., Requ
 
 
 def test_empty_cassette(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A cassette without interactions has no nearest."""
+    """A cassette without interactions has no nearest recording."""
     assert explained(Player(tape()), post()) == "cassette  tape.yaml: 0 interactions, 0 not yet played"
 
 
@@ -125,13 +125,13 @@ def test_empty_cassette(tape: Callable[..., Cassette], post: Callable[..., Reque
 def test_differing_parts(
     tape: Callable[..., Cassette], post: Callable[..., Request], recorded: Any, sent: Any, lines: Any
 ) -> None:
-    """Each part has its own line; lines and values are capped."""
+    """Each differing part has its own line; the number of lines and the length of values are limited."""
     text = explained(Player(tape(post(**recorded))), post(**sent))
     assert text.split("\n")[2:] == [f"differs   {line}" for line in lines]
 
 
 def test_own_matcher(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A matcher that refuses is named, with what it says."""
+    """A matcher that refuses is named, with its message."""
 
     def same_user(sent: Any, recorded: Any) -> None:
         raise AssertionError("user 1 is not 2")
@@ -145,7 +145,7 @@ def test_own_matcher(tape: Callable[..., Cassette], post: Callable[..., Request]
 
 @pytest.mark.parametrize("match_on", [["uri"], ["headers", "raw_body"], ["method", "path", "query", "body"]])
 def test_no_secret_is_printed(tape: Callable[..., Cassette], post: Callable[..., Request], match_on: Any) -> None:
-    """Keys are masked wherever they turn up: address, headers, body, and what a matcher has to say."""
+    """Keys are masked wherever they occur: in the address, the headers and the body."""
     keys = [f"sk-{letter * 20}" for letter in "abcdefgh"]
     recorded = post(
         {"q": f"use {keys[0]}", "api_key": keys[1]},

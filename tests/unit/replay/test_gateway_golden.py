@@ -1,8 +1,8 @@
-"""Each gateway's bytes, whole, as files.
+"""Golden files: the complete bytes that each gateway sends.
 
-A file in `golden/<gateway>/` is a request and its reply: status line, headers, and the body, where a pilcrow marks the
-end of each chunk; bytes that are no text are escaped. To write them anew after a change of form:
-`LLMTRACE_WRITE_GOLDEN=1 python -m pytest tests/unit/replay/test_gateway_golden.py`, and read the difference.
+A file in `golden/<gateway>/` holds a request and its reply: status line, headers and the body. A pilcrow marks the end
+of each chunk, and bytes that are not text are escaped. After a deliberate change, write the files anew with
+`LLMTRACE_WRITE_GOLDEN=1 python -m pytest tests/unit/replay/test_gateway_golden.py` and review the difference.
 """
 
 import json
@@ -51,7 +51,7 @@ ENDING = {
 
 
 def request_to(gateway: str, api: str, **body: Any) -> Request:
-    """Return a request to an API under the gateway's own prefix, of a cloud under the path that names the model."""
+    """Return a request to an API: under the gateway's own prefix, or on a cloud under the path that names the model."""
     if gateway in CLOUD:
         model, streamed = body.pop("model", MODEL[gateway]), body.get("stream", False)
         url = f"https://{gateway}.example{CLOUD[gateway](model, streamed)}"
@@ -207,7 +207,7 @@ CASES: dict[str, Case] = {**dict(_common()), **dict(_refused()), **dict(_special
 
 
 def written(case: str) -> str:
-    """Play a case and write down the request and its whole reply."""
+    """Play a case and return the request and its whole reply as text."""
     script, body = CASES[case]
     gateway, _, rest = case.partition("/")
     api = rest.partition("-")[0]
@@ -225,7 +225,7 @@ def _reply(answer: Answer) -> str:
 
 
 def _shown(chunk: bytes) -> str:
-    """Show text as it is, and the bytes of a frame escaped."""
+    """Return a chunk of text as it is, and a binary frame with its bytes escaped."""
     return chunk.decode("latin-1").encode("unicode_escape").decode() if chunk[:1] == b"\0" else chunk.decode()
 
 
@@ -240,13 +240,13 @@ def test_the_bytes_are_those_of_the_file(case: str) -> None:
 
 
 def test_there_is_no_file_without_a_case() -> None:
-    """A golden file that nothing compares is dead."""
+    """Every golden file belongs to a case; a file that nothing compares would be dead."""
     files = {path.relative_to(GOLDEN).with_suffix("").as_posix() for path in GOLDEN.rglob("*.txt")}
     assert files == set(CASES)
 
 
-# What each gateway does in its own way: the file that shows it, and the bytes that do. A line that begins with `!`
-# must not be there; lines must come in this order.
+# The traits in which gateways differ: for each golden file, the texts that its reply holds, in this order. A text that
+# begins with `!` must be absent.
 PECULIAR: dict[str, tuple[str, ...]] = {
     "openai/chat-stream": ('"choices":[],"usage":{"prompt_tokens":12', '"obfuscation":"', "data: [DONE]"),
     "openai/chat-stream-without-usage": ('"finish_reason":"stop"', "data: [DONE]", '!"usage"'),
@@ -451,7 +451,7 @@ def test_each_gateway_shows_what_is_its_own(case: str) -> None:
             position = reply.index(trait, position)
 
 
-PROFILE = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1"  # Nothing tells which model is behind it.
+PROFILE = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1"  # The ARN does not name its model.
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ PROFILE = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1"  # Noth
     ],
 )
 def test_a_cloud_names_the_model_as_anthropic_does(asked: str, served: str) -> None:
-    """The path has the cloud's id, quoted or not; the body has the name that Anthropic gives to the model."""
+    """The path has the cloud's model id, percent-encoded or not; the body has Anthropic's own name for the model."""
     cloud = "vertex" if "@" in asked else "bedrock"
     answer = Gateway(cloud, default=True).answer(request_to(cloud, "messages", model=quote(asked, safe=":")))
     assert answer is not None
@@ -476,7 +476,7 @@ def test_a_cloud_names_the_model_as_anthropic_does(asked: str, served: str) -> N
 
 
 def test_a_gateway_counts_its_replies() -> None:
-    """The same script again has another id, and a new gateway begins anew."""
+    """A gateway gives each reply its own id, and a new gateway starts again with the first id."""
     request = request_to("openai", "chat")
     gateway = Gateway("openai", default=True)
     first, second = (gateway.answer(request) for _ in range(2))
@@ -487,7 +487,7 @@ def test_a_gateway_counts_its_replies() -> None:
 
 @pytest.mark.parametrize(("name", "api"), [(name, api) for name, profile in GATEWAYS.items() for api in profile.forms])
 def test_two_tests_get_two_ids(name: str, api: str) -> None:
-    """Instrumentations that keep answers by their id would take the second for the first."""
+    """Gateways of two tests give different ids: an instrumentation that keeps replies by id would confuse them."""
     request = request_to(name, api)
     one, other = (Gateway(name, default=True, seed=seed).answer(request) for seed in ("test_one", "test_other"))
     again = Gateway(name, default=True, seed="test_one").answer(request)

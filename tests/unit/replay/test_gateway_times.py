@@ -53,7 +53,7 @@ def test_a_stream_comes_at_its_rate(gateway: str, api: str) -> None:
 
 @pytest.mark.parametrize(("gateway", "api"), OFFERED)
 def test_a_whole_reply_comes_with_the_last_token(gateway: str, api: str) -> None:
-    """Who asks for no stream waits for all of it."""
+    """A reply that is not streamed comes whole, with the last token."""
     assert {moment for moment, _ in moments(reply(gateway, api, stream=False, **FAST))} == {2.8}
 
 
@@ -68,12 +68,12 @@ def test_one_of_the_two_is_enough(options: dict[str, float], first: float, last:
 
 
 def test_without_either_there_are_no_times() -> None:
-    """Such a reply comes at once, whatever the timing."""
+    """A reply without these options has no times, so it comes at once whatever the timing."""
     assert reply("openai", "chat", stream=True).offsets is None
 
 
 def test_one_piece() -> None:
-    """A text that comes in one piece comes with the first token, what closes the stream with the last."""
+    """A text that is one piece comes with the first token; the chunks that close the stream come with the last."""
     found = moments(reply("openai", "chat", stream=True, stream_chunks=1, **FAST))
     assert [moment for moment, _ in found] == [0.8, 0.8, 2.8, 2.8, 2.8]
 
@@ -91,14 +91,14 @@ def test_one_piece() -> None:
 )
 @pytest.mark.parametrize(("gateway", "api"), [("openai", "chat"), ("openai", "responses"), ("anthropic", "messages")])
 def test_wrong_values_are_refused(gateway: str, api: str, options: dict[str, Any], text: str) -> None:
-    """They are found where they are written."""
+    """Wrong values are refused where the reply is scripted, not when it is sent."""
     with pytest.raises(UsageError) as raised:
         getattr(Gateway(gateway), api)(**options)
     assert str(raised.value) == text
 
 
 def test_frames_come_as_events_do() -> None:
-    """Bedrock's stream says by itself how long it took, and that is what it takes."""
+    """Bedrock's stream reports its own latencies, and they agree with the times of its chunks."""
     request = Request(method="POST", url="https://llm.test/model/m/invoke-with-response-stream")
     answer = Gateway("bedrock").messages(text=TEXT, usage={"output_tokens": 80}, **FAST).answer(request)
     assert answer is not None

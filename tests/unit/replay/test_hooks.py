@@ -1,4 +1,4 @@
-"""The functions of a `vcr_config` work on replay as vcrpy calls them."""
+"""The functions of a `vcr_config` are called on replay as vcrpy calls them."""
 
 import gzip
 import re
@@ -25,7 +25,7 @@ def served(player: Player, request: Request) -> Answer:
 
 
 def test_before_record_request_on_both_sides(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A function that rewrites requests does so with the recorded one and with the one that is sent."""
+    """A function that rewrites requests is applied to the recorded request and to the sent one."""
 
     def without_id(request: Any) -> Any:
         request.uri = re.sub(r"/\d+", "/ID", request.uri)
@@ -39,7 +39,7 @@ def test_before_record_request_on_both_sides(tape: Callable[..., Cassette], post
 
 @pytest.mark.parametrize("key", ["before_record_request", "before_record"])
 def test_before_record_request_drops(tape: Callable[..., Cassette], post: Callable[..., Request], key: Any) -> None:
-    """A request that the function drops is not answered, and as a recording it is not missed."""
+    """A request that the function drops is not answered, and a recording of it does not count as unplayed."""
 
     def no_login(request: Any) -> Any:
         return None if "login" in request.path else request
@@ -56,7 +56,7 @@ def test_before_record_request_drops(tape: Callable[..., Cassette], post: Callab
     "config", [{"ignore_hosts": ["a.test"]}, {"ignore_hosts": [re.compile(r".*\.test")]}, {"ignore_localhost": True}]
 )
 def test_ignored_hosts(tape: Callable[..., Cassette], post: Callable[..., Request], config: Any) -> None:
-    """A host that is ignored is neither answered nor missed."""
+    """A request to an ignored host is not answered, and a recording of it does not count as unplayed."""
     url = "http://localhost:4000/v1" if "ignore_localhost" in config else URL
     played = player(tape(post(url=url)), **config)
     assert played.answer(post(url=url)) is None
@@ -69,7 +69,7 @@ def gzipped_reply() -> Response:
 
 
 def test_before_record_response(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A function rewrites what is served, with the body decoded if the configuration says so."""
+    """A function rewrites the response that is served; its body is decoded first if the configuration says so."""
 
     def changed(response: Any) -> Any:
         assert response["headers"]["Set-Cookie"] == ["a"]
@@ -89,7 +89,7 @@ def test_before_record_response(tape: Callable[..., Cassette], post: Callable[..
 def test_a_coding_that_cannot_be_undone_keeps_its_header(
     tape: Callable[..., Cassette], post: Callable[..., Request]
 ) -> None:
-    """What a function sees in a coding of another library says so still, as with vcrpy: the client can read it."""
+    """A body in the coding of another library keeps its header, as with vcrpy, so that the client can decode it."""
     reply = Response(status=200, headers=(("Content-Encoding", "br"),), chunks=(b"\x0b\x00\x80\x03",))
     played = player(
         tape(post(), response=reply), before_record_response=lambda shown: shown, decode_compressed_response=True
@@ -98,7 +98,7 @@ def test_a_coding_that_cannot_be_undone_keeps_its_header(
 
 
 def test_before_record_response_leaves_the_body(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """Chunks and their times stay where the body does; a reply that is dropped is not missed."""
+    """Chunks and their times stay if the body does; a reply that the function drops does not count as unplayed."""
     played = player(tape(post(), response=gzipped_reply()), before_record_response=lambda response: response)
     assert served(played, post()).response == gzipped_reply()
     assert player(tape(post()), before_record_response=lambda response: None).unplayed() == ()
@@ -114,7 +114,7 @@ def test_sensitive_data_is_put_back(tape: Callable[..., Cassette], post: Callabl
 
 
 def test_after_load_interaction(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """It gets request and response, and a third argument if it takes one; None drops the interaction."""
+    """The function gets request and response, and a third argument if it takes one; None drops the interaction."""
     with_cassette, without = [], []
 
     def three(request: Any, response: Any, cassette: Any) -> Any:
@@ -135,7 +135,7 @@ def test_after_load_interaction(tape: Callable[..., Cassette], post: Callable[..
 def test_after_load_interaction_that_returns_something_else(
     tape: Callable[..., Cassette], post: Callable[..., Request]
 ) -> None:
-    """What it may return is named."""
+    """The error names what the function may return."""
 
     def wrong(request: Any, response: Any) -> Any:
         return request
@@ -145,7 +145,7 @@ def test_after_load_interaction_that_returns_something_else(
 
 
 def test_hooks_may_return_an_object_of_their_own(tape: Callable[..., Cassette]) -> None:
-    """An object that looks like a request will do."""
+    """A function may return any object that has the attributes of a request."""
 
     class Mine:
         method, uri, headers, body = "GET", URL, {"A": ["b", "c"]}, None

@@ -1,4 +1,4 @@
-"""Which recorded requests a request is taken for."""
+"""Which recorded requests a sent request matches."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ def matches(tape: Callable[..., Cassette], recorded: Request, sent: Request, **c
     ],
 )
 def test_same_address(tape: Callable[..., Cassette], post: Callable[..., Request], url: Any) -> None:
-    """Order of parameters, default ports, percent-encoding, credentials, secret parameters: no difference."""
+    """Host case, default port, escapes, credentials, parameter order and secret parameters make no difference."""
     assert matches(tape, post(url=URL), post(url=url))
 
 
@@ -61,7 +61,7 @@ def test_other_address(tape: Callable[..., Cassette], post: Callable[..., Reques
 
 
 def test_an_escaped_slash_is_not_a_slash(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """Only an escape that means the same is undone; an empty path is the root."""
+    """A percent escape is undone only where the URL then means the same; an empty path is the root."""
     assert not matches(tape, post(url="https://a.test/a%2Fb"), post(url="https://a.test/a/b"))
     assert matches(tape, post(url="https://a.test/arn%3Aaws"), post(url="https://a.test/arn:aws"))
     assert matches(tape, post(url="https://a.test"), post(url="https://a.test/"))
@@ -105,13 +105,13 @@ def test_an_escaped_slash_is_not_a_slash(tape: Callable[..., Cassette], post: Ca
 def test_bodies(
     tape: Callable[..., Cassette], post: Callable[..., Request], recorded: Any, sent: Any, same: Any
 ) -> None:
-    """JSON is compared as JSON, forms as forms, parts without their boundary, the rest as bytes; secrets never."""
+    """JSON is compared as JSON, forms as forms, multipart without boundary, the rest as bytes; secrets are left out."""
     assert matches(tape, post(recorded), post(sent)) is same
     assert matches(tape, post(sent), post(recorded)) is same
 
 
 def test_headers_are_not_matched_unless_asked_for(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """Headers change with every run; a `match_on` that names them compares those that are no secret."""
+    """Headers change with every run, so only a `match_on` that names them compares them, without the secret ones."""
     recorded = post(headers=[("X-A", "1"), ("Authorization", "one"), ("traceparent", "00-1")])
     other = post(headers=[("x-a", "2")])
     secret = post(headers=[("x-a", "1"), ("authorization", "two")])
@@ -144,7 +144,7 @@ def test_match_on(
 
 
 def test_own_matchers(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A function gets the request that is sent and the recorded one; None and truth agree, an assertion does not."""
+    """A matcher gets the sent and the recorded request; `None` and true values agree, a failed assertion does not."""
     seen = []
 
     def asserting(sent: Any, recorded: Any) -> None:
@@ -164,7 +164,7 @@ def test_own_matchers(tape: Callable[..., Cassette], post: Callable[..., Request
 
 
 def test_a_dropped_body_fits_any(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A recording whose body the file has dropped answers any body, after those that match in full."""
+    """A recording whose body the file has dropped answers any body, after the recordings that match in full."""
     import dataclasses
 
     cassette = tape(post(), post({"a": 1}), post())
@@ -178,7 +178,7 @@ def test_a_dropped_body_fits_any(tape: Callable[..., Cassette], post: Callable[.
 def test_the_same_bytes_to_another_address_are_another_request(
     tape: Callable[..., Cassette], post: Callable[..., Request]
 ) -> None:
-    """A body that is known does not stand for its whole request; nor do bodies where headers are compared."""
+    """Equal bodies alone are no match: the address is compared too, and headers if `match_on` names them."""
     urls = ["https://a.test/one", "https://a.test/two", "https://a.test/one"]
     player = Player(tape(*(post(b"{}", url=url) for url in urls)))
     answers = [player.answer(post(b"{}", url=url)) for url in [*reversed(urls), "https://a.test/three"]]
@@ -192,7 +192,7 @@ def test_the_same_bytes_to_another_address_are_another_request(
 def test_a_body_in_the_recorded_bytes_is_not_read(
     tape: Callable[..., Cassette], post: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a body in other bytes is read as JSON; then, and once, the recorded one too."""
+    """A body is parsed as JSON only if its bytes differ from the recorded body, which is then parsed too, once."""
     from pytest_llmtrace.replay import canonical, match
 
     index = match.Index(tape(post(b'{"a":1,"b":2}')).recordings, read_config({}))
@@ -235,5 +235,5 @@ def test_a_body_in_the_recorded_bytes_is_not_read(
 def test_filters_hold_for_both_sides(
     tape: Callable[..., Cassette], post: Callable[..., Request], config: Any, recorded: Any, sent: Any, same: Any
 ) -> None:
-    """What a filter has taken out of the file is not compared in the live request either."""
+    """A value that a filter keeps out of the file is not compared in the live request either."""
     assert matches(tape, post(**recorded), post(**sent), **config) is same

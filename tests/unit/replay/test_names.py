@@ -1,4 +1,4 @@
-"""Names of cassettes, and the files that they mean."""
+"""How the names of cassettes are resolved to files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, fin
     ],
 )
 def test_names_below_the_directories(write: Callable[..., Path], tmp_path: Path, name: Any, file: Any) -> None:
-    """A suffix is implied, the first directory that has the file wins."""
+    """The suffix may be left out, and the first directory that has the file wins."""
     for each in ("openrouter/chat.yaml", "short.yml", "data.json", "v1.5.yaml", "both.yaml", "chat/x.yaml"):
         write("", f"one/{each}")
     for each in ("second.yaml", "both.yaml"):
@@ -32,7 +32,7 @@ def test_names_below_the_directories(write: Callable[..., Path], tmp_path: Path,
 
 
 def test_absolute_path(write: Callable[..., Path], tmp_path: Path) -> None:
-    """An absolute path is taken as it is, its suffix implied too."""
+    """An absolute path is taken as it is; its suffix may be left out too."""
     path = write("", "chat.yaml")
     assert resolve(str(path), dirs=[]) == resolve(str(path.with_suffix("")), dirs=[tmp_path]) == path
 
@@ -53,7 +53,7 @@ def test_builtin(write: Callable[..., Path], tmp_path: Path) -> None:
 
 
 def test_builtin_directories_of_this_checkout() -> None:
-    """Those that are named exist: the package's own, or the checkout's."""
+    """Every built-in directory that is named exists: the package's own, or the checkout's."""
     assert all(directory.is_dir() and directory.name == "cassettes" for directory in builtin_dirs())
 
 
@@ -66,7 +66,7 @@ def test_builtin_directories_of_this_checkout() -> None:
     ],
 )
 def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: Any, found: Any) -> None:
-    """A name that means no file is told with the nearest that do."""
+    """The error for a name without a file gives the nearest names, or says how many others there are."""
     write("", "openrouter/chat.yaml")
     write("", "aaa.yaml")
     with pytest.raises(CassetteError) as refused:
@@ -76,7 +76,7 @@ def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: 
 
 
 def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Path) -> None:
-    """The nearest of an absolute path are those of its folder."""
+    """For an absolute path, the nearest names are looked for in its folder."""
     write("", "chat.yaml")
     with pytest.raises(CassetteError) as refused:
         resolve(str(tmp_path / "chatt"), dirs=[])
@@ -98,7 +98,7 @@ NAMED = "llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has
 def test_a_folder_that_is_none_is_told(
     write: Callable[..., Path], tmp_path: Path, name: str, dirs: list[str], said: str
 ) -> None:
-    """A setting that names no folder is said where a cassette is not found, with the folder that was meant."""
+    """If a cassette is not found because a setting names no folder, the error says so and suggests the folder meant."""
     write("", "cassettes/chat.yaml")
     write("", "x.yaml")
     with pytest.raises(CassetteError) as refused:
@@ -132,14 +132,14 @@ def test_default_name_is_that_of_pytest_recording(name: Any, file: Any) -> None:
     ],
 )
 def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, file: Any) -> None:
-    """The file is the same too, also where the name is too long for one."""
+    """The path is the same too, also where the name is too long for a file name."""
     path = default_path(Path("tests"), "test_" + "x" * (length - 5), serializer=serializer)
     assert path == Path("tests") / file
 
 
 @pytest.mark.parametrize("name", [5, "", " ", None])
 def test_what_is_no_name(name: Any) -> None:
-    """A cassette is named by a text that says something."""
+    """The name of a cassette is a text that is not blank."""
     for look_up in (lambda: resolve(name, dirs=()), lambda: is_builtin(name)):
         with pytest.raises(UsageError) as caught:
             look_up()

@@ -25,7 +25,7 @@ SSE = (("Content-Type", "text/event-stream; charset=utf-8"),)
     ],
 )
 def test_event_streams_are_split_after_each_event(chunks: Any) -> None:
-    """A stream is handed out one chunk an event, comments included, whatever its line ends are."""
+    """A stream is split into one chunk per event, comments included, whatever its line ends are."""
     assert in_chunks(b"".join(chunks), SSE) == chunks
 
 
@@ -42,7 +42,7 @@ def test_gzipped_event_streams_are_split_where_they_were_flushed() -> None:
 
 @pytest.mark.parametrize(("body", "chunks"), [(b"", ()), (b"a\n\nb", (b"a\n\nb",))])
 def test_other_bodies_are_one_chunk(body: Any, chunks: Any) -> None:
-    """What is no event stream is one chunk, nothing is none."""
+    """A body that is no event stream is one chunk; an empty body has no chunk."""
     assert in_chunks(body, (("content-type", "text/plain"),)) == chunks
 
 
@@ -51,5 +51,5 @@ def test_other_bodies_are_one_chunk(body: Any, chunks: Any) -> None:
     [([2, 3], (b"he", b"llo")), ([5], (b"hello",)), ([2, 0, 3], (b"he", b"", b"llo")), ([4], None)],
 )
 def test_recorded_lengths(lengths: Any, chunks: Any) -> None:
-    """Recorded lengths cut the body; lengths that do not add up to it are of no use."""
+    """Recorded lengths cut the body into chunks; lengths that do not add up to it give None."""
     assert pieces(b"hello", lengths) == chunks

@@ -58,7 +58,7 @@ def test_own_matchers_play_in_order_too(tape: Callable[..., Cassette], post: Cal
 
 
 def test_unplayed_in_recorded_order(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """What was not asked for is told in recorded order."""
+    """Recordings that were not asked for are listed in recorded order."""
     player = Player(tape(post(b"1"), post(b"2"), post(b"3")))
     player.answer(post(b"2"))
     assert [recording.index for recording in player.unplayed()] == [0, 2]
@@ -96,7 +96,7 @@ def test_what_a_test_is_to_play(
     due: str,
     missed: str,
 ) -> None:
-    """Of a file that several tests have recorded its own part; of all others the whole file."""
+    """A test has to play its own recordings, or the whole file if that names no test or only one that is gone."""
     cassette = tape(*(post(name) for name in (b"a", b"b", b"c")))
     (tmp_path / "test_it.py").write_text("def test_1(): ...\ndef test_2(): ...\n", encoding="utf-8")
     named = zip(cassette.recordings, recorded_by.ljust(3), strict=True)
@@ -117,7 +117,7 @@ def test_players_of_one_cassette_are_independent(tape: Callable[..., Cassette], 
 
 
 def test_recorded_without_a_reply(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A recording without a reply never answers and is not missed."""
+    """A recording without a reply never answers and does not count as unplayed."""
     player = Player(tape(post(), response=None))
     assert player.answer(post()) is None
     assert (player.unplayed(), player.total) == ((), 0)
@@ -125,7 +125,7 @@ def test_recorded_without_a_reply(tape: Callable[..., Cassette], post: Callable[
 
 @pytest.mark.parametrize("response", [None, Response(status=200, chunks=(b"half",))])
 def test_recorded_failures(tape: Callable[..., Cassette], post: Callable[..., Request], response: Any) -> None:
-    """A recorded failure is replayed, after what had arrived until then."""
+    """A recorded failure is replayed, after the part of the response that had arrived by then."""
     answer = served(Player(tape(post(), response=response, failure=Failure.DISCONNECT)), post())
     assert answer.failure is Failure.DISCONNECT
     assert answer.response.body == (b"half" if response else b"")
@@ -159,7 +159,7 @@ def test_ten_thousand_recordings_are_as_quick_as_ten(post: Callable[..., Request
 
 
 def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without anything to answer it says so, and which default cassette was looked for."""
+    """`Silence` answers nothing; its explanation says so, and names the default cassette that was looked for."""
     monkeypatch.chdir(tmp_path)
     nothing = "nothing   no cassette, gateway or router is active here"
     looked_for = Silence(default=tmp_path / "cassettes" / "test_b.yaml")

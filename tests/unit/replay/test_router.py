@@ -1,4 +1,4 @@
-"""The respx router answers at our port: respx's own routes and statistics, our requests and responses."""
+"""The respx router as an answerer: routes and statistics are respx's own, requests and responses are ours."""
 
 import asyncio
 import importlib
@@ -16,7 +16,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Failure, Request
 from pytest_llmtrace.replay.router import Router
 
-# Both generations where both are installed: respx itself knows httpx alone.
+# httpx, and httpx2 where it is installed: respx itself knows only httpx.
 LIBRARIES = [httpx, *([importlib.import_module("httpx2")] if importlib.util.find_spec("httpx2") else [])]
 libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
 URL = "https://api.openai.com/v1/chat/completions"
@@ -25,7 +25,7 @@ REQUEST = Request(method="POST", url=URL, headers=HEADERS, body=b'{"model": "gpt
 
 
 def test_a_route_answers_and_counts_its_calls() -> None:
-    """`route.called`, the calls and what they hold are respx's own."""
+    """`route.called`, the calls and their contents are respx's own."""
     router = Router()
     route = router.post(URL, json={"model": "gpt-4o", "n": 1}, name="chat").respond(201, json={"ok": True})
     answer = router.answer(REQUEST)
@@ -64,7 +64,7 @@ def test_side_effects_run_one_after_the_other(library: Any) -> None:
 @libraries
 @pytest.mark.parametrize("inside_loop", [False, True])
 def test_a_side_effect_may_be_async_and_take_what_the_path_captures(library: Any, inside_loop: bool) -> None:
-    """It runs in one go, whether or not the caller's thread has a running loop."""
+    """An async side effect runs to its end at once, whether or not the caller's thread has a running loop."""
 
     async def reply(request: httpx.Request, model: str) -> Any:
         return library.Response(200, json={"model": model, "sent": json.loads(request.content)["n"]})
@@ -85,7 +85,7 @@ def test_a_side_effect_may_be_async_and_take_what_the_path_captures(library: Any
 
 @libraries
 def test_a_side_effect_may_take_its_route(library: Any) -> None:
-    """What it asks for by name is respx's to give, whatever library it answers with."""
+    """A side effect may take `route` as respx passes it, whichever library its response is from."""
 
     def reply(_: httpx.Request, route: respx.Route) -> Any:
         return library.Response(200, text=f"after {route.call_count}")
@@ -99,7 +99,7 @@ def test_a_side_effect_may_take_its_route(library: Any) -> None:
 @libraries
 @pytest.mark.parametrize("how", ["return_value", "%"])
 def test_a_response_that_is_given_again_and_again(library: Any, how: str) -> None:
-    """A route that has a response gives it to each request, whatever library has made it."""
+    """A route that has a response gives it to every request, whichever library made the response."""
     router, response = Router(), library.Response(201, headers={"x-request-id": "r"}, json={"ok": True})
     route = router.post(URL)
     if how == "%":
@@ -114,7 +114,7 @@ def test_a_response_that_is_given_again_and_again(library: Any, how: str) -> Non
 
 
 def test_a_side_effect_that_waits_is_refused() -> None:
-    """The port asks in one go, so there is nobody to wait."""
+    """A side effect that waits is refused: the router is called synchronously and needs the answer at once."""
 
     async def reply(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0)
@@ -147,7 +147,7 @@ async def _async_chunks(error: Exception | None) -> AsyncIterator[bytes]:
 def test_chunks_stay_apart_up_to_a_failure(
     library: Any, source: Callable[..., Any], failing: bool, failure: Failure | None
 ) -> None:
-    """A stream keeps its chunks; one that breaks keeps those before, and says how it broke."""
+    """A stream keeps its chunks; if it breaks, the chunks before remain, and the failure says how it broke."""
     router = Router()
     error = library.ReadError("gone") if failing else None
     router.post(URL).mock(return_value=library.Response(200, content=source(error)))
@@ -173,7 +173,7 @@ def test_chunks_stay_apart_up_to_a_failure(
     ],
 )
 def test_a_connection_error_is_a_failure_before_any_response(library: Any, error: str, failure: Failure) -> None:
-    """The exceptions of either library become ours, so that each client is given its own for them."""
+    """The exceptions of either library become a `Failure`, for which each client then raises its own exception."""
     router = Router()
     route = router.post(URL).mock(side_effect=getattr(library, error))
     answer = router.answer(REQUEST)
@@ -186,7 +186,7 @@ def test_a_connection_error_is_a_failure_before_any_response(library: Any, error
 
 
 def test_any_other_exception_goes_through() -> None:
-    """A failed assertion in a side effect is the test's business."""
+    """Any other exception of a side effect, such as a failed assertion, reaches the test."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"{request.method} is not expected here")
@@ -198,7 +198,7 @@ def test_any_other_exception_goes_through() -> None:
 
 
 def test_a_request_that_no_route_takes_is_left_to_others_and_explained() -> None:
-    """The nearest route is the one with the fewest differences, and each is named."""
+    """The nearest route is the one with the fewest differences, and each difference is named."""
     router = Router()
     router.get(URL).respond(200)
     router.post("https://api.openai.com/v1/responses", json={"model": "gpt-5"}).respond(200)
@@ -211,7 +211,7 @@ def test_a_request_that_no_route_takes_is_left_to_others_and_explained() -> None
 
 
 def test_a_part_that_cannot_be_read_is_a_difference() -> None:
-    """A body that is no JSON differs from any."""
+    """A body that is not JSON differs from any JSON that a route asks for."""
     router = Router()
     router.post(json={"model": "gpt-5"}).respond(200)
     explanation = router.explain(Request(method="POST", url=URL, body=b"not json"))
@@ -222,7 +222,7 @@ def test_a_part_that_cannot_be_read_is_a_difference() -> None:
 
 
 def test_a_router_without_routes_says_so() -> None:
-    """It answers nothing and has nothing left over."""
+    """A router without routes answers nothing and leaves nothing unplayed."""
     router = Router()
     assert router.answer(REQUEST) is None
     assert router.explain(REQUEST) == "the respx router has no routes"
@@ -231,7 +231,7 @@ def test_a_router_without_routes_says_so() -> None:
 
 @pytest.mark.parametrize("declining", ["pass_through", "side_effect"])
 def test_a_route_may_leave_a_request_to_others(declining: str) -> None:
-    """Passing through, and a side effect that returns None, are no answer."""
+    """A route that passes through, or whose side effect returns None, gives no answer."""
     router = Router()
     route = router.post(path="/v1/chat/completions")
     if declining == "pass_through":
@@ -246,7 +246,7 @@ def test_a_route_may_leave_a_request_to_others(declining: str) -> None:
 
 
 def test_routes_that_were_not_called_are_unplayed() -> None:
-    """What `assert_all_called` is elsewhere is here what is left over, in order."""
+    """Routes that were not called are unplayed, in order; this takes the place of respx's `assert_all_called`."""
     router = Router()
     router.post(URL).respond(200)
     router.get("https://api.openai.com/v1/models", name="models").respond(200)

@@ -1,4 +1,4 @@
-"""What is secret is known by name, and by its looks where it has none."""
+"""Secrets are recognised by name, or by their form where they have no name."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from pytest_llmtrace.replay import scrub
 
 @pytest.mark.parametrize("name", ["Authorization", "x-api-key", "Set-Cookie", "OpenAI-Organization", "traceparent"])
 def test_secret_headers(name: Any) -> None:
-    """Headers are known in any case, of requests and responses."""
+    """Secret headers of requests and responses are recognised in upper and lower case."""
     assert scrub.is_secret_header(name)
     assert not scrub.is_secret_header("content-type")
 
 
 @pytest.mark.parametrize("name", ["api_key", "apiKey", "API-KEY", "client_secret", "refresh_token"])
 def test_secret_fields(name: Any) -> None:
-    """Fields are known however they are spelt; a plain `token` is part of log probabilities and no secret."""
+    """Secret fields are recognised in every spelling; a plain `token` belongs to log probabilities and is no secret."""
     assert scrub.is_secret_field(name)
     assert scrub.may_hold_secret_field(f'{{"{name}": 1}}'.encode())
     assert not scrub.is_secret_field("token")
@@ -38,7 +38,7 @@ def test_secret_fields(name: Any) -> None:
     ],
 )
 def test_text_is_masked(secret: Any) -> None:
-    """What looks like a key is masked within a text; words that only begin alike are not."""
+    """Text that looks like a key is masked; words that only contain the beginning of a key are not."""
     assert scrub.mask_text(f"key {secret}, please") == f"key {scrub.MASK}, please"
     assert scrub.mask_text("Bearer abcdef123") == scrub.MASK
     assert scrub.mask_text("a task-based, risk-averse ask") == "a task-based, risk-averse ask"
@@ -55,5 +55,5 @@ def test_text_is_masked(secret: Any) -> None:
     ],
 )
 def test_urls_are_masked(url: Any, masked: Any) -> None:
-    """A URL is shown without its user, and without the values of secret parameters."""
+    """A URL is shown without its credentials, and without the values of secret parameters."""
     assert scrub.mask_url(url, frozenset({"mine"})) == masked

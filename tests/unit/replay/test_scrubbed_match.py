@@ -1,4 +1,4 @@
-"""A request that was scrubbed when it was recorded is found by the request as it is sent."""
+"""A recording whose request was scrubbed is still found by the request as it is sent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def written(*requests: Request) -> Cassette:
     ],
 )
 def test_a_recording_is_found_by_its_request(post: Callable[..., Request], sent: Any, other: Any) -> None:
-    """The secret is not in the recording, the request that has it is answered by it, another is not."""
+    """The recording does not hold the secret; it answers the request that does, and no other request."""
     cassette = written(post(**{"body": {}, **sent}), post({"plain": True}))
     [first, _] = cassette.recordings
     assert KEY not in f"{first.request.url} {first.request.body!r}"
@@ -61,20 +61,20 @@ def test_a_recording_is_found_by_its_request(post: Callable[..., Request], sent:
 
 
 def test_pairs_of_a_scrubbed_form_have_no_order(post: Callable[..., Request]) -> None:
-    """A form that something was taken out of is still compared as a form."""
+    """A form whose secrets were replaced is still compared as a form."""
     player = Player(written(post(f"a=1&client_secret=Zq8&k={KEY}".encode())))
     assert player.answer(post(f"k={KEY}&client_secret=Zq9&a=1".encode())) is not None
 
 
 def test_a_compressed_request_is_compared_scrubbed(post: Callable[..., Request]) -> None:
-    """What is sent compressed is compared with what was taken out of the same, written plainly."""
+    """A compressed request matches the scrubbed recording of the same body, which is written uncompressed."""
     body = json.dumps({"a": KEY}).encode()
     player = Player(written(post(body)))
     assert player.answer(post(gzip.compress(body))) is not None
 
 
 def test_headers_are_compared_scrubbed(post: Callable[..., Request]) -> None:
-    """A header that `match_on` names may have held a secret too."""
+    """A header that `match_on` names is compared scrubbed, since it may have held a secret too."""
     sent, other = (post(url=f"https://a.test/{KEY}", headers=[("x-mine", f"{word} {KEY}")]) for word in ("a", "b"))
     player = Player(written(sent), config=read_config({"match_on": ["headers"]}))
     assert player.answer(other) is None
@@ -84,7 +84,7 @@ def test_headers_are_compared_scrubbed(post: Callable[..., Request]) -> None:
 def test_nothing_is_searched_when_nothing_was_taken_out(
     post: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cassette without a mask costs no search."""
+    """Requests are not searched for secrets if the cassette holds no mask."""
     cassette = written(post({"a": 1}, url="https://never.test/v1"))
 
     def fail(_: str) -> str:

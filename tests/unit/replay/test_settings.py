@@ -1,4 +1,4 @@
-"""What a `vcr_config` says about replay."""
+"""How `read_config` reads the replay settings of a `vcr_config`."""
 
 import inspect
 import re
@@ -63,7 +63,7 @@ def test_what_matters_to_replay() -> None:
 
 
 def test_every_key_of_vcrpy_is_known() -> None:
-    """No key that the installed vcrpy accepts is a usage error; those of recording say nothing about replay."""
+    """Every key that the installed vcrpy accepts is accepted; the keys of recording change nothing in a replay."""
     source = inspect.getsource(vcr.config)
     keys = {*inspect.signature(vcr.VCR).parameters, *re.findall(r'(?:kwargs|options)\.get\(\s*"(\w+)"', source)}
     assert {"match_on", "record_mode", "allow_playback_repeats", "ignore_hosts"} <= keys
@@ -101,7 +101,7 @@ NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing 
     ],
 )
 def test_wrong_use(config: Any, message: Any) -> None:
-    """What is not known, or has the wrong type, is a usage error with the near name."""
+    """An unknown key or name, or a value of the wrong type, is a usage error; a similar name is suggested."""
     with pytest.raises(UsageError) as wrong:
         read_config(config)
     assert str(wrong.value) == message

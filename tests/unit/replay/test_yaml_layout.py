@@ -1,4 +1,4 @@
-"""What is read without a YAML parser is what the parser reads, and the rest is left to it."""
+"""The reader without a YAML parser gives what the parser gives, and leaves every other layout to the parser."""
 
 import io
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def read(text: str, interaction: Callable[[int, Any], Any] = lambda _, item: ite
 
 
 def exactly(value: Any) -> Any:
-    """Return what two equal values have in common, with their types and their lines."""
+    """Return a value together with its types and lines, so that only exactly equal values compare equal."""
     if isinstance(value, dict):
         items = [(exactly(key), exactly(item)) for key, item in value.items()]
         return type(value), value.line if isinstance(value, Located) else None, items
@@ -95,13 +95,13 @@ def exactly(value: Any) -> Any:
 
 @pytest.mark.parametrize("block", [1, 7, 64, yaml_layout.BLOCK])
 def test_the_layout_of_vcrpy_and_of_our_recorder(monkeypatch: pytest.MonkeyPatch, block: Any) -> None:
-    """It is read without the parser, with each mapping's line, in blocks of any size."""
+    """A file in this layout is read without the parser, with each mapping's line, in blocks of any size."""
     monkeypatch.setattr(yaml_layout, "BLOCK", block)
     assert exactly(read(TAPE)) == exactly(parse_yaml(TAPE, "x.yaml"))
 
 
 def test_interactions_are_replaced_as_soon_as_they_are_read() -> None:
-    """So that a large file is never in memory as plain values."""
+    """Each interaction is replaced once it is read, so that a large file is never in memory as plain values."""
     found = read(TAPE, lambda index, item: (index, item["request"].get("uri")))
     assert found["interactions"] == [(0, "https://a.test/v1?a=b#c"), (1, "https://a.test/v2"), (2, None)]
 
@@ -120,7 +120,7 @@ ADDED = [
     )
 )
 def test_a_changed_file_is_read_as_by_the_parser_or_left_to_it(changes: list[tuple[int, int, str]]) -> None:
-    """Wherever something is taken out or put in: never another value, and never a value of what is no YAML."""
+    """Whatever is cut out or put in, the reader gives the parser's value or none, and none for text that is no YAML."""
     text = TAPE
     for at, length, added in changes:
         text = text[:at] + added + text[at + length :]
@@ -138,7 +138,7 @@ def test_a_changed_file_is_read_as_by_the_parser_or_left_to_it(changes: list[tup
     is_ascii=st.booleans(),
 )
 def test_any_value_that_pyyaml_writes(value: Any, is_ascii: bool) -> None:
-    """It is read as by the parser, or left to it."""
+    """Any value that PyYAML writes is read as the parser reads it, or left to the parser."""
     document = {"interactions": [{"request": {"body": value, "headers": {"a": [value]}}}], "version": 1}
     text = yaml.safe_dump(document, allow_unicode=not is_ascii)
     found = read(text)
@@ -158,17 +158,17 @@ def test_any_value_that_pyyaml_writes(value: Any, is_ascii: bool) -> None:
     ],
 )  # fmt: skip
 def test_what_is_laid_out_in_another_way_is_left_to_the_parser(text: str) -> None:
-    """Whether it is YAML or not."""
+    """Other layouts are left to the parser, whether they are YAML or not."""
     assert read(text) is None
 
 
 def test_bytes_that_are_no_text_are_left_to_the_parser() -> None:
-    """It says where they are."""
+    """The parser then says where these bytes are."""
     assert yaml_layout.read_layout(io.BytesIO(b"a: b\xff\n"), lambda _, item: item) is None
 
 
 def test_reading_takes_time_in_proportion_to_the_length() -> None:
-    """A long run of what a pattern could try again and again: a quadratic one would take hours."""
+    """Runs that a regular expression could try again and again take linear time; quadratic time would be hours."""
     many = 1_000_000
     for start, part, end in (("b", " ", "#"), ("'", " ", ""), ('"', "\\ ", ""), ("[", "b, ", ""), ("'", "\n ", "")):
         assert read(f"a: {start}{part * many}{end}\n") is None
@@ -177,7 +177,7 @@ def test_reading_takes_time_in_proportion_to_the_length() -> None:
 
 @pytest.mark.parametrize("tag", ["", "!!str "])
 def test_a_large_file_is_read_bit_by_bit(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
-    """By the parser as well; the recordings are the same."""
+    """A large file gives the same recordings when it is read in blocks, also by the parser."""
     item = f"- request: {{method: GET, uri: {tag}'https://a.test/é'}}\n  response: {{status: 200, body: b}}\n"
     path = write(f"interactions:\n{item * 50}version: 1\n")
     whole = cassette.load(path)

@@ -1,4 +1,4 @@
-"""What the tests of upkeep share: files in a folder of their own, and the command line on them."""
+"""Fixtures shared by the upkeep tests: files in a folder of their own, and the command line for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cassettes lint`: what is wrong with cassette files, each with place, reason and next step."""
+"""`cassettes lint` reports what is wrong with cassette files, each finding with place, reason and next step."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ recorded from 2026-03-31 (tape.yaml) to 2026-03-31
 
 
 def cassette(request: dict[str, Any] | None = None, response: dict[str, Any] | None = None, **more: Any) -> str:
-    """Return a cassette of one harmless interaction, but for what is given."""
+    """Return a cassette of one interaction, harmless except for the parts that are given."""
     asked = {"method": "POST", "uri": "https://api.openai.com/v1/chat/completions", "headers": {}, "body": "{}"}
     said = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "{}"}}
     interaction = {"request": asked | (request or {}), "response": said | (response or {})}
@@ -117,7 +117,7 @@ def findings(tool: Tool, *arguments: str, status: int = 0) -> list[dict[str, Any
 
 
 def test_each_trouble_has_place_reason_and_next_step(write: Write, tool: Tool) -> None:
-    """The whole text for a file with a trouble of each sort; no value of a secret is in it."""
+    """The whole text is right for a file with many kinds of trouble, and no secret value is in it."""
     write("tape.yaml", TROUBLED)
     assert tool("lint", "tape.yaml", status=1) == TROUBLES
 
@@ -131,7 +131,7 @@ def test_no_form_of_output_holds_a_secret(write: Write, tool: Tool) -> None:
 
 
 def test_infos_are_shown_when_asked_for(write: Write, tool: Tool) -> None:
-    """What is new on every run is an info, one a header of a file, however many interactions have it."""
+    """A header that is new on every run is one info for each file, however many interactions have it."""
     one = json.loads(cassette(response={"headers": {"CF-Ray": ["939c1836de294a26-NRT"]}}))
     one["interactions"] += [json.loads(json.dumps(one["interactions"][0])) for _ in range(9)]
     for number, item in enumerate(one["interactions"]):
@@ -171,7 +171,7 @@ def test_infos_are_shown_when_asked_for(write: Write, tool: Tool) -> None:
     ],
 )
 def test_stand_ins_are_no_secrets(write: Write, tool: Tool, value: str) -> None:
-    """What says of itself that it is no secret makes no alarm, in a header, a field, a query or a text."""
+    """A value that is evidently no secret is not reported, in a header, a field or a text."""
     body = json.dumps({"api_key": value, "text": f"use {value} as the key"})
     request = {"headers": {"authorization": [value], "x-api-key": value}, "body": body}
     write("tape.json", cassette(request, {"body": {"string": body}, "headers": {"set-cookie": [f"a={value}; path=/"]}}))
@@ -191,7 +191,7 @@ def test_stand_ins_are_no_secrets(write: Write, tool: Tool, value: str) -> None:
     ],
 )
 def test_plain_texts_are_no_secrets(write: Write, tool: Tool, text: str) -> None:
-    """Words that begin like a key, addresses reserved for examples and general home folders make no alarm."""
+    """Words that begin like a key, addresses reserved for examples and general home folders are not reported."""
     body = json.dumps({"messages": [{"role": "user", "content": text}]})
     write("tape.json", cassette({"body": body}, {"body": {"string": body}}))
     assert findings(tool, "tape.json") == []
@@ -219,7 +219,7 @@ def test_plain_texts_are_no_secrets(write: Write, tool: Tool, text: str) -> None
 def test_texts_are_looked_through_in_each_form(
     write: Write, tool: Tool, text: str, kind: str, found: str, form: str
 ) -> None:
-    """A secret or a person is found in any text of a reply, compressed or not."""
+    """A secret or a personal value is found in any text of a reply, compressed or not."""
     document = {"choices": [{"message": {"content": text}}]}
     plain = json.dumps(document)
     forms: dict[str, dict[str, Any]] = {
@@ -237,7 +237,7 @@ def test_texts_are_looked_through_in_each_form(
 
 
 def test_urls_in_headers_and_reasons_are_looked_through(write: Write, tool: Tool) -> None:
-    """Where a redirect leads to is a URL as that of the request is; and a reason phrase is a text."""
+    """The target of a redirect is searched as a URL, like that of the request, and a reason phrase as a text."""
     headers = {"Location": ["https://u:Zq8-77@h.test/x?api_key=Zq8-77-bb"]}
     status = {"code": 302, "message": f"no such key: {KEY}"}
     path = write("tape.json", cassette(response={"status": status, "headers": headers, "body": {"string": "{}"}}))
@@ -253,7 +253,7 @@ def test_urls_in_headers_and_reasons_are_looked_through(write: Write, tool: Tool
 
 
 def test_a_key_in_pieces_is_found(write: Write, tool: Tool) -> None:
-    """A key that a stream brings token by token is found in what the events add up to."""
+    """A key that a stream sends token by token is found in the joined text of the events."""
     events = [{"choices": [{"index": 0, "delta": {"content": KEY[at : at + 5]}}]} for at in range(0, len(KEY), 5)]
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
     write("tape.json", cassette(response={"body": {"string": body}}))
@@ -276,7 +276,7 @@ def test_forms_and_parts_are_read(write: Write, tool: Tool) -> None:
 
 
 def test_a_compressed_body_that_cannot_be_read_is_said(write: Write, tool: Tool) -> None:
-    """What cannot be looked into is an info, not silence."""
+    """A body that cannot be decompressed, and so not searched, is reported as an info."""
     packed = {"base64_string": b64encode(b"\x8b\x02\x80\xff\xfe").decode()}
     write("tape.json", cassette(response={"headers": {"content-encoding": ["br"]}, "body": packed}))
     [finding] = findings(tool, "tape.json")
@@ -306,7 +306,7 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
 
 
 def test_a_named_file_that_is_no_cassette_is_an_error(write: Write, tool: Tool) -> None:
-    """Whoever names a file means it as a cassette."""
+    """A file that is named must be a cassette, while other files of a folder are passed over."""
     write("compose.yaml", "services: {}\n")
     [finding] = findings(tool, "compose.yaml", status=1)
     assert finding["kind"] == "unreadable"
@@ -333,7 +333,7 @@ def test_doubles(write: Write, tool: Tool) -> None:
     ],
 )
 def test_age_is_what_the_file_says(write: Write, tool: Tool, more: Any, date: str, day: str) -> None:
-    """A file's own date comes before its headers; without --max-age it is in the summary only."""
+    """A file's own date takes precedence over its headers; without --max-age it is in the summary only."""
     write("tape.json", cassette(response={"headers": {"Date": [date]}}, **more))
     assert tool("lint", "tape.json").splitlines()[-1] == f"recorded from {day} (tape.json) to {day}"
     [finding] = [finding for finding in findings(tool, "tape.json", "--max-age", "30") if finding["kind"] == "old"]
@@ -387,7 +387,7 @@ def test_function(): ...
     ],
 )
 def test_recordings_of_tests_that_are_gone(write: Write, tool: Tool, test: str, is_gone: bool) -> None:
-    """They are told where it is certain: the module is there, and nothing in it can be, or make, that test."""
+    """A test is reported as gone only if that is certain: its module is missing, or cannot define or make it."""
     write("suite/tests/test_a.py", MODULE)
     write("suite/tests/test_star.py", "from base import *\n")
     write("suite/tests/test_broken.py", "def (\n")
@@ -400,7 +400,7 @@ def test_recordings_of_tests_that_are_gone(write: Write, tool: Tool, test: str, 
     found = [(f["severity"], f["interactions"], f["found"]) for f in told]
     assert found == [("warning", [1], f"recorded by {test}, which is not there")] * is_gone
     elsewhere = [f for f in findings(tool, "suite/tape.json") if f["kind"] == "gone"]
-    assert elsewhere == []  # Below the current folder there is none of their modules.
+    assert elsewhere == []  # No module that they name is there, so this is not the rootdir.
 
 
 WANTED = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
@@ -433,7 +433,7 @@ def test_a_list_of_played_that_is_none_is_wrong_use(write: Write, tool: Tool, co
 
 
 def test_exit_status_and_relaxations(write: Write, tool: Tool) -> None:
-    """Warnings fail with --strict only; a kind can be left out, and a value can be said to be fine."""
+    """Warnings fail only with --strict; --ignore leaves a kind out, and --allow accepts a value."""
     text = json.dumps({"c": "jane.doe@acme-research.com"})
     write("tape.json", cassette(response={"body": {"string": text}}))
     tool("lint", "tape.json", status=0)
@@ -450,7 +450,7 @@ def test_exit_status_and_relaxations(write: Write, tool: Tool) -> None:
 
 
 def test_our_own_cassettes_are_clean(tool: Tool) -> None:
-    """What ships has no error and no warning."""
+    """The cassettes that we ship have no errors and no warnings."""
     folder = Path(__file__).parents[3] / "cassettes"
     assert ": 0 errors, 0 warnings, " in tool("lint", "--strict", str(folder))
     assert tool("scrub", "--check", str(folder)).startswith("nothing to scrub in ")

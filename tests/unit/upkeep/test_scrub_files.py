@@ -1,4 +1,4 @@
-"""`cassettes scrub`: secrets go, everything else stays as it is written."""
+"""`cassettes scrub` replaces secrets; everything else stays as it is written."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ SECRET_DIFF = """\
 
 
 def test_only_what_is_secret_changes(write: Write, tool: Tool) -> None:
-    """Comments, order, quotes, folding, sizes that were right and recorded chunks stay; a second run finds nothing."""
+    """Comments, order, quotes, folding and chunks stay, and right sizes stay right; a second run finds nothing."""
     path = write("tape.yaml", TAPE)
     before = replay.load(path).recordings[0]
     tool("scrub", "--yes", "tape.yaml")
@@ -113,7 +113,7 @@ def test_only_what_is_secret_changes(write: Write, tool: Tool) -> None:
 
 
 def test_the_diff_shows_kind_and_length_of_a_secret_and_no_more(write: Write, tool: Tool) -> None:
-    """The whole diff of a file with a secret in each sort of value."""
+    """The whole diff of a file with a secret in each kind of value, of which only kind and length are shown."""
     write("tape.yaml", TAPE)
     said = tool("scrub", "--check", "tape.yaml", status=1)
     assert said == (
@@ -202,7 +202,7 @@ def test_at_a_terminal_one_is_asked(
 
 
 def test_what_a_request_is_found_by_goes_and_it_is_still_found(write: Write, tool: Tool) -> None:
-    """Keys and people in a path, a parameter or a prompt go, and the request that has them finds its recording."""
+    """Keys and personal values in a path, a parameter or a prompt are replaced; their request finds its recording."""
     sent = {"messages": [{"role": "user", "content": f"is {SLACK} a key?"}], "metadata": {"user_id": "u-4711-ab"}}
     uri = "https://a.example/hf_a1B2c3a1B2c3a1B2c3a1B2c3a1B2c3a1B2c3/jane.doe%40acme-research.com?by=jane@acme-research.com"
     path = write("tape.json", json.dumps(document(interaction({"body": json.dumps(sent), "uri": uri}))))
@@ -281,7 +281,7 @@ NAMES = {
 def test_each_name_that_replay_leaves_out_is_scrubbed(
     write: Write, tool: Tool, place: str, name: str, case: Callable[[str], str]
 ) -> None:
-    """What a comparison does not look at goes, in any case of its name; lint has nothing to say of it any more."""
+    """Values that a comparison leaves out are replaced, in any case of their name; lint then finds nothing."""
     name, canary = case(name), "Canary-9f8e7d6c5b4a"
     body = json.dumps({"a": [{name: canary}]})
     changes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -298,7 +298,7 @@ def test_each_name_that_replay_leaves_out_is_scrubbed(
 
 
 def test_escapes_of_json_stay_whole(write: Write, tool: Tool) -> None:
-    """A body that is JSON is JSON afterwards, wherever in a string a secret or a person stands."""
+    """A body that is JSON stays JSON, wherever in a string a secret or a personal value stands."""
     said = {"a": f"\t{KEY}\n{KEY}", "b": "\tjane.doe@acme-research.com\n/home/jdoe/x"}
     path = write("tape.json", json.dumps(document(interaction(response={"body": {"string": json.dumps(said)}}))))
     tool("scrub", "-y", "tape.json")
@@ -308,7 +308,7 @@ def test_escapes_of_json_stay_whole(write: Write, tool: Tool) -> None:
 
 
 def test_shared_and_doubled_values(write: Write, tool: Tool) -> None:
-    """An anchored value is replaced once for all its uses, and so is one that a second key of the same name hides."""
+    """An anchored value is replaced once for all its uses, a value hidden by a second key of the same name as well."""
     value = (
         yaml.dump(secret()).replace("- Bearer", "- &key Bearer").replace("  response:", "  again: *key\n  response:")
     )
@@ -322,7 +322,7 @@ def test_shared_and_doubled_values(write: Write, tool: Tool) -> None:
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_ends_of_lines_and_byte_order_mark_stay(write: Write, tool: Tool, ending: str, mark: bytes) -> None:
-    """The bytes around the change are those that were there."""
+    """The bytes around a change stay, with line ends and byte order mark."""
     content = mark + yaml.dump(secret()).replace("\n", ending).encode()
     path = write("tape.yaml", content)
     tool("scrub", "-y", "tape.yaml")
@@ -344,7 +344,7 @@ def test_mode_and_link_stay(write: Write, tool: Tool, tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_file_as_it_was(
     write: Write, tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk is one sentence; the old file is whole and no other is left behind."""
+    """A full disk is reported in one sentence; the old file is whole, and no other file is left behind."""
     path = write("tape.yaml", yaml.dump(secret()))
     content = path.read_bytes()
 
@@ -362,7 +362,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
 
 
 def test_a_file_that_changed_meanwhile_is_not_written(write: Write) -> None:
-    """What somebody else has written since it was read is not lost."""
+    """A file that somebody else has written since it was read is not overwritten."""
     path = write("tape.yaml", yaml.dump(secret()))
     result = scrubbed(path)
     path.write_text("interactions: []\n", encoding="utf-8")
@@ -388,7 +388,7 @@ def test_a_change_that_would_change_more_is_refused(write: Write, tool: Tool, mo
 def test_a_request_that_would_not_be_found_any_more_is_refused(
     write: Write, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each request is compared before and after with what replay compares."""
+    """Each request is compared before and after, as replay compares it; if they differ, nothing is written."""
     write("tape.yaml", yaml.dump(document(interaction({"body": json.dumps({"prompt": KEY})}))))
     monkeypatch.setattr(scrub, "is_scrubbed", lambda _: False)
     assert tool("scrub", "-y", "tape.yaml", status=1) == (
@@ -399,7 +399,7 @@ def test_a_request_that_would_not_be_found_any_more_is_refused(
 
 
 def test_a_key_in_a_request_that_is_no_text_goes_and_it_is_still_found(write: Write, tool: Tool) -> None:
-    """Replay leaves out what looks like a key among other bytes, too; lint has nothing left to say."""
+    """A key among bytes that are no text is replaced; its request still finds its recording, and lint finds nothing."""
     sent = "Größe ".encode("latin-1") + KEY.encode()
     path = write("tape.yaml", yaml.dump(document(interaction({"body": sent}))))
     tool("scrub", "--yes", "tape.yaml")
@@ -414,7 +414,7 @@ PROMPT = f"is {KEY} the key of jane.doe@acme-research.com in /home/jdoe/app? Use
 
 @pytest.mark.parametrize("form", ["string", "parsed_body"])
 def test_a_scrubbed_request_finds_its_recording(write: Write, tool: Tool, form: str) -> None:
-    """What was taken out of a prompt does not matter to replay; what only looks alike stays."""
+    """Values that were taken out of a prompt do not matter to replay; text that only looks like them stays."""
     sent = {"messages": [{"role": "user", "content": PROMPT}], "api_key": "Zq8-77-bb"}
     body = {"body": json.dumps(sent)} if form == "string" else {"body": None, "parsed_body": sent}
     path = write("tape.yaml", yaml.dump(document(interaction(body), interaction())))
@@ -431,7 +431,7 @@ def test_a_scrubbed_request_finds_its_recording(write: Write, tool: Tool, form: 
 
 @pytest.mark.parametrize("name", ["tape.yaml", "tape.json"])
 def test_a_key_in_pieces_goes(write: Write, tool: Tool, name: str) -> None:
-    """What comes in its place comes with the first piece; the other events stay, and chunks are theirs still."""
+    """The replacement comes with the first piece; the other events stay, and each is still a chunk of its own."""
     deltas = ["is ", KEY[:9], KEY[9:20], KEY[20:] + "?"]
     events = [f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n" for text in deltas]
     sizes = {"chunks": [len(event) for event in events], "offsets": [0.1, 0.2, 0.3, 0.4]}
@@ -446,7 +446,7 @@ def test_a_key_in_pieces_goes(write: Write, tool: Tool, name: str) -> None:
 
 
 def test_broken_files_do_not_stop_the_others(write: Write, tool: Tool) -> None:
-    """A file that cannot be read is one line, the others are scrubbed, and the exit status is 1."""
+    """A file that cannot be read is reported in one line, the others are scrubbed, and the exit status is 1."""
     write("tapes/a.yaml", "interactions: [")
     good = write("tapes/b.yaml", yaml.dump(secret()))
     write("tapes/c.json", "[]")

@@ -122,7 +122,7 @@ def test_a_chat_with_tools(write: Write, tool: Tool) -> None:
 
 
 def test_a_message_with_blocks(write: Write, tool: Tool) -> None:
-    """Blocks of the messages API are told by their kind: thoughts, calls, results, documents, what is not known."""
+    """Blocks of the messages API are shown by their kind: thoughts, calls, results, documents and unknown ones."""
     asked = [
         {"role": "user", "content": "Weather?"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}]},
@@ -162,7 +162,7 @@ def test_a_message_with_blocks(write: Write, tool: Tool) -> None:
 
 
 def test_items_of_responses(write: Write, tool: Tool) -> None:
-    """Items of the responses API are told by their kind: reasoning, calls, their results, refusals."""
+    """Items of the responses API are shown by their kind: reasoning, calls, their results, refusals."""
     asked = [
         {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Ask the tool."}]},
@@ -188,7 +188,7 @@ def test_items_of_responses(write: Write, tool: Tool) -> None:
 
 
 def test_a_refusal_and_embeddings(write: Write, tool: Tool) -> None:
-    """A chat's refusal has a field of its own; of vectors their number and length are told."""
+    """A chat's refusal, which has a field of its own, is shown; of vectors only number and length are shown."""
     refused = {"role": "assistant", "content": None, "reasoning": "Hm.", "refusal": "No."}
     write("chat.json", tape(OPENAI, {"messages": []}, {"choices": [{"message": refused, "finish_reason": "stop"}]}))
     assert tool("show", "chat.json").partition("application/json\n")[2] == (
@@ -287,7 +287,7 @@ def test_streams_are_put_together(
 
 
 def test_recorded_timing(write: Write, tool: Tool) -> None:
-    """How the chunks arrived is said where it was recorded."""
+    """How the chunks arrived is shown if it was recorded."""
     chunks = {"chunks": [20, len(CHAT_STREAM) - 20], "offsets": [0.25, 1.5]}
     write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, CHAT_STREAM, llmtrace=chunks))
     assert tool("show", "tape.json").splitlines()[-1] == (
@@ -296,7 +296,7 @@ def test_recorded_timing(write: Write, tool: Tool) -> None:
 
 
 def test_errors_and_broken_connections(write: Write, tool: Tool) -> None:
-    """An error is shown with what it says of itself, masked; broken connections, missing replies and tests are told."""
+    """An error is shown with its own message, masked; broken connections, missing replies and tests are named."""
     error = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}
     one = json.loads(tape(OPENAI, {"model": "m", "messages": []}, error, status=401))
     one["interactions"] += [
@@ -351,7 +351,7 @@ def test_what_is_no_llm_call(write: Write, tool: Tool) -> None:
 
 
 def test_raw_bodies(write: Write, tool: Tool) -> None:
-    """--raw prints bodies as they are, but for secrets."""
+    """--raw prints bodies as they are, except for secrets."""
     write("tape.json", tape(OPENAI, {"model": "m", "messages": [], "api_key": "Zq8-77-bb"}, CHAT_STREAM[:40]))
     assert tool("show", "--raw", "tape.json") == (
         "tape.json: 1 interaction, origin recorded\n"
@@ -367,7 +367,7 @@ def test_raw_bodies(write: Write, tool: Tool) -> None:
 
 
 def test_long_texts_are_cut(write: Write, tool: Tool) -> None:
-    """A long text is cut with a note, and whole with --full; base64 is cut to its length."""
+    """A long text is cut with a note; --full shows all of it, base64 included."""
     text = "word " * 400 + "\n" + "Ab3/" * 100
     write("tape.json", tape(OPENAI, {"model": "m", "messages": [{"role": "user", "content": text}]}, {"choices": []}))
     lines = tool("show", "tape.json").splitlines()
@@ -381,7 +381,7 @@ def test_long_texts_are_cut(write: Write, tool: Tool) -> None:
 
 
 def test_a_text_cannot_steer_the_terminal(write: Write, tool: Tool) -> None:
-    """Control characters of a recording are shown, not sent."""
+    """Control characters of a recording are shown escaped, and not sent to the terminal."""
     reply = {"choices": [{"message": {"role": "assistant", "content": "a\x1b[31mb\u202e"}}]}
     write("tape.json", tape(OPENAI, {"model": "m\x1b]0;x\x07", "messages": []}, reply))
     said = tool("show", "tape.json")
@@ -410,13 +410,13 @@ def test_colour_is_for_terminals(
     ],
 )
 def test_wrong_use(write: Write, tool: Tool, arguments: list[str], text: str) -> None:
-    """What cannot be shown is named."""
+    """The error names what cannot be shown: an interaction that does not exist, or a folder."""
     write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
     assert tool("show", *arguments, status=2) == f"pytest-llmtrace: {text}\n"
 
 
 def test_a_missing_file_names_the_nearest(write: Write, tool: Tool) -> None:
-    """A file that is not there is an error with the names that are."""
+    """The error for a file that does not exist gives the nearest names."""
     write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
     assert tool("show", "tapes.json", status=2) == (
         "pytest-llmtrace: tapes.json: there is no such cassette; the nearest in its folder: tape.json\n"

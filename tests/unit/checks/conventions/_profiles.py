@@ -1,4 +1,4 @@
-"""Two small conventions, and a small registry of a user's own."""
+"""Two small conventions, and a user's small registry, for tests of the rules."""
 
 from __future__ import annotations
 

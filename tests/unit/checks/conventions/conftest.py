@@ -1,4 +1,4 @@
-"""What is found of a span that claims to keep a convention."""
+"""A fixture that judges a span by the rules of a small convention."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Conform = Callable[..., list[Finding]]
 
 @pytest.fixture
 def conform(make_call: Callable[..., Call]) -> Conform:
-    """Hold one span against the small OTel convention, or that of OpenInference: `conform(attributes, kind="CLIENT")`.
+    """Judge one span by the small OTel convention, or that of OpenInference: `conform(attributes, kind="CLIENT")`.
 
-    The arguments are fields of the span, but `wire` (facts of its call), `body` and `headers` (of its request).
+    The arguments are fields of the span, except `wire` (facts of its call), `body` and `headers` (of its request).
     """
 
     def conform(

@@ -1,4 +1,4 @@
-"""What is made of breaches: one finding for what spans do alike, Weaver's words, and nothing of what is not known."""
+"""Findings on breaches: one for spans that do alike, with Weaver's words, and none on what is not known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def found(*spans: SpanRecord, **fields: Any) -> list[Finding]:
 
 
 def test_alike(make_span: SpanMaker) -> None:
-    """What spans of one scope and name do alike is one finding, at the first; what another does is one more."""
+    """Spans of one scope and name with the same breach are one finding, at the first; another scope's is one more."""
     mood = [make_span(number, kind="CLIENT", attributes={**CHAT, "gen_ai.mood": number}) for number in range(1, 5)]
     other = make_span(9, kind="CLIENT", attributes={**CHAT, "gen_ai.mood": 9}, scope="other")
     first, second = found(*mood, other)
@@ -44,7 +44,7 @@ def test_many_attributes(make_span: SpanMaker) -> None:
 
 
 def test_mixed(make_span: SpanMaker) -> None:
-    """That the spans of one trace keep several conventions is said, with a span of each; it fails nothing."""
+    """A trace whose spans keep several conventions gets a note, which names a span of each; it fails nothing."""
     chat = make_span(1, kind="CLIENT", attributes=CHAT)
     llm = make_span(2, name="LLM", attributes={"openinference.span.kind": "LLM", "llm.system": "openai"})
     assert found(chat) == found(llm) == []
@@ -54,13 +54,13 @@ def test_mixed(make_span: SpanMaker) -> None:
 
 
 def test_a_registry_of_ones_own_is_no_other_convention(make_span: SpanMaker) -> None:
-    """Its attributes stand beside those of the convention, on the same spans."""
+    """A user's registry is no other convention: its attributes stand on the same spans as those of the convention."""
     span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
     assert verify(Evidence(spans=(span,), profiles=(GENAI, HOUSE)), {}).findings == ()
 
 
 def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_span: SpanMaker) -> None:
-    """An agent's span is named after the agent, or after the operation alone: neither is the other's fault."""
+    """An agent's span is named after the agent or the operation, so its name is judged only if the user asks for it."""
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Weather"}
     spans = tuple(
         make_span(n, name=name, attributes=agent) for n, name in enumerate(("invoke_agent Weather", "run"), 1)
@@ -77,7 +77,7 @@ def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_s
 def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
     make_span: SpanMaker, profiles: tuple[Profile, ...], said: list[str]
 ) -> None:
-    """Who writes a name down means it, also in the namespace of a convention; each run asks its own registries."""
+    """A name that a user's registry defines is known, even in a convention's namespace; each run has its own."""
     span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
     findings = verify(Evidence(spans=(span,), profiles=profiles), {}).findings
     told = [dict(one.details)["span"] for one in findings if one.check == "convention/unknown"]
@@ -85,29 +85,29 @@ def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
 
 
 def test_open_span(make_span: SpanMaker) -> None:
-    """A span that has not ended has not said all that it will say."""
+    """A span that has not ended may still get attributes, so it is not judged."""
     assert found(make_span(ended=None, end_ns=None, attributes={"gen_ai.operation.name": "chat"})) == found()
 
 
 def test_wrapper(make_span: SpanMaker) -> None:
-    """Names outside of a convention's namespaces claim nothing."""
+    """A span whose attributes are outside the namespaces of all conventions is not judged."""
     assert found(make_span(kind="SERVER", attributes={"app.gen_ai.operation.name": "chat", "http.route": "/"})) == []
 
 
 def test_hostile_names(make_span: SpanMaker) -> None:
-    """Names that are no texts, and values of no type that a convention has, are no reason to fail."""
+    """Names that are no text, and values of a type that no convention has, raise nothing."""
     span = make_span(kind="CLIENT", attributes={**CHAT, 3: 4, "gen_ai.request.model": b"gpt", "gen_ai.": None, "": ""})
     assert [finding.check for finding in found(span)] == ["convention/type", "convention/unknown"]
 
 
 def test_deep_content(conform: Conform) -> None:
-    """Content that is nested deeper than Python reads is told as what it is."""
+    """Content that is nested deeper than Python can read is reported as such."""
     [finding] = conform({**CHAT, "gen_ai.input.messages": "[" * 100_001})
     assert finding.details[0] == ("span", "gen_ai.input.messages is no JSON: nested too deep")
 
 
 def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
-    """What another check finds on the same span, and explains more, is told there."""
+    """A breach that another check finds on the same span, and explains better, is reported in that finding."""
     error = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
     call = make_call(
         error,
@@ -130,7 +130,7 @@ def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
 def test_content_that_nobody_can_read(
     make_call: Callable[..., Call], more: dict[str, str], found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """An attribute that is no JSON is one fault, which the wire's side tells of; not what stands in another one."""
+    """An attribute that is no JSON is one fault, of `wire/unreadable`; that of another attribute is reported apart."""
     raw = "[{'role': 'assistant'}]"
     broken = Fact(name="output_texts", state=State.UNREADABLE, parts=(("gen_ai.output.messages", raw),))
     call = make_call(
@@ -143,7 +143,7 @@ def test_content_that_nobody_can_read(
 
 
 def test_advice(make_span: SpanMaker) -> None:
-    """Findings have Weaver's ids and levels where it has any, an advice for each attribute and each span."""
+    """Advice has Weaver's ids and levels, and stands at each span, one piece for each attribute."""
     attributes = {"gen_ai.operation.name": 3, "gen_ai.system": "openai", "gen_ai.mood": "good"}
     spans = [make_span(number, kind="CLIENT", attributes=attributes) for number in (1, 2)]
     said = advice(Evidence(spans=tuple(spans), profiles=(GENAI,)))
@@ -172,7 +172,7 @@ def test_advice(make_span: SpanMaker) -> None:
 
 
 def test_linear(make_span: SpanMaker) -> None:
-    """Ten times as many attributes, unknown and indexed ones among them, take about ten times as long."""
+    """Ten times as many attributes, unknown and indexed ones among them, take about ten times as long to judge."""
 
     def seconds(count: int) -> float:
         names = {f"gen_ai.x{number}": number for number in range(count)}

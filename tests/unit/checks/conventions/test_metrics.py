@@ -1,4 +1,4 @@
-"""Each rule about metrics finds what breaks it, and nothing else."""
+"""Each `convention/` rule about metrics finds what breaks the rule, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def judged(*points: dict[str, Any], profiles: tuple[Profile, ...] = (GENAI,), sc
     return [finding for finding in found if finding.check.startswith("convention/")]
 
 
-# Check, a metric that differs from one of the small convention, the lines of the metric, those of the convention.
+# Check, a metric that breaks a rule of the small convention, the finding's lines `metric` and `rule`.
 BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("unknown", {**CALLS, "name": "gen_ai.call"}, "its name", "no metric gen_ai.call; did you mean gen_ai.calls?"),
     ("unknown", {**CALLS, "name": "gen_ai.mood"}, "its name", "no metric gen_ai.mood"),
@@ -97,7 +97,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
 
 @pytest.mark.parametrize(("check", "point", "said", "wanted"), BREACHES)
 def test_breaches(check: str, point: dict[str, Any], said: str, wanted: str) -> None:
-    """The finding names the metric, its scope, what its points say, and what the convention says at which commit."""
+    """A finding names the metric and its scope, what its points have, and the convention's rule with its commit."""
     [finding] = judged(point)
     assert (finding.check, finding.subject) == (f"convention/metric-{check}", f"metric {point['name']!r} (app)")
     assert finding.details[:2] == (("metric", said), ("rule", f"{wanted}\n{SOURCE}"))
@@ -108,8 +108,8 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     CALLS,
     DURATION,
     {**DURATION, "attributes": {"server.address": "a.example", "server.port": 443}},
-    {**CALLS, "attributes": {**CHAT, "server.address": "a.example"}},  # Its convention wants no port.
-    {**DURATION, "bounds": ()},  # An exponential histogram has none.
+    {**CALLS, "attributes": {**CHAT, "server.address": "a.example"}},  # This metric's convention asks for no port.
+    {**DURATION, "bounds": ()},  # An exponential histogram has no bounds.
     {**CALLS, "attributes": {**CHAT, "app.tenant": 3, "server.port": 443, "gen_ai.tier": "free"}},
     {**CALLS, "attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
     {
@@ -117,37 +117,37 @@ CONFORMING: tuple[dict[str, Any], ...] = (
         "attributes": {"gen_ai.operation.name": "plan"},
         "unit": "m",
         "kind": "gauge",
-    },  # Of which the convention says nothing.
+    },  # The convention does not say how this metric has to be for other operations.
     {"name": "http.client.request.duration", "unit": "parsec", "attributes": {"server.port": "443"}},
 )
 
 
 @pytest.mark.parametrize("point", CONFORMING)
 def test_conforming(point: dict[str, Any]) -> None:
-    """What keeps to the convention, or is none of its business, is no finding."""
+    """A metric that keeps the convention, or that the convention says nothing about, has no finding."""
     assert judged(point) == []
 
 
 def test_one_finding_for_all_series() -> None:
-    """A metric is judged once, whatever its number of series; what only some of them lack says on how many."""
+    """A metric is judged once for all its series; if only some lack an attribute, the finding says how many."""
     [finding] = judged(CALLS, {**CALLS, "attributes": {"gen_ai.operation.name": "chat"}}, CALLS)
     assert finding.details[0] == ("metric", "no gen_ai.provider.name on 1 of 3 series")
 
 
 def test_a_port_on_some_series() -> None:
-    """Only series that name a server are asked for its port; it says on how many it is missing."""
+    """Only series that name a server need its port; the finding says on how many it is missing."""
     [finding] = judged(DURATION, {**DURATION, "attributes": {"server.address": "a.example"}})
     assert finding.details[0] == ("metric", "no server.port on 1 of 2 series, and server.address = 'a.example'")
 
 
 def test_scopes_are_judged_apart() -> None:
-    """The same metric of two scopes is two findings, each with who made it."""
+    """The same metric of two scopes has two findings, each of which names its scope."""
     found = judged({**CALLS, "unit": "1"}, {**CALLS, "unit": "1", "scope": "lib", "scope_version": "2.0"})
     assert [finding.makers for finding in found] == [(Maker(scope="app"),), (Maker(scope="lib", version="2.0"),)]
 
 
 def test_weavers_words() -> None:
-    """What Weaver has a word for is told in it, as Weaver tells it."""
+    """A finding that Weaver has an id for carries Weaver's id, level and message."""
     found = judged({**CALLS, "unit": "1", "kind": "gauge", "attributes": {"gen_ai.operation.name": 1}})
     missing = "Required attribute 'gen_ai.provider.name' is not present."
     mismatch = "Attribute 'gen_ai.operation.name' has type 'int'. Type should be 'string'."
@@ -193,7 +193,7 @@ USAGE: dict[str, Any] = {
         ),
         ((), {**USAGE, "bounds": (0.0, 5.0)}, [("buckets", Severity.INFO, "genai-2026-08")]),
         ((), {**USAGE, "name": "gen_ai.client.mood"}, [("unknown", Severity.INFO, "genai-2026-08")]),
-        ((), {**USAGE, "name": "gen_ai.client.generation.choices"}, []),  # OpenLLMetry's.
+        ((), {**USAGE, "name": "gen_ai.client.generation.choices"}, []),  # A metric of OpenLLMetry.
         (("genai-2026-10",), {**USAGE, "attributes": CHAT}, [("deprecated", Severity.WARNING, "genai-2026-10")]),
         (
             ("genai-2026-10",),
@@ -214,7 +214,7 @@ USAGE: dict[str, Any] = {
     ],
 )
 def test_which_convention(profiles: tuple[str, ...], point: dict[str, Any], said: list[tuple[Any, ...]]) -> None:
-    """The newest version that has the metric and its attributes judges, or the one that somebody has named."""
+    """The newest version that has the metric and its attributes is the judge, or the one that the user has named."""
     found = judged(point, profiles=tuple(map(profile, profiles)))
     assert [
         (
@@ -230,13 +230,13 @@ def test_which_convention(profiles: tuple[str, ...], point: dict[str, Any], said
 def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
     profiles: tuple[Profile, ...], checks: list[str]
 ) -> None:
-    """Neither the metric nor its attributes, also in the namespace of a convention."""
+    """A user's registry may define a metric and attributes in the namespace of a convention, and both are known."""
     point = {**CALLS, "name": "gen_ai.house.calls", "attributes": {"gen_ai.house.mood": "good"}}
     assert [finding.check for finding in judged(point, profiles=profiles)] == checks
 
 
 def test_openllmetry_keeps_its_own() -> None:
-    """Its metrics have OpenTelemetry's names, and units and attributes of their own: it has promised no others."""
+    """OpenLLMetry's metrics have OpenTelemetry's names, but their own units and attributes: it promised no others."""
     scope = "opentelemetry.instrumentation.openai.v1"
     assert judged({**USAGE, "unit": "token", "scope_version": "0.62.1"}, profiles=(), scope=scope) == []
     assert len(judged({**USAGE, "unit": "token", "scope_version": "2.3b0"}, profiles=(), scope=scope)) == 1

@@ -1,4 +1,4 @@
-"""Each rule about a span's convention finds what breaks it, and nothing else."""
+"""Each `convention/` rule about spans finds what breaks the rule, and nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TEXT = (
     "needs"
 )
 
-# Check, what differs from a call that keeps the small OTel convention, the lines of the span, those of the convention.
+# Check, what differs from a span that keeps the small OTel convention, the finding's lines `span` and `rule`.
 BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("span-name", {"attributes": NAMED, "name": "openai.chat"}, "its name is 'openai.chat'", "the name 'chat gpt-4o'"),
     ("span-kind", {"attributes": CHAT, "kind": "SERVER"}, "kind SERVER", "kind CLIENT or INTERNAL"),
@@ -108,7 +108,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.prompt.variable = 'Bern'",
         "no gen_ai.prompt.variable; did you mean gen_ai.prompt.variable.<key>?",
     ),
-    (  # Strands; the nearest by its letters is `gen_ai.usage.cache_read.input_tokens`.
+    (  # Strands writes this name; by its letters alone, `gen_ai.usage.cache_read.input_tokens` would be the nearest.
         "unknown",
         {"attributes": {**CHAT, "gen_ai.usage.cache_write_input_tokens": 3, "gen_ai.usage.cache_dead.input_tokens": 1}},
         "gen_ai.usage.cache_write_input_tokens = 3\ngen_ai.usage.cache_dead.input_tokens = 1",
@@ -238,7 +238,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.input.messages[0].parts[0] (text) has no content",
         TEXT,
     ),
-    (  # As long as a limit may be, and whole all the same: a text that was cut is no JSON.
+    (  # It is as long as a limit may be, but it is whole: a text that was cut would be no JSON.
         "content-parts",
         {"attributes": {**CHAT, "gen_ai.input.messages": f"{json.dumps(TEXTLESS):<200}"}},
         "gen_ai.input.messages[0].parts[0] (text) has no content",
@@ -342,7 +342,7 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
 
 
 def proves(check: str, found: list[Finding], span: str, rule: str, profile: Any) -> None:
-    """Prove that there is one finding, of that check, in these words."""
+    """Prove that there is one finding, of that check, with these lines."""
     [judge] = [known for known in CHECKS if known.id == f"convention/{check}"]
     [finding] = found
     source = f"{profile.name}, {profile.source}"
@@ -358,25 +358,25 @@ def proves(check: str, found: list[Finding], span: str, rule: str, profile: Any)
 
 @pytest.mark.parametrize(("check", "fields", "span", "rule"), BREACHES)
 def test_breach(conform: Conform, check: str, fields: dict[str, Any], span: str, rule: str) -> None:
-    """What breaks a rule is one finding, which names all attributes, what is wanted, and the convention."""
+    """A breach is one finding, which names all attributes that break the rule, the rule, and the convention."""
     proves(check, conform(**fields), span, rule, GENAI)
 
 
 @pytest.mark.parametrize(("check", "fields", "span", "rule"), OPENINFERENCE_BREACHES)
 def test_breach_of_openinference(conform: Conform, check: str, fields: dict[str, Any], span: str, rule: str) -> None:
-    """The rules are the same for every convention: what differs is data."""
+    """The rules are the same for every convention, which differ in their data only."""
     proves(check, conform(profile=OPENINFERENCE, **fields), span, rule, OPENINFERENCE)
 
 
-# What keeps to the small OTel convention.
+# Spans that keep the small OTel convention.
 CONFORMING: tuple[dict[str, Any], ...] = (
-    {"attributes": {"gen_ai.prompt.variable.city": "Bern"}},  # That it is a call, nobody has said.
+    {"attributes": {"gen_ai.prompt.variable.city": "Bern"}},  # Nothing says that the span is a call.
     {"attributes": NAMED, "name": "chat gpt-4o"},
-    {"attributes": CHAT, "name": "anything"},  # Without its model there is no name to form.
+    {"attributes": CHAT, "name": "anything"},  # Without the model no name can be formed to compare with.
     {"attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
     {"attributes": {**CHAT, "gen_ai.operation.name": "text_completion"}, "wire": {}},
     {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "wire": {}},
-    {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "kind": "SERVER"},  # No type of its own.
+    {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "kind": "SERVER"},  # It has no span type of its own.
     {"attributes": {**CHAT, "error.type": "timeout"}, "status": "ERROR"},
     {"attributes": {**CHAT, "gen_ai.request.temperature": 1}},
     {"attributes": {**CHAT, "gen_ai.response.finish_reasons": ()}},
@@ -388,7 +388,7 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     {"attributes": {**CHAT, "server.address": "api.openai.com", "server.port": 443}},
     {"attributes": {**CHAT, INPUT: 10, READ: 7, WRITE: 3}},
     {"attributes": {**CHAT, READ: 7}},
-    {"attributes": {**CHAT, INPUT: 10, READ: 10**5000}},  # Can be written by nobody.
+    {"attributes": {**CHAT, INPUT: 10, READ: 10**5000}},  # Python refuses to write so long a number.
     {"attributes": part(type="text", content="Hi")},
     {"attributes": part(type="joke", funny=False)},
     {
@@ -398,12 +398,12 @@ CONFORMING: tuple[dict[str, Any], ...] = (
         }
     },
     {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
-    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # The length of a limit.
-    {"attributes": {**CHAT, "gen_ai.input.messages": f"[{'9' * 5000}]"}},  # No Python reads so long a number.
+    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # It is as long as a limit, so it may have been cut.
+    {"attributes": {**CHAT, "gen_ai.input.messages": f"[{'9' * 5000}]"}},  # Python refuses to read so long a number.
 )
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
-    {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's.
+    {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's text.
     {"attributes": {**OI, "output.value": '"hi"', "output.mime_type": "application/json"}},
     {"attributes": {**OI, "output.value": "hi", "output.mime_type": "text/plain"}},
     {"attributes": {**OI, "output.value": "hi"}},
@@ -415,7 +415,7 @@ CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("fields", CONFORMING)
 def test_conforming(conform: Conform, fields: dict[str, Any]) -> None:
-    """What keeps to the convention, or is none of its business, is no finding."""
+    """A span that keeps the convention, or that the convention says nothing about, has no finding."""
     assert conform(**fields) == []
 
 
@@ -426,13 +426,13 @@ def test_conforming_to_openinference(conform: Conform, fields: dict[str, Any]) -
 
 
 def test_tokens_that_cannot_be_added_up(conform: Conform) -> None:
-    """A number beyond all floats beside one that is none: the type is found, and nothing raises."""
+    """A number beyond all floats beside one that is no integer is found by its type, and nothing raises."""
     [finding] = conform({**CHAT, INPUT: 10, READ: 10**400, WRITE: 0.5})
     assert finding.check == "convention/type"
 
 
 def test_tokens_of_the_wire(conform: Conform) -> None:
-    """A span that repeats what its response says is right, although the sum is odd; one that does not is wrong."""
+    """A span that repeats its response's counts is right although the sum is odd; with other counts it is wrong."""
     attributes = {**CHAT, INPUT: 10, READ: 12}
     facts = {"input_tokens": 10, "cache_read_tokens": 12}
     assert conform(attributes, wire=facts, span=as_stated(INPUT=10, READ=12)) == []
@@ -441,7 +441,7 @@ def test_tokens_of_the_wire(conform: Conform) -> None:
 
 
 def as_stated(**counts: int) -> dict[str, Any]:
-    """Return what a reader reads of counts, with the attributes that hold them."""
+    """Return the facts that a reader makes of counts, with the attributes that hold them."""
     names = {"INPUT": ("input_tokens", INPUT), "READ": ("cache_read_tokens", READ)}
     return {
         fact: Fact(name=fact, value=value, state=State.PRESENT, parts=((key, value),))
@@ -458,7 +458,7 @@ REASONS = "gen_ai.response.finish_reasons"
 
 
 def test_spans_of_the_same_names_are_judged_by_their_own_values(conform: Conform) -> None:
-    """That another span had the same names, or the same names and types, says nothing of the elements of a list."""
+    """A list's elements are checked on each span, even if an earlier span had the same names and types."""
     for value, said in (
         (["stop"], []),
         ([1], [f"{REASONS} = [1]  (int[])"]),
@@ -470,14 +470,14 @@ def test_spans_of_the_same_names_are_judged_by_their_own_values(conform: Conform
 
 
 def test_a_name_that_only_equals_a_text_is_not_taken_for_it(conform: Conform) -> None:
-    """A member of an enumeration equals its text; a span that has it is judged as before, whoever came first."""
+    """A member of an enumeration equals its text, but a span with one is not judged like a span with the other."""
     for name, checks in ((_Name.MODEL, []), ("gen_ai.request.model", ["convention/type"])) * 2:
         found = conform({**CHAT, name: 4}, name="chat")
         assert [finding.check for finding in found if finding.check == "convention/type"] == checks
 
 
 def test_severities() -> None:
-    """Only what the convention's own text demands, and a span breaks for sure, fails a test."""
+    """Only what certainly breaks a demand of the convention's own text is an error."""
     by_severity: dict[Severity, list[str]] = {}
     for check in CHECKS:
         by_severity.setdefault(check.severity, []).append(check.id.removeprefix("convention/"))
@@ -514,7 +514,7 @@ def test_severities() -> None:
 
 
 def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Conform) -> None:
-    """A retrieval has its own number of results, whatever a request to a model has."""
+    """A retrieval has an attribute of its own for the number of results, and not the one of a request to a model."""
     retrieval = {"gen_ai.operation.name": "retrieval", "gen_ai.request.top_k": 3}
     [finding] = conform(retrieval, profile("genai-2026-10"), name="retrieval")
     assert finding.check == "convention/unused"
@@ -537,14 +537,14 @@ def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Con
     ],
 )
 def test_a_tool_takes_and_returns_what_it_likes(conform: Conform, name: str, value: str, flaw: str) -> None:
-    """Most have an object; that a text is none fails nobody, and an object that is no JSON does."""
+    """Most tools take and return objects: a plain text is right as well, but an object that is no JSON is not."""
     tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "sky"}
     found = conform({**tool, name: value}, profile("genai-2026-10"), name="execute_tool sky", kind="INTERNAL")
     assert [(one.check, one.details[0][1]) for one in found] == ([("convention/content", name + flaw)] if flaw else [])
 
 
 def test_a_newer_name_is_told_with_the_older_one(conform: Conform) -> None:
-    """Who names an older version is told what that calls it."""
+    """An attribute that an older version of the convention names otherwise is reported with that older name."""
     chat = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "acme"}
     required, unknown = conform(chat, profile("core-1.36"), name="chat")
     assert (required.check, required.details[0][1]) == ("convention/required", "no gen_ai.system")
@@ -559,14 +559,14 @@ def test_a_newer_name_is_told_with_the_older_one(conform: Conform) -> None:
     ],
 )
 def test_a_request_has_an_id_and_a_notification_has_none(conform: Conform, method: str, expected: list[str]) -> None:
-    """By the method of an MCP span it is known which of the two it is."""
+    """The method of an MCP span tells whether it is a request or a notification."""
     found = conform({"mcp.method.name": method}, profile("genai-2026-10"), name=method)
     assert [dict(finding.details)["span"] for finding in found] == expected
 
 
 @pytest.mark.parametrize(("operation", "found"), [("embeddings", []), ("chat", ["convention/operation"])])
 def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: str, found: list[str]) -> None:
-    """A span of embeddings that was copied from one of chats says so still."""
+    """A span of embeddings that still has the operation of the chat span it was copied from is found."""
     attributes = {**CHAT, "gen_ai.operation.name": operation}
     call = make_call({}, {}, api="embeddings", record={"attributes": attributes, "kind": "CLIENT"})
     seen = Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,))
@@ -584,7 +584,7 @@ def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: 
     ],
 )
 def test_a_guardrail_is_wanted_where_there_is_one(conform: Conform, headers: Any, expected: list[str]) -> None:
-    """The registry writes the id as required of each call on Bedrock; a call without a guardrail has none to tell."""
+    """The registry requires the guardrail's id of each call on Bedrock, but a call without a guardrail has no id."""
     attributes = {**CHAT, "gen_ai.provider.name": "aws.bedrock", "gen_ai.request.model": "m"}
     found = conform(attributes, profile("genai-2026-10"), name="chat m", wire={}, headers=headers)
     assert [dict(finding.details)["span"] for finding in found] == expected
@@ -595,7 +595,7 @@ BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and c
 
 @pytest.mark.parametrize("rule", BY_NAMES.values(), ids=BY_NAMES.keys())
 def test_values_do_not_matter_where_names_decide(rule: Rule) -> None:
-    """What is judged once for all spans of the same names, type and kind is the same with other values."""
+    """A rule that is judged once for all spans of the same names, type and kind gives the same with other values."""
     for _, fields, _, _ in BREACHES:
         for kept in (GENAI, OPENINFERENCE):
             span = SpanRecord(key=SpanKey(1, 1), name="chat", kind="CLIENT", attributes=fields.get("attributes", CHAT))
