@@ -12,7 +12,7 @@ from benchmarks._measure import Plan, one_processor
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure and print the tables that were asked for."""
     from benchmarks import (
         conventions,
         exits,
@@ -46,7 +46,8 @@ def main() -> None:
     plan = Plan.quick() if given.quick else Plan()
     results = []
     for name in given.names or modules:
-        # Sending takes two: the receiver works while the sender does. What else `export` measures stays on one.
+        # Sending takes two processors, since the receiver works while the sender does; `export` keeps its other
+        # measurements to one.
         with tempfile.TemporaryDirectory() as folder, nullcontext() if name == "export" else one_processor():
             results.append(modules[name].measure(plan, Path(folder)))
         print(_report.as_text(results[-1]), flush=True)

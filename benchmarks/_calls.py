@@ -1,4 +1,4 @@
-"""Calls that are made only to be verified: the replies of two APIs, and spans that tell the truth of them."""
+"""Calls made only to be verified: the replies of two APIs, and spans that describe them truthfully."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FINISH = {"chat": "stop", "messages": "end_turn"}
 
 
 def reply(api: str, events: int, identity: str = "chatcmpl-BzXp0pFYcLrRqT") -> list[bytes]:
-    """Return the chunks of a reply: a stream of so many pieces of text, an event a chunk, or a plain one."""
+    """Return the chunks of a reply: a stream of that many pieces of text, an event a chunk, or a plain one for 0."""
     if api == "chat":
         return _chat_stream(events, identity) if events else [json.dumps(_chat(identity)).encode()]
     return _message_stream(events, identity) if events else [json.dumps(_message(identity)).encode()]
@@ -167,7 +167,7 @@ def _headers(events: int) -> list[tuple[str, str]]:
 
 
 def asking(api: str, events: int) -> Callable[[], None]:
-    """Return what makes one call through the SDK, and reads the reply to its end."""
+    """Return a function that makes one call through the SDK and reads the reply to its end."""
     chunks, headers = reply(api, events), _headers(events)
     sdk = importlib.import_module("openai" if api == "chat" else "anthropic")
     mock = LIBRARY.MockTransport(lambda _: LIBRARY.Response(200, headers=headers, stream=_Chunks(chunks)))
@@ -256,19 +256,19 @@ class Calls:
     spans: tuple[SpanRecord, ...]
 
     def verdict(self) -> checks.Verdict:
-        """Read, pair and judge, as the end of a test does."""
+        """Read, pair and check, as at the end of a test."""
         paired = match(self.exchanges, self.spans)
         evidence = checks.Evidence(exchanges=self.exchanges, spans=self.spans, calls=paired.calls, strays=paired.strays)
         return checks.verify(evidence, {})
 
     @classmethod
     def one(cls, api: str, events: int, dialect: Dialect) -> Calls:
-        """Return one call."""
+        """Return one call with its span."""
         return cls((_exchange(api, events, 0),), (_span(0, dialect(api, events, _identity(0)), events),))
 
     @classmethod
     def many(cls, size: int, found_by: str) -> Calls:
-        """Return plain calls with a span each, which was current, or is found by its `id`, or by its `worker`."""
+        """Return plain calls with one span each: it was current, or is found by its response's id, or by its worker."""
         exchanges = [_exchange("chat", 0, index) for index in range(size)]
         spans = [_span(index, genai("chat", 0, _identity(index))) for index in range(size)]
         if found_by != "current":
@@ -281,7 +281,7 @@ class Calls:
 
     @classmethod
     def among_others(cls, size: int) -> Calls:
-        """Return one call whose span stands in a row of spans that are none of a model."""
+        """Return one call whose span has that many children which are no LLM spans."""
         one = cls.one("chat", 0, genai)
         others = tuple(
             SpanRecord(
@@ -294,7 +294,7 @@ class Calls:
 
     @classmethod
     def with_attributes(cls, size: int) -> Calls:
-        """Return one call with a long conversation, of which its span tells in so many attributes."""
+        """Return one call with a long conversation, which its span describes in that many attributes."""
         turns = [turn for number in range(size // _PER_ROUND) for turn in _round(number)]
         asked = {**_asked("chat", stream=False), "messages": [message for message, _ in turns]}
         exchange = _exchange("chat", 0, 0)
@@ -310,7 +310,7 @@ _PER_ROUND = 9  # attributes
 
 
 def _round(number: int) -> list[tuple[dict[str, Any], dict[str, str]]]:
-    """Return a question, a call of a tool and its result: as they are sent, and what a span says of each besides."""
+    """Return a question, a tool call and its result: each as a message, with the span's further attributes for it."""
     identity, arguments = f"call_{number}", json.dumps({"query": f"span {number}"})
     function = {"name": "search", "arguments": arguments}
     called = {"id": identity, "function.name": "search", "function.arguments": arguments}

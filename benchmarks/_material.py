@@ -1,4 +1,4 @@
-"""The calls and what answers them: one request and its reply, numbered; in vcrpy's form and in cassetter's."""
+"""The calls and their cassettes: one request and its reply, numbered, in vcrpy's form and in cassetter's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIBRARY: Any = importlib.import_module("httpx2" if int(openai.__version__.split(
 """The HTTP library of the installed SDK."""
 MODEL = "gpt-4o-mini"
 CASSETTER_READS = 4_000
-"""Interactions that cassetter can read: it refuses a file of more than 250,000 YAML nodes, and these have 52 each."""
+"""How many interactions cassetter can read: it refuses more than 250,000 YAML nodes, and each of these has 52."""
 NUMBER = "00000"
 """Numbers have five digits, so that all interactions are equally long."""
 SYSTEM = "You are a support agent of a company that sells telescopes. Answer in one sentence, and name no prices."
@@ -47,7 +47,7 @@ _written = {False: _written_as("chat"), True: _written_as("stream")}
 
 
 def messages(number: int) -> list[Any]:
-    """Return the messages of a call, told from those of all others by its number."""
+    """Return the messages of a call, which its number makes different from all others."""
     return [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": f"Question{number:05}: what is a span?"},
@@ -55,7 +55,7 @@ def messages(number: int) -> list[Any]:
 
 
 def numbered(text: str, number: int) -> str:
-    """Return a text for another number, which is one word in it, so that YAML does not break it over two lines."""
+    """Return a text with another number; it is part of a word, since YAML never breaks a word over two lines."""
     return text.replace(f"Question{NUMBER}", f"Question{number:05}").replace(f"Reply{NUMBER}", f"Reply{number:05}")
 
 
@@ -65,7 +65,7 @@ def headers(*, stream: bool) -> list[tuple[str, str]]:
 
 
 def events(number: int, *, stream: bool) -> list[bytes]:
-    """Return the body of a reply: an event a chunk if it streams, in one chunk if not. Its id has the number."""
+    """Return the chunks of a reply, one for each event of a stream; the reply's id contains the number."""
     chunks = [chunk.decode().replace("Written", f"Reply{number:05}Written") for chunk in _written[stream].chunks]
     return [chunk.encode() for chunk in chunks]
 
@@ -76,13 +76,13 @@ def reply(number: int, *, stream: bool) -> bytes:
 
 
 def cassette(folder: Path, size: int, *, stream: bool, number: int = 0, name: str = "") -> Path:
-    """Write a cassette as vcrpy writes it, with what the SDK sends.
+    """Write a cassette in vcrpy's form, with requests as the SDK sends them, and return its path.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         size: How many interactions it has, numbered upwards.
-        stream: Whether they stream.
-        number: The first number.
+        stream: Whether the replies are streams.
+        number: The number of the first interaction.
         name: The file's name, without its suffix.
     """
     path = folder / f"{name or f'{size}-{stream}'}.yaml"
@@ -97,7 +97,7 @@ def cassette(folder: Path, size: int, *, stream: bool, number: int = 0, name: st
 
 
 def cassetter_form(path: Path) -> Path:
-    """Write a cassette again as cassetter writes it."""
+    """Write a cassette again in cassetter's form, and return its path."""
     from cassetter.cli import convert_file
 
     own = path.with_suffix(".cassetter.yaml")
@@ -129,7 +129,7 @@ def _interaction(*, stream: bool) -> str:
 
 
 def sent(*, stream: bool) -> Any:
-    """Return what the SDK sends, without its key."""
+    """Return the request that the SDK sends, without its key."""
     noted: list[Any] = []
 
     def answer(request: Any) -> Any:

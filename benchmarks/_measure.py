@@ -1,4 +1,4 @@
-"""Cells in processes of their own, measured in turn; what came of them, as rows."""
+"""Cells, which are things to measure: in processes of their own, measured in turn, with results as rows of a table."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """How much to measure.
 
     Attributes:
         rounds: How often each cell is measured.
         sizes: Interactions in one cassette, for replay.
         bouts: How often each cell of the replay is measured; short and many, since the machine does other things too.
-        calls: Calls in one of them.
+        calls: Calls in one bout.
         load_sizes: Interactions in one cassette, for loading.
         starts: How often pytest is started.
         tests: Tests of the suite.
@@ -60,7 +60,7 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """The same in seconds: it shows that all of it runs, its figures say nothing."""
+        """Return a plan that takes seconds: it shows that everything runs, but its figures mean nothing."""
         return cls(
             rounds=2, sizes=(1, 10), bouts=2, calls=2, load_sizes=(10,), starts=2, tests=10, memory_size=50, items=1_000
         )
@@ -71,12 +71,12 @@ class Row:
     """One line of a table.
 
     Attributes:
-        case: What was done.
-        subject: Who did it.
+        case: What was measured.
+        subject: What did it: a tool, or one way to use it.
         value: The median, as text with its unit.
-        ratio: The median of the ratios to the cell that it is compared with in the same round; None for that one.
+        ratio: The median of the ratios to the cell that it is compared with in the same round; None for that cell.
         spread: The quartiles of these ratios.
-        target: The largest ratio that is wanted, None if there is no such wish.
+        target: The largest ratio that is wanted; None if there is no target.
         below: Whether the ratio must be below the target, not only at most that.
     """
 
@@ -90,7 +90,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """`met`, `missed`, or nothing."""
+        """`met` or `missed`; empty without a target."""
         if self.target is None or self.ratio is None:
             return ""
         return "met" if self.ratio < self.target or (self.ratio == self.target and not self.below) else "missed"
@@ -101,11 +101,11 @@ class Result:
     """A table, with the words around it.
 
     Attributes:
-        name: Its markers in the page.
+        name: The name in its markers on the page.
         title: Its heading.
         what: What was compared, and what was left out.
         rows: Its lines.
-        why: Where the time goes, told if a target is missed.
+        why: Where the time goes; shown if a target is missed.
     """
 
     name: str
@@ -126,10 +126,10 @@ ENOUGH = 5
 def interleaved(
     cells: Mapping[_Name, Callable[[], _Value]], rounds: int, *, patience: float = math.inf, mixed: bool = False
 ) -> dict[_Name, list[_Value]]:
-    """Measure each cell once a round, in turn, so that what else the machine does falls on all of them.
+    """Measure each cell once a round, in turn, so that other work of the machine affects all of them alike.
 
-    One that takes longer than the patience in seconds is measured five times only. Where cells are mixed, each round
-    has another order: who always comes after the one that does something else finds the processor's caches cold.
+    A cell that takes longer than the patience in seconds is measured five times only. If cells are mixed, each round
+    has another order: a cell that always comes after one that does something else finds the processor's caches cold.
     """
     measured: dict[_Name, list[_Value]] = {name: [] for name in cells}
     slow: set[_Name] = set()
@@ -154,11 +154,11 @@ def compared(
     *,
     below: Iterable[str] = (),
 ) -> list[Row]:
-    """Compare the cells of some rounds with one of them, round by round.
+    """Return rows that compare the cells of some rounds with one of them, round by round.
 
     Args:
         case: What the rows are about.
-        measured: What `interleaved` has measured.
+        measured: The result of `interleaved`.
         floor: The cell that the others are compared with.
         targets: The largest ratios that are wanted, by cell.
         show: Writes a value with its unit.
@@ -183,7 +183,7 @@ def compared(
 
 
 def multiples(case: str, measured: Mapping[str, list[float]], targets: Mapping[str, float]) -> list[Row]:
-    """Show what was measured as ratios right away."""
+    """Return rows for measurements that are ratios already."""
     rows = []
     for name, ratios in measured.items():
         quartiles = statistics.quantiles(ratios, n=4, method="inclusive")
@@ -195,7 +195,7 @@ def multiples(case: str, measured: Mapping[str, list[float]], targets: Mapping[s
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a pytest run: bytecode is kept, as installers do, wherever this one was told not to."""
+    """Return the environment of a pytest run, which keeps bytecode as an installation does, even if ours does not."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), **more}
 
@@ -207,8 +207,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def one_processor() -> Iterator[None]:
     """Keep this process, and those that it starts meanwhile, to one processor, where the system can.
 
-    Two processors of a virtual machine may be half as fast as one another for seconds, by what the host does. Who stays
-    on the slower one through a whole table would be measured against who stays on the other.
+    One of two processors of a virtual machine may be half as fast as the other for seconds, depending on the host. A
+    process that stayed on the slower one for a whole table would be compared with one on the faster.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield
@@ -229,14 +229,14 @@ class _Closing(Protocol):
 def remote(made_by: Callable[..., _Closing], *arguments: Any) -> Iterator[Cell]:
     """Make an object in a new interpreter; yield a function that calls its methods: `ask("method", ...)`.
 
-    It stays for all rounds of a table, and waits while others are measured.
+    The object stays for all rounds of a table, and waits while others are measured.
     """
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, made_by, arguments))
         process.start()
-        theirs.close()  # So that a child that dies is an end of file, not a silence.
+        theirs.close()  # Otherwise a child that dies causes no end of file here, and we wait for ever.
         stack.callback(process.join)
         stack.callback(ours.close)
 

@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def as_text(result: Result) -> str:
-    """Lay a table out for a terminal."""
+    """Return a table as text for a terminal."""
     lines = [HEAD, *map(_cells, result.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     laid_out = [
@@ -45,7 +45,7 @@ def write(results: Iterable[Result]) -> None:
 
 
 def _with_summary(page: str) -> str:
-    """Say in the head of a page how many targets of each of its tables are met, and which are not."""
+    """Write into the head of the page how many targets of each table are met, and which are missed."""
     before, begin, rest = page.partition("<!-- summary -->\n")
     _, end, after = rest.partition("<!-- end of summary -->")
     lines = [("what", "targets", "met", "missed"), ("---",) * 4, *_summed_up(after)]

@@ -1,4 +1,4 @@
-"""Spans of 40 attributes in two conventions, and what something takes over many of them."""
+"""Spans of 40 attributes in two conventions, and measurements over many of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTRIBUTES = 40
 
 
 def both(plan: Plan, seconds_of: Callable[[Mapping[str, Any], int], float], *, allowed: float) -> list[Row]:
-    """Measure both conventions: of the largest number against what is allowed in seconds, and growth per span."""
+    """Measure both conventions: seconds for the largest number against what is allowed, and growth per span."""
     rows: list[Row] = []
     for name, attributes in (("OTel GenAI", genai()), ("OpenInference", openinference())):
         sizes = [size for size in SIZES if size <= plan.items]
@@ -31,7 +31,7 @@ def both(plan: Plan, seconds_of: Callable[[Mapping[str, Any], int], float], *, a
 
 
 def of_its_own(attributes: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Return the attributes of one span of many: no two spans say the same, so that nothing kept for a text helps."""
+    """Return the attributes of one of many spans; texts differ in each of them, so that caches of texts do not help."""
     asked, own = "What is a span?", f"What is span {number}?"
     return {key: value.replace(asked, own) if isinstance(value, str) else value for key, value in attributes.items()}
 
@@ -53,7 +53,7 @@ def _microseconds(seconds: float) -> str:
 
 
 def _filled(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Add attributes of the application's own up to the number that is wanted."""
+    """Add attributes of the application itself until there are 40."""
     missing = ATTRIBUTES - len(attributes)
     assert missing >= 0
     return {**attributes, **{f"app.detail.{number}": number for number in range(missing)}}

@@ -22,7 +22,7 @@ class Streamed:
     """The calls of one instrumentation.
 
     Args:
-        name: As `pytest-llmtrace compare` names it.
+        name: The instrumentation's name in `pytest-llmtrace compare`.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,10 +42,10 @@ class Streamed:
             self.parsed(mode)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no resource is open."""
 
     def replayed(self, mode: str) -> tuple[float, Any, Any]:
-        """Replay it; return seconds of CPU time, the span's duration, and its time to first token."""
+        """Replay the stream; return seconds of CPU time, the span's duration, and its time to first token."""
         from pytest_llmtrace import LLMTrace
 
         client = self._client(mode)
@@ -59,7 +59,7 @@ class Streamed:
         return taken, span.duration, span.call.time_to_first_token or metric
 
     def parsed(self, mode: str) -> float:
-        """Let the SDK read the same from a mock transport; return seconds of CPU time."""
+        """Let the SDK read the same chunks from a mock transport; return seconds of CPU time."""
         client = self._client(mode, http_client=self._mocked(mode))
         began = time.process_time()
         self._call(mode, client)
@@ -168,7 +168,7 @@ class _Told:
         return self
 
     def note(self, event: Any) -> None:
-        """Note the first piece of the text."""
+        """Note the time of the first piece of the text."""
         if self._first and event.type == "content_block_delta":
             self._first = False
             self._span.set_attribute("gen_ai.time_to_first_token_ms", (time.perf_counter() - self._began) * 1000)

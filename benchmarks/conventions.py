@@ -1,4 +1,4 @@
-"""Holding spans against their conventions: how long that takes, and whether it grows with their number."""
+"""Checking spans against their conventions: how long that takes, and whether it grows with their number."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ WITHOUT, KEPT, SENT = "llmtrace", "spans kept, back end down", "spans kept and s
 PUSH = "push"
 KEEPING, SENDING, PACE, MEMORY = 1.05, 1.10, 1.0, 1.5
 ROUNDS = 3
-"""So many times as often as other suites: what keeping takes is less than by how much one run differs from the next."""
+"""How many times more rounds than for other suites: keeping costs less than two runs differ by."""
 FASTEST = 20_000
-"""Spans a second that are wanted."""
+"""The pace of sending that is wanted, in spans a second."""
 A_TEST = 20
 RESOURCE = {"service.name": "app", "telemetry.sdk.language": "python", "llmtrace.run.id": "run"}
 ATTRIBUTES = {
@@ -54,7 +54,7 @@ ATTRIBUTES = {
     "input.mime_type": "application/json",
     "output.mime_type": "application/json",
 }
-"""What OpenInference has on a call, besides request and reply."""
+"""The attributes of a call by OpenInference, without request and reply."""
 
 WHAT = """\
 The suite of above with one cassette a test, in CPU time: without export; with `--llmtrace-export openobserve` where \
@@ -78,15 +78,15 @@ class Server:
     def __init__(self) -> None:
         from tests.receiver import Receiver
 
-        gc.disable()  # It keeps all that it gets, and would look through it again and again.
+        gc.disable()  # Collections would walk through all the spans that it keeps, again and again.
         self._receiver = Receiver()
 
     def environ(self) -> dict[str, str]:
-        """What leads to it."""
+        """Return the variables that make the export send to this receiver."""
         return self._receiver.environ
 
     def taken(self) -> tuple[int, int]:
-        """How many spans it has got since it was asked last, and how many different ones."""
+        """Return how many spans it has received since the last call, and how many different ones."""
         counts = self._receiver.counts()
         self._receiver.spans.clear()
         return counts.total(), len(counts)
@@ -130,7 +130,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str], own: list[float]) -> float:
-    """Run the suite; return the CPU time of it and of what it starts, and note that of pytest's process."""
+    """Run the suite; return the CPU time of it and its child processes, and append pytest's own to `own`."""
     paths = os.pathsep.join((str(folder), str(Path(str(pytest_llmtrace.__file__)).parents[1])))
     more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths, **environ}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -152,7 +152,7 @@ class Sender:
     """A process that sends a spool and watches itself."""
 
     def send(self, folder: Path, environ: dict[str, str]) -> tuple[float, int]:
-        """Send a spool; return the seconds that it took, and the bytes that the process held at most."""
+        """Send a spool; return the seconds that it took, and the process's peak of memory in bytes."""
         from pytest_llmtrace.export import Push, Spool, destination
 
         start = time.perf_counter()
@@ -166,7 +166,7 @@ class Sender:
 
 
 def _sending(plan: Plan, folder: Path, environ: dict[str, str], ask: Cell) -> tuple[float, list[Row]]:
-    """Fill a spool, send copies of it and of one of a tenth; return the size of a span in kB, and what came of it."""
+    """Send copies of a spool and of one of a tenth; return the size of a span in kB, and the rows of the table."""
     spans = 2 * plan.items
     for number in (spans // 10, spans):
         _fill(folder / f"spool-{number}", number)

@@ -54,16 +54,16 @@ class Loader:
         self.cache = folder / "cache"
 
     def prepare(self, path: Path) -> None:
-        """Load it once: the imports, and the file that the warm way reads."""
+        """Load a cassette once, for the imports and for the cache file that the warm way reads."""
         self.first = CassetteCache().load(path).recordings[0].request
         self.read(path)
 
     def read(self, path: Path) -> Any:
-        """Load it, or another with the same first request, and answer that."""
+        """Load a cassette that begins with the prepared request, and answer that request."""
         return self.ways[self.subject](path, self.first)
 
     def load(self, path: Path) -> float:
-        """Load it; return the seconds that it took."""
+        """Load a cassette; return the seconds that it took."""
         if self.subject == COLD_WRITING:
             self.cache = Path(tempfile.mkdtemp(dir=self.folder))
         if self.subject == CASSETTER:
@@ -83,7 +83,7 @@ def _ours(path: Path, first: Request, cache: Path | None) -> Any:
     loading = CassetteCache(cache)
     player = replay.Player(loading.load(path))
     assert player.answer(first)
-    return loading, player  # What waits to be written is written when the first of them is gone.
+    return loading, player  # Pending cache files are written once `loading` is released.
 
 
 def _vcrpy(path: Path, first: Request) -> Any:

@@ -28,7 +28,7 @@ A file is read bit by bit; what stays is the recordings and their index, and an 
 
 
 class Process:
-    """A process that measures itself."""
+    """A process that measures its own memory."""
 
     def __init__(self, subject: str, folder: Path) -> None:
         self.loader = Loader(subject, folder)
@@ -36,12 +36,12 @@ class Process:
         self.before = 0
 
     def load(self, small: Path, large: Path) -> float:
-        """Load a cassette; return the bytes that it took at most."""
+        """Load a cassette; return how far the peak of memory was above the memory before, in bytes."""
         self.loader.prepare(small)
         return self._above(small, large, self.loader.read)
 
     def play(self, small: Path, large: Path) -> float:
-        """Load a cassette and play all of it."""
+        """Load a cassette and play all of it; return the same measure."""
         return self._above(small, large, self._played)
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Process:
     def _above(self, small: Path, large: Path, act: Callable[[Path], Any]) -> float:
         act(small)
         gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")  # Sets the peak to what is held now.
+        Path("/proc/self/clear_refs").write_text("5")  # Resets the peak to the memory that is held now.
         before = _peak()
         kept = act(large)
         peak = _peak()

@@ -1,4 +1,4 @@
-"""What it takes to look through all that spans carry: for secrets, for content, for sizes; and for conventions too."""
+"""The time to search all that spans carry for secrets, content and oversized values, also with conventions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CASES: tuple[tuple[str, str | None, tuple[Check, ...]], ...] = (
     ("conventions, secrets", None, (*conventions.CHECKS, *privacy.CHECKS)),
     ('conventions, content="redacted"', "redacted", (*conventions.CHECKS, *privacy.CHECKS)),
 )
-"""What is measured, what is intended with content, and the checks."""
+"""Each case's name, its intention for content, and its checks."""
 
 
 def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is written

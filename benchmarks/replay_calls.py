@@ -81,7 +81,7 @@ class Chunks(LIBRARY.SyncByteStream, LIBRARY.AsyncByteStream):
 
 
 class Floor:
-    """Answers what comes next."""
+    """The handler of a mock transport, which answers with the reply that was announced."""
 
     def __init__(self, mode: Mode) -> None:
         self.next: list[bytes] = []
@@ -89,7 +89,7 @@ class Floor:
         self.headers = material.headers(stream=mode.stream)
 
     def announce(self, number: int) -> None:
-        """Prepare the reply, outside of the time that is measured."""
+        """Prepare the next reply, outside of the time that is measured."""
         self.next = material.events(number, stream=self.mode.stream)
 
     def __call__(self, _: Any) -> Any:
@@ -127,7 +127,7 @@ def _respx(mode: Mode, cassette: Path) -> Iterator[None]:
 
     headers = material.headers(stream=mode.stream)
     size = int(cassette.stem.partition("-")[0])
-    # A dictionary of replies by body would be what a cassette is; the number is in the body, and enough.
+    # Replies by whole body would amount to a cassette; the number in the body is enough to find one.
     replies = {f"Question{index:05}".encode(): material.reply(index, stream=mode.stream) for index in range(size)}
 
     def answer(request: Any) -> Any:
@@ -155,7 +155,7 @@ OPENED = {OURS: _ours, "vcrpy": _vcrpy, "cassetter": _cassetter, "respx": _respx
 
 
 def able(size: int) -> list[str]:
-    """Return who is installed and can play a cassette of that size."""
+    """Return the names of the installed tools that can play a cassette of that size."""
     modules = {OURS: "pytest_llmtrace", "vcrpy": "vcr", "cassetter": "cassetter", "respx": "respx"}
     able = [name for name in OPENED if importlib.util.find_spec(modules[name])]
     return [name for name in able if name != "cassetter" or size <= material.CASSETTER_READS]
@@ -165,7 +165,7 @@ def able(size: int) -> list[str]:
 
 
 class Caller:
-    """Makes calls that somebody answers from a cassette of one size."""
+    """Makes calls that one tool answers from a cassette of one size."""
 
     def __init__(self, subject: str, size: int, folder: Path) -> None:
         self.subject, self.size, self.folder = subject, size, folder
@@ -186,7 +186,7 @@ class Caller:
             self.client = _default_client(mode).copy(http_client=mocked)
         self._open()
         self.round(1)
-        gc.collect()  # What loading has left is not on the calls.
+        gc.collect()  # Garbage of loading must not be collected during the calls.
 
     def round(self, calls: int) -> float:
         """Make some calls; return the seconds that one takes on average."""
@@ -206,7 +206,7 @@ class Caller:
         self.runner.close()
 
     def _next(self) -> int:
-        """Return a number that was not asked for yet; when all were, open the cassette again."""
+        """Return the number of an interaction not yet played; when all were played, open the cassette again."""
         if not self.waiting:
             self._open()
         number = self.waiting.pop()
@@ -218,7 +218,7 @@ class Caller:
         self.open_now.close()
         self.open_now.enter_context(OPENED.get(self.subject, _ours)(self.mode, self.cassette))
         if self.floor is not None:
-            self.open_now.close()  # It was opened for what that leaves of the processor's caches.
+            self.open_now.close()  # It was opened only for its effect on the processor's caches.
         self.waiting = list(range(self.size))
         self.random.shuffle(self.waiting)
 

@@ -57,5 +57,5 @@ def _round(ask: Callable[..., Any], mode: str) -> tuple[float, float, float]:
 
 
 def _off(ratio: float) -> float:
-    """Return a ratio that is 1 or more, whichever way it is off."""
+    """Return the ratio or its inverse, whichever is at least 1."""
     return max(ratio, 1 / ratio)

@@ -1,4 +1,4 @@
-"""Reading and judging a call against the time that the SDK takes for it; and whether that grows with what there is."""
+"""Verifying a call, compared with the SDK's own time for it; and whether it grows linearly with the items."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ still meanwhile, and looks at what was kept once, afterwards.
 
 
 def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is written
-    """Measure both."""
+    """Measure single calls against the SDK, and growth."""
     rows: list[Row] = []
     for api in calls.APIS:
         for events in (0, calls.EVENTS):
@@ -95,7 +95,7 @@ _GROWING: tuple[tuple[str, tuple[int, ...], Callable[[int], Calls]], ...] = (
 
 
 def _growing(plan: Plan, case: str, sizes: list[int], make: Callable[[int], Calls]) -> list[Row]:
-    """Measure growing numbers of something, in time per item."""
+    """Measure the time per item for growing numbers of items."""
     seen = {size: make(size) for size in sizes}
     assert seen[sizes[0]].verdict().findings == ()
     cells = {f"n = {size:,}": functools.partial(_per_item, made, size, sizes[-1]) for size, made in seen.items()}
@@ -105,7 +105,7 @@ def _growing(plan: Plan, case: str, sizes: list[int], make: Callable[[int], Call
 
 
 def _per_item(seen: Calls, size: int, largest: int) -> float:
-    # As many items in all, so that collections of the heap fall on all sizes alike.
+    # Each size verifies about as many items in all, so that garbage collections affect all sizes alike.
     gc.collect()
     return _timed(seen.verdict, max(1, min(10, largest // size))) / size
 

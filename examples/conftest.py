@@ -12,7 +12,7 @@ collect_ignore = ["anannas", "anthropic_manual", "litellm_proxy", "openrouter"]
 
 @pytest.fixture(scope="session")
 def start_pytest():
-    """Start pytest in a folder, when a processor is free; `.result()` waits for it, and has its output in `stdout`."""
+    """Return a function that starts pytest in a folder when a processor is free; its `.result()` has the `stdout`."""
 
     def run(folder, *options):
         command = [sys.executable, "-m", "pytest", "--color=no", *options]
@@ -37,7 +37,7 @@ def start_pytest():
 
 @pytest.fixture(scope="session")
 def start_all(request, start_pytest):
-    """Start what every chosen test of a parameter needs, before the first is looked at; return them by value."""
+    """Return a function that starts the runs for all selected values of a parameter, and returns them by value."""
 
     def start_all(parameter, arguments):
         items = (getattr(item, "callspec", None) for item in request.session.items)

@@ -1,4 +1,4 @@
-"""Run each broken twin of a system, and compare everything that its failures say.
+"""Run each broken twin of a system, and compare the whole text of its failures.
 
 A twin is a patch of one hunk in `<system>/twins`. Beside it stands the text that its tests must fail with. To write
 these texts anew: `REWRITE_TWINS=1 pytest examples/test_twins.py`, then read the difference.
@@ -21,7 +21,7 @@ def runs(start_all, tmp_path_factory):
         folder = tmp_path_factory.mktemp(patch.stem) / "twin"
         shutil.copytree(patch.parents[1], folder, ignore=shutil.ignore_patterns("twins", "__pycache__"))
         apply(patch.read_text(), folder)
-        # A generator that was left behind is collected, and its error logged, in whichever test that happens.
+        # An abandoned generator may be collected, and its error logged, in any of the tests.
         left_out = ("-p", "no:logging", "-p", "no:randomly", "-p", "no:cacheprovider")
         return folder, "-s", "--tb=short", *left_out
 
@@ -57,7 +57,7 @@ def apply(patch, folder):
 
 
 def failures_of(output):
-    """Return what pytest prints between the heading FAILURES and the next one, the same on every machine."""
+    """Return what pytest prints between the heading FAILURES and the next one, without what differs by machine."""
     failures = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", output, re.DOTALL | re.MULTILINE)[1]
     failures = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "<duration>", failures)
     return re.sub(r"(?<=installed and not switched on: ).*", "<instrumentors>", failures)

@@ -1,4 +1,4 @@
-"""What every test that runs pytest in a process of its own needs."""
+"""Environment and servers for all tests, above all for those that run pytest in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from tests.receiver import Receiver
 
 if pytest.version_tuple < (8, 1):
-    # Modules of truth and fuzz import one another, for which pytest's importlib mode needs the path before 8.1. Last in
-    # it, so that the package is still the installed one.
+    # Modules of truth and fuzz import one another, for which pytest's importlib mode needs the path before 8.1. It is
+    # appended, so that the package is still the installed one.
     sys.path.append(str(Path(__file__).parents[1]))
 
-# Each client of an HTTP library reads the authorities that it believes, which for those of the machine takes 20 to 30
-# ms, more than most tests. Here it reads one, whose key nobody has; what meets a server with TLS names its own. What
-# `live` meets may be out in the world.
+# Each client of an HTTP library loads the certificate authorities that it trusts; loading those of the machine takes 20
+# to 30 ms, more than most tests. Here it loads only one, whose key nobody has; a test with a TLS server names that
+# server's certificate itself. The tests of `live` may reach servers anywhere in the world.
 if not any(name.startswith("LLMTRACE_LIVE_") for name in os.environ):
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("tls") / "nobody.pem")
 
-# What a machine may have set and a test must not depend on: under CI, for one, pytest cuts its lines otherwise, and
-# under tox all runs have one cache.
+# Variables that a machine may have set and that no test must depend on: under CI, for example, pytest truncates its
+# lines differently, and under tox all runs share one cache.
 _LEFT_OUT = re.compile(
     r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|TOX_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
 )
@@ -39,8 +39,8 @@ _PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    """A door that is closed when the test is over."""
-    from tests.door import Door  # Not before its path is there.
+    """A listening socket that counts connections; it is closed when the test is over."""
+    from tests.door import Door  # This conftest may be loaded before `tests` can be imported.
 
     door = Door()
     yield door
@@ -49,7 +49,7 @@ def door() -> Iterator[Door]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A back end that takes spans, until the test is over."""
+    """A back end that accepts spans until the test is over."""
     from tests.receiver import Receiver
 
     receiver = Receiver()
@@ -59,7 +59,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def child_environ() -> Callable[..., dict[str, str]]:
-    """Return the environment of a child: what the machine needs, what the test says, and no plugin by itself."""
+    """Return the environment of a child process: the machine's, with the test's values, and no plugin autoloading."""
     installed = Path(sysconfig.get_path("purelib")) == _PARENT
 
     def child_environ(*folders: Path, **environ: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def child_environ() -> Callable[..., dict[str, str]]:
         return {
             **kept,
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            # A module that is written anew within a second, as long as before, would be taken for the old one.
+            # A module rewritten within a second, with its length unchanged, would be loaded from the bytecode cache.
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
             **environ,

@@ -1,4 +1,4 @@
-"""A door that counts who knocks."""
+"""A listening socket that counts the connections to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Door:
                 self.knocks += 1
 
     def environ(self, protocol: str) -> dict[str, str]:
-        """What leads `openobserve_init()` to it."""
+        """Return the variables that make `openobserve_init()` send to this socket."""
         return {
             "OPENOBSERVE_URL": f"http://{self.address}",
             "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",

@@ -1,4 +1,4 @@
-"""A back end for tests that takes spans by gRPC, and counts what it has got. Needs gRPC."""
+"""A back end for tests that accepts spans by gRPC and counts the requests that it has received. Needs gRPC."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["GrpcReceiver", "bytes_field", "number_field"]
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Fault = Callable[["GrpcReceiver", bytes, grpc.ServicerContext], bytes | None]
-"""Answers a request, or ends it; None leaves that to the server."""
+"""Answers a request, or aborts it; returns None to leave the answer to the server."""
 
 
 class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # Without types.
-    """The server, on a port of its own until `close`.
+    """The back end's server, which listens on a port of its own until `close`.
 
     Attributes:
-        spans: What it has stored, in the order of arrival.
+        spans: The spans that it has stored, in the order of arrival.
         requests: How many spans each request had.
-        faults: Asked in turn for each request; the first that answers it has the word.
-        closed: Set when it is closed; what waits for it goes on.
+        faults: Asked in turn for each request; the first that returns an answer decides.
+        closed: Set when the server is closed; a fault that waits for it goes on then.
 
     Args:
-        has_tls: Whether it wants TLS; `CERTIFICATE` is its own.
-        options: Of the server, as gRPC calls them.
+        has_tls: Whether the server requires TLS; its certificate is `CERTIFICATE`.
+        options: Options of the gRPC server, under gRPC's names.
     """
 
     def __init__(self, *, has_tls: bool = False, options: Sequence[tuple[str, Any]] = ()) -> None:
@@ -50,7 +50,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # Without typ
 
     @property
     def environ(self) -> dict[str, str]:
-        """What leads to it."""
+        """Return the variables that make an OTLP exporter send to this server."""
         return {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
@@ -58,12 +58,12 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # Without typ
         }
 
     def close(self) -> None:
-        """Be down from now on."""
+        """Stop the server."""
         self.closed.set()
         self._server.stop(0).wait()
 
     def times(self, fault: Fault, number: int) -> None:
-        """Let a fault happen to the next requests only."""
+        """Apply a fault to the next `number` requests only."""
         left = iter(range(number))
         self.faults.append(lambda *asked: fault(*asked) if next(left, None) is not None else None)
 
@@ -72,7 +72,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # Without typ
         return Counter(span["spanId"] for span in self.spans)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Take requests to export, and no others."""
+        """Handle requests to export spans, and no others."""
         if handler_call_details.method != _EXPORT:
             return None
         headers = dict(handler_call_details.invocation_metadata)
@@ -87,13 +87,13 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # Without typ
         return self.store(request) if answer is None else answer
 
     def store(self, request: bytes) -> bytes:
-        """Keep the spans of a request."""
+        """Store the spans of a request."""
         self.spans += of_protobuf(request)
         return b""
 
 
 def bytes_field(number: int, content: bytes) -> bytes:
-    """Encode a field of a protobuf message, of less than 128 bytes."""
+    """Encode a field of a protobuf message whose content is shorter than 128 bytes."""
     return bytes([number << 3 | 2, len(content)]) + content
 
 

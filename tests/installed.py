@@ -1,4 +1,4 @@
-"""What is installed beside the package: tests of a neighbour that is not there are left out."""
+"""Which packages are installed beside this one: tests that need a missing one are left out."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def has(*modules: str) -> bool:
 
 
 def only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
-    """Leave a test out where what it is about is not installed; a test of the same module watches over it."""
+    """Leave a test out where the module that it is about is missing; another test notices if too much is missing."""
     return lambda test: test if has(module) else None
 
 
 def _is_installed(module: str) -> bool:
     package, _, name = module.rpartition(".")
-    if name in {"plugin", "pytest_plugin"}:  # To find it would import the package that it is in.
+    if name in {"plugin", "pytest_plugin"}:  # Looking for it would import the package that contains it.
         module = package
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # Its parent is not.
+    except ModuleNotFoundError:  # The parent package is missing.
         return False

@@ -1,7 +1,7 @@
-"""A back end for tests: it answers as OpenObserve does, or as one that is out of order, and counts what it has got.
+"""A back end for tests: it answers as OpenObserve does, or as a server out of order, and counts what it has received.
 
-OpenObserve: `src/api/http` and `src/core/src/traces` at 0.92 (content types, 401 in two forms, partial success with 206
-for JSON and 200 for protobuf, the window of time, stream names, search). No line of it is used.
+Modelled on OpenObserve 0.92, `src/api/http` and `src/core/src/traces` (content types, 401 in two forms, partial success
+with 206 for JSON and 200 for protobuf, the accepted time window, stream names, search). No line of its code is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["CERTIFICATE", "KEY", "TOKEN", "Receiver", "of_protobuf", "plain"]
 
 TOKEN: Final = f"Basic {base64.b64encode(b'ci@example.com:ingestion-secret').decode()}"
 CERTIFICATE: Final = Path(__file__).parent / "tls" / "certificate.pem"
-"""Of `localhost`, by itself; made by openssl for these tests alone, until 2126."""
+"""A self-signed certificate for `localhost`; made by openssl for these tests alone, valid until 2126."""
 KEY: Final = CERTIFICATE.with_name("key.pem")
 _INGEST: Final = re.compile(r"/api/(\w+)/(?:v1/|otel/v1/)?traces|/v1/traces")
 _OTLP: Final = re.compile(r"/v1/traces")
@@ -33,7 +33,7 @@ _PAST, _FUTURE = 5 * 3600, 24 * 3600
 _REJECTED: Final = "Some spans were rejected due to exceeding the allowed retention period"
 
 Fault = Callable[["Request"], bool]
-"""Answers a request itself; False leaves that to the server."""
+"""Answers a request itself, or returns False to leave the answer to the server."""
 
 
 class Request(http.server.BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ class Request(http.server.BaseHTTPRequestHandler):
     content: bytes
 
     def do_POST(self) -> None:
-        """Answer as the server would."""
+        """Answer with the first fault that applies, or as the server would."""
         receiver = self.server.receiver
         self.content = self.rfile.read(int(self.headers.get("content-length", 0)))
         receiver.requests.append(self.path)
@@ -75,20 +75,20 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Receiver:
-    """The server, on a port of its own until `close`.
+    """The back end's server, which listens on a port of its own until `close`.
 
     Attributes:
-        spans: What it has stored, in the order of arrival, with `resource` and `scope` beside the fields of the span.
+        spans: The spans that it has stored, in order of arrival, with `resource` and `scope` beside the span's fields.
         requests: The path of each request.
-        faults: Asked in turn for each request; the first that answers it has the word.
-        largest: Spans that one request may have; more are 413.
-        may_search: Whether the token may read.
-        closed: Set when it is closed; what waits for it goes on.
-        streams: Under which names spans were stored.
+        faults: Asked in turn for each request; the first that answers decides.
+        largest: How many spans one request may have; more are answered with 413.
+        may_search: Whether the token has the right to search.
+        closed: Set when the server is closed; a fault that waits for it goes on then.
+        streams: How many spans were stored in each stream, by its name.
 
     Args:
-        has_tls: Whether it wants TLS; `CERTIFICATE` is its own.
-        wants_certificate: Whether it wants one of its clients as well, for which `CERTIFICATE` does.
+        has_tls: Whether the server requires TLS; its certificate is `CERTIFICATE`.
+        wants_certificate: Whether the server requires a client certificate too, for which `CERTIFICATE` is accepted.
     """
 
     def __init__(self, *, has_tls: bool = False, wants_certificate: bool = False) -> None:
@@ -114,18 +114,18 @@ class Receiver:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What leads to it."""
+        """Return the variables that make our export send to this server."""
         return {"OPENOBSERVE_URL": self.url, "OPENOBSERVE_AUTH_TOKEN": TOKEN}
 
     def close(self) -> None:
-        """Be down from now on."""
+        """Stop the server."""
         self.closed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def times(self, fault: Fault, number: int) -> None:
-        """Let a fault happen to the next requests only."""
+        """Apply a fault to the next `number` requests only."""
         left = iter(range(number))
         self.faults.append(lambda request: next(left, None) is not None and fault(request))
 
@@ -134,7 +134,7 @@ class Receiver:
         return Counter(span["spanId"] for span in self.spans)
 
     def respond(self, request: Request) -> tuple[int, bytes] | tuple[int, bytes, str]:
-        """Return status, body and content type."""
+        """Return the status, the body and, where it is not JSON, the content type."""
         unauthorized = self._unauthorized(request)
         if unauthorized:
             return unauthorized
@@ -208,7 +208,7 @@ def of_protobuf(message: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _fields(message: bytes, wanted: int) -> list[bytes]:
-    """Return the fields of a number; those of our messages are bytes, varints or of fixed size."""
+    """Return the fields with that number; the fields of our messages are bytes, varints or of fixed size."""
     found, at = [], 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -231,7 +231,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return attributes as a mapping of names to what OTLP's JSON form has for a value."""
+    """Return attributes as a mapping of names to their values in OTLP's JSON form."""
     return {pair["key"]: next(iter(pair["value"].values()), None) for pair in attributes}
 
 

@@ -1,4 +1,4 @@
-"""A server of HTTP on this machine."""
+"""An HTTP server on this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Serving"]
 
 
 class Serving:
-    """Serves in threads until it is closed, and counts the connections that reach it.
+    """A server that runs in threads until it is closed, and counts the connections that reach it.
 
     Args:
-        handler: What answers; what it would log is not.
+        handler: Handles the requests; its log is silenced.
     """
 
     def __init__(self, handler: type[http.server.BaseHTTPRequestHandler]) -> None:

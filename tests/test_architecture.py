@@ -16,7 +16,7 @@ import pytest_llmtrace
 
 PACKAGE = Path(pytest_llmtrace.__file__).parent
 
-# From low to high. A part may import those on the lines above its own, never one on its own line or below.
+# From low to high. A part may import parts of lower layers (further up in this list), never of its own or a higher one.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_stdlib"}),
     frozenset({"_collector", "_quick", "errors", "telemetry"}),
@@ -46,7 +46,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"plugin"}),
 )
 
-# Who may import which third party. The harness and what is below it know no pytest.
+# The third parties that only some parts may import. The harness and the layers below it do not know pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pytest": frozenset({"plugin"}),
     "httpx": frozenset({"intercept", "replay/_routes", "replay/router"}),
@@ -64,11 +64,11 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "opentelemetry": frozenset({"capture", "compare/_by_hand"}),
 }
 
-# What never runs while a test does, beside what runs in a process of its own.
+# Parts that never run in the process and time of a test: commands, and code with a process of its own.
 APART: frozenset[str] = frozenset({"__main__", "_playback", "_sdks", "cli", "compare", "doctor", "upkeep"})
 REPLACEABLE: frozenset[str] = frozenset({"base64", "hashlib", "json", "re", "time"})
-"""Modules whose functions tests put mocks in the place of. The clock does so itself, in `time`; spans are sent
-when the tests are over."""
+"""Modules whose functions tests replace by mocks. The clock itself replaces functions of `time`, and spans are sent
+when the tests are over, so both may use `time`."""
 OF_TIME: frozenset[str] = frozenset({"clock", "export"})
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -82,13 +82,13 @@ def part_of(path: Path) -> str:
 
 @cache  # Several tests ask about each module.
 def nodes(path: Path) -> list[ast.AST]:
-    """Parse a module."""
+    """Parse a module and return all its nodes."""
     return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 @cache
 def imports(path: Path, *, running: bool = False) -> list[str]:
-    """Return the dotted names that a module imports, wherever in it; if `running`, without those for type checkers."""
+    """Return the dotted names that a module imports anywhere; if `running`, without imports for type checkers only."""
     left_out = for_types(path) if running else frozenset()
     names: list[str] = []
     for node in nodes(path):
@@ -103,7 +103,7 @@ def imports(path: Path, *, running: bool = False) -> list[str]:
 
 
 def for_types(path: Path) -> frozenset[ast.AST]:
-    """Return what stands in a module for type checkers alone."""
+    """Return the nodes of a module that only type checkers see."""
     blocks = [node for node in nodes(path) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     return frozenset(inner for block in blocks for statement in block.body for inner in ast.walk(statement))
 
@@ -126,20 +126,20 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_part_is_imported_by_its_own_name(path: Path) -> None:
-    """What a part offers is in its `__init__`: a private module of a folder is imported in that folder only."""
+    """The API of a part is its `__init__`: a private module of a folder is imported in that folder only."""
     inside = re.compile(rf"pytest_llmtrace\.(?!{part_of(path)}\.)\w+\._")
     assert not [name for name in imports(path) if inside.match(name)]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_modules_of_a_folder_are_in_layers_too(folder: Path) -> None:
-    """No two modules of a folder need each other, but for the names of types."""
+    """The modules of a folder do not import one another in a circle; imports for types do not count."""
     graph = {path.stem: within(folder, path) for path in folder.glob("*.py") if path.stem != "__init__"}
     assert list(TopologicalSorter(graph).static_order())
 
 
 def within(folder: Path, path: Path) -> set[str]:
-    """Name the modules of a folder that one of them imports when it runs."""
+    """Return the names of the folder's modules that one of them imports at run time."""
     own = ".".join(("pytest_llmtrace", *folder.relative_to(PACKAGE).parts, ""))
     names = imports(path, running=True)
     wanted = {name.removeprefix(own).split(".")[0] for name in names if name.startswith(own)}
@@ -157,7 +157,7 @@ def test_third_parties_stay_in_their_place(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_runs_while_a_test_does_calls_none_of_its_mocks(path: Path) -> None:
-    """It has functions of the standard library that tests replace from `_stdlib`, or bound by their names."""
+    """Functions of the standard library that tests replace are taken from `_stdlib`, or imported by their names."""
     part = part_of(path)
     if part in APART | {"_stdlib"}:
         return
@@ -168,7 +168,7 @@ def test_what_runs_while_a_test_does_calls_none_of_its_mocks(path: Path) -> None
 
 
 def test_what_the_lowest_versions_leave_out() -> None:
-    """That is what no version can change, since part and tests import no package, or what runs with the same SDKs."""
+    """`lowest` leaves out only tests that need no third party, and tests that `httpx` runs with the same SDKs."""
     tests = Path(__file__).parent
     lowest, httpx = environment("lowest"), environment("httpx")
     left_out = {tests.parent / folder for folder in re.findall(r"--ignore=(\S+?)[ }]", lowest)}
@@ -183,18 +183,18 @@ def test_what_the_lowest_versions_leave_out() -> None:
 
 
 def environment(name: str) -> str:
-    """Return the section of a tox environment."""
+    """Return the section of a tox environment as text."""
     tox = (Path(__file__).parents[1] / "tox.ini").read_text(encoding="utf-8")
     return tox.partition(f"[testenv:{name}]")[2].partition("\n[")[0]
 
 
 def sdks(section: str) -> set[str]:
-    """Return the SDKs that an environment installs, as it names them."""
+    """Return the requirements of the SDKs that an environment installs."""
     return set(re.findall(r"^ +((?:anthropic|openai)\S+)$", section, re.MULTILINE))
 
 
 def imported_by(folder: Path) -> set[str]:
-    """Name the packages that the modules of a folder import."""
+    """Return the names of the top-level packages that the modules of a folder import."""
     modules = [*folder.rglob("*.py")]
     assert modules
     return {name.partition(".")[0] for path in modules for name in imports(path)}
@@ -228,7 +228,7 @@ def test_plugin_is_cheap_when_unused() -> None:
 
 
 def test_keeping_needs_nothing_of_sending() -> None:
-    """A run that keeps spans imports nothing of what sends them: that is a process of its own."""
+    """A run that only keeps spans does not import the modules that send them: they run in a process of their own."""
     code = (
         "import sys; from pytest_llmtrace.export import Outcome, Spool, destination, identify, links, push\n"
         "print(sorted(name for name in sys.modules if name.startswith('pytest_llmtrace.export._')))"

@@ -1,8 +1,8 @@
-"""Judge correct instrumentations on recordings of your own: `python tools/recordings.py PATH... [--asynchronous]`.
+"""Verify correct instrumentations on recordings of your own: `python tools/recordings.py PATH... [--asynchronous]`.
 
 Each LLM call of each cassette is made again through the real SDK, once for each convention, inside a span that is
-written by hand from what the SDK hands out. What is found then is a fault of the checks, of an SDK, or of the file;
-each kind is printed with its number and its first report.
+written by hand from the objects that the SDK returns. Any finding is then a fault of the checks, of an SDK, or of the
+file; each kind of finding is printed with its count and its first report.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Kind = tuple[str, ...]
 
 
 def calls(paths: list[Path]) -> Iterator[Cassette]:
-    """Yield each LLM call that was answered, alone in a cassette; a file that is none has no calls."""
+    """Yield each LLM call that was answered, alone in a cassette; a file that is no cassette has no calls."""
     for path in cassettes_in(paths):
         try:
             cassette = load(path)
@@ -42,20 +42,20 @@ def calls(paths: list[Path]) -> Iterator[Cassette]:
 
 
 def judged(caller: Caller, dialect: str, call: Cassette) -> tuple[list[Kind], str]:
-    """Return the kinds of what is found in one call, and the report."""
+    """Return the kinds of findings on one call, and the report."""
     [recording] = call.recordings
     with LLMTrace(settings=Settings(label=call.label, verify=False)) as trace, trace.replay(call):
         try:
             caller.call(Instrumentation(writer=DIALECTS[dialect]), recording.request)
         except UnmatchedRequest:
             return [("not made: the SDK sends another body than the recorded one", "")], ""
-        except Exception as error:  # noqa: BLE001  # What a collector makes of a reply that no SDK hands out whole.
+        except Exception as error:  # noqa: BLE001  # Collectors may fail on replies that no SDK returns whole.
             return [(f"not made: {type(error).__name__} while the reply was collected", "")], call.label
         return [(finding.severity.value, finding.check, dialect) for finding in trace.findings()], trace.report()
 
 
 def main() -> None:
-    """Print what is found."""
+    """Print the kinds of findings, with their counts and first reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path)
     parser.add_argument("--asynchronous", action="store_true", help="through the asynchronous clients")

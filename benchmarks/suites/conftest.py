@@ -31,5 +31,5 @@ def pytest_sessionfinish():
 
 @atexit.register
 def _write_time():
-    used = resource.getrusage(resource.RUSAGE_SELF)  # Without processes that it has started.
+    used = resource.getrusage(resource.RUSAGE_SELF)  # Of this process alone, without its children.
     Path("time.json").write_text(json.dumps(used.ru_utime + used.ru_stime))

@@ -1,4 +1,4 @@
-"""The same with a provider, an exporter and an instrumentation for each test, as instrumentations test themselves."""
+"""Fixtures by hand with a provider, exporter and instrumentation for each test, like instrumentations' own suites."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_columns(llmtrace, release):
         assert row["llm_observation_type"] == "GENERATION"
         assert row["llm_request_parameters_model"] == "claude-haiku-4.5"
         assert (row["llm_usage_tokens_input"], row["llm_usage_tokens_output"]) == (12, 19)
-    if release >= "0.91":  # What became of them.
+    if release >= "0.91":  # The columns that replaced them.
         assert row["gen_ai_operation_name"] == "chat"
         assert (row["gen_ai_usage_input_tokens"], row["gen_ai_usage_output_tokens"]) == (12, 19)
     assert os.environ["ANTHROPIC_API_KEY"] not in repr(dict(row))

@@ -121,7 +121,7 @@ def use_tools(message: Message) -> list[dict[str, str]]:
 
 
 def find_order(number: str) -> str:
-    """Return what is known of an order, nothing if it does not exist."""
+    """Return the state of an order, or an empty text if it does not exist."""
     return ORDERS.get(number, "")
 
 
@@ -136,14 +136,14 @@ def text_of(message: Message) -> str:
 
 
 def describe_request(span: Span, request: dict[str, Any]) -> None:
-    """Set what is known before the call."""
+    """Set the attributes that are known before the call."""
     span.set_attribute("gen_ai.system", "anthropic")
     span.set_attribute("gen_ai.request.model", request["model"])
     span.set_attribute("gen_ai.request.max_tokens", request["max_tokens"])
 
 
 def describe_reply(span: Span, message: Message, started: float) -> None:
-    """Set what is known after the call; never a tool's input, which may hold customers' data."""
+    """Set the attributes that are known after the call; never a tool's input, which may hold customers' data."""
     usage = message.usage
     cache_read = usage.cache_read_input_tokens or 0
     cache_write = usage.cache_creation_input_tokens or 0
@@ -163,7 +163,7 @@ def describe_reply(span: Span, message: Message, started: float) -> None:
 
 
 def describe_end(span: Span, message: Message, started: float) -> None:
-    """Set what is known after a stream; nothing is raised for one that was cut, and its counts are no counts."""
+    """Set the attributes that are known after a stream; a cut one raises no error, and its counts are placeholders."""
     if message.stop_reason is None:
         span.set_status(StatusCode.ERROR, "the stream ended before its message did")
     else:

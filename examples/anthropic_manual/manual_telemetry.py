@@ -1,4 +1,4 @@
-"""Plain OpenTelemetry: spans to the console, and to whatever takes OTLP/gRPC."""
+"""Plain OpenTelemetry: spans to the console, and to any back end that accepts OTLP/gRPC."""
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter

@@ -1,7 +1,7 @@
 """The spans of a wrapper that is written by hand, checked with ordinary asserts.
 
-The attributes are whatever the back end is asked for: a Jaeger tag, a TraceQL condition, an OpenObserve column (dots
-become underscores there; what OpenObserve computes comes with its view, `span.openobserve()`).
+The attributes are the names that a back end is queried by: a Jaeger tag, a TraceQL condition, an OpenObserve column
+(dots become underscores there; columns that OpenObserve computes come with its view, `span.openobserve()`).
 """
 
 import asyncio

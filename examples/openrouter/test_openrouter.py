@@ -69,12 +69,12 @@ def test_columns(llmtrace, release):
     assert row["openinference_span_kind"] == "LLM"
     assert row["llm_system"] == "openai"
     assert row["llm_model_name"] == "openai/gpt-oss-20b:free"
-    # What a client sends is text in OpenObserve: SUM() wants CAST(... AS INT) of it.
+    # Attributes from a client are text in OpenObserve: SUM() needs CAST(... AS INT).
     tokens = [row[f"llm_token_count_{name}"] for name in ("prompt", "completion", "total")]
     assert tokens == ["71", "34", "105"]
     if release >= "0.80":
         assert row["gen_ai_response_model"] == "openai/gpt-oss-20b:free"
-    if "0.80" <= release < "0.91":  # Only these have it; see llm_invocation_parameters elsewhere.
+    if "0.80" <= release < "0.91":  # Other releases only have llm_invocation_parameters.
         assert row["llm_request_parameters_model"] == "openai/gpt-oss-20b:free"
 
 

@@ -1,4 +1,4 @@
-"""Run pytest on a small app in a process of its own, with nothing set that the app or the test does not set."""
+"""Runs of pytest on a small app in a process of its own, with only the settings that the app or the test makes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-# Where these are not installed there is nothing to test.
+# Tests of packages that are not installed are not collected.
 collect_ignore = []
 if not (find_spec("grpc") and find_spec("openobserve")):
     collect_ignore.append("test_app_exporters.py")
 if not find_spec("opentelemetry.instrumentation"):
     collect_ignore.append("test_instrumentor_causes.py")
 
-# The app: instrumented by hand, and its tracer fetched before anybody has set a provider. Its HTTP client stands for an
+# The app: instrumented by hand, with a tracer fetched before any provider is set. Its HTTP client stands in for an
 # SDK's, so that no instrumentor knows it.
 APP = """
 import importlib, importlib.util
@@ -46,12 +46,12 @@ def chat(tracer=tracer):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run of pytest said.
+    """The result of a run of pytest.
 
     Attributes:
         status: pytest's exit status.
-        text: All that it printed, durations and counts of checks masked.
-        exit_seconds: How long the process lived after pytest was through.
+        text: Its whole output, with durations and numbers of checks masked.
+        exit_seconds: How long the process lived after pytest had finished.
     """
 
     status: int
@@ -59,7 +59,7 @@ class Run:
     exit_seconds: float
 
     def failure(self, test: str) -> str:
-        """Return what stands under the heading of a failed test."""
+        """Return the text under the heading of a failed test."""
         found = re.search(rf"^_+ {re.escape(test)} _+\n(.*?)\n*(?=^[=_-]{{3,}} )", self.text, re.DOTALL | re.MULTILINE)
         assert found, f"{test} has not failed:\n{self.text}"
         return found[1]
@@ -70,7 +70,7 @@ RunPytest = Callable[..., Run]
 
 @pytest.fixture
 def run_pytest(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> RunPytest:
-    """Write the app, a `conftest.py` and a `test_app.py`, and run pytest on them, warnings being errors."""
+    """Return a function that writes the app with a conftest.py and test_app.py, and runs pytest, warnings as errors."""
 
     def run(tests: str, *, conftest: str = "", **environ: str) -> Run:
         done_file = tmp_path / "through"

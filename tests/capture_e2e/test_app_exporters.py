@@ -1,4 +1,4 @@
-"""The app's own exporters and `openobserve_init()`: nothing leaves the machine, and nothing is missed by us."""
+"""The app's own exporters and `openobserve_init()`: nothing leaves the machine, and all signals are captured."""
 
 from __future__ import annotations
 
@@ -49,16 +49,17 @@ def test_signals(llmtrace, number):
     assert [log.body for log in llmtrace.logs()] == ["hello"]
     assert [point.value for point in llmtrace.metrics() if point.name == "calls"] == [1]
 """
-# 192.0.2.0/24 is never routed (RFC 5737): whoever connects waits until its own patience ends.
+# 192.0.2.0/24 is never routed (RFC 5737): a client that connects waits until its own timeout.
 NOWHERE = "192.0.2.1:4317"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("where", ["local", "elsewhere"])
 def test_otlp_exporters_are_muted(protocol: str, where: str, door: Door, run_pytest: RunPytest) -> None:
-    """Three signals over HTTP or gRPC: no connection, no finding, no word, and the process ends without delay.
+    """Exporters of three signals cause no connection, no finding, no output, and no delay at the end of the process.
 
-    To a server on this machine, which counts, and to one that is not there, for which an exporter waits ten seconds.
+    This holds for a server on this machine, which counts connections, and for one that does not exist, for which an
+    exporter would wait ten seconds.
     """
     endpoint = f"http://{door.address if where == 'local' else NOWHERE}"
     run = run_pytest(
@@ -74,7 +75,7 @@ def test_otlp_exporters_are_muted(protocol: str, where: str, door: Door, run_pyt
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_live_exporters_reach_out(protocol: str, door: Door, run_pytest: RunPytest) -> None:
-    """`llmtrace_app_exporters=live` lets the app's exporters go where `allow_hosts` lets them."""
+    """With `llmtrace_app_exporters=live` the app's exporters reach the hosts that `allow_hosts` allows."""
     tests = TESTS.replace('gateway="openai"', f'gateway="openai", allow_hosts=["{door.address}"]')
     run = run_pytest(
         tests,
@@ -132,7 +133,7 @@ HINT = (
 def test_openobserve_init_per_session(
     where: str, argument: str, protocol: str, door: Door, run_pytest: RunPytest
 ) -> None:
-    """Called once, it serves every test, and sends nothing."""
+    """Called once, it serves every test, and sends nothing to its back end."""
     tests = INIT.format(where=where, argument=argument, inside="")
     run = run_pytest(tests, **door.environ(protocol))
     assert "3 passed" in run.text
@@ -151,7 +152,7 @@ def test_openobserve_init_per_session(
 def test_openobserve_init_per_test(
     where: str, argument: str, inside: str, outcome: str, door: Door, run_pytest: RunPytest
 ) -> None:
-    """The second call raises as it always does, the report says why, and the first call's provider serves on."""
+    """The second call raises as always, the report says why, and the first call's provider stays in use."""
     run = run_pytest(INIT.format(where=where, argument=argument, inside=inside), **door.environ("http/protobuf"))
     assert outcome in run.text
     assert "RuntimeError: Traces already initialized. Call openobserve_shutdown() first." in run.text

@@ -1,4 +1,4 @@
-"""Nothing was captured: a test that made an LLM call fails, with the cause as its own message."""
+"""If nothing was captured, a test that made an LLM call fails, with a message of its own for each cause."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ import app
 from opentelemetry.sdk.trace import TracerProvider, sampling
 app.tracer = TracerProvider(sampler=sampling.ALWAYS_OFF).get_tracer("app")
 """
-# As `suppress_instrumentation()` and `suppress_tracing()` do it; instrumentors look at the key.
+# Sets the context key that `suppress_instrumentation()` and `suppress_tracing()` set, and that instrumentors look at.
 SUPPRESSED = """
 import app
 from opentelemetry import context
@@ -98,7 +98,7 @@ KEPT_QUIET = (
 
 
 def installed() -> str:
-    """Say which instrumentors this environment has, none of which the app switches on."""
+    """Return the reason that names the installed instrumentors, none of which the app switches on."""
     points = [(point.name, point.dist.name) for point in entry_points(group="opentelemetry_instrumentor") if point.dist]
     names = ", ".join(f"{name} ({package})" for name, package in sorted(points))
     return f"installed and not switched on: {names}" if names else "none is installed, and the app started no span"
@@ -181,9 +181,9 @@ def installed() -> str:
 def test_each_cause_has_its_message(
     conftest: str, environ: dict[str, str], call: str, cause: str, why: str, step: str, run_pytest: RunPytest
 ) -> None:
-    """An LLM call without any span fails its test with the one cause, though `all()` of no span has passed.
+    """An LLM call without any span fails its test with this cause, although `all()` over no spans was true.
 
-    A selection fails with the same cause and not twice; a test without an LLM call has nothing to miss.
+    A selection fails with the same cause, stated once; in a test without an LLM call nothing is missing.
     """
     run = run_pytest(TESTS.format(call=call), conftest=conftest, **environ)
     assert run.failure("test_judged") == JUDGED.format(cause=cause, why=why, next=step)
@@ -211,7 +211,7 @@ def test_each_cause_has_its_message(
 def test_the_cause_of_one_call_among_others(
     conftest: str, call: str, cause: str, why: str, step: str, run_pytest: RunPytest
 ) -> None:
-    """Where other spans were captured, the call without one still says why it has none."""
+    """If other spans were captured, the call without one still reports why it has none."""
     tests = f"""
 import app
 from opentelemetry import trace

@@ -1,4 +1,4 @@
-"""Calls of a framework whose callbacks start and end its spans in the threads of a pool, as LangChain's do."""
+"""Calls of a framework whose callbacks start and end spans in the threads of a pool, like LangChain's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALLS = 4
 
 
 async def callback(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function as langchain-core does: by the loop's pool, in a copy of the context, from a task of its own."""
+    """Run a function like langchain-core: in the loop's pool, in a copy of the context, from a task of its own."""
 
     async def handed() -> Any:
         run = contextvars.copy_context().run
@@ -51,7 +51,7 @@ def end(span: trace.Span, answer: dict[str, Any], factor: int) -> None:
 
 
 async def chat(number: int, answered: list[asyncio.Event], *, beside: bool, wrong: int | None) -> None:
-    """Make one of the calls; the one that is answered first ends last."""
+    """Make one of the calls; they end in reverse order of their answers."""
     span = await callback(start, number)
     asked = {"model": MODEL, "messages": [], "temperature": number / 10}
     with sdk.start_as_current_span("chat", attributes={"gen_ai.request.model": MODEL}) if beside else nullcontext():
@@ -71,7 +71,7 @@ async def chats(**fields: Any) -> None:
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "an SDK's instrumentor beside it"])
 @pytest.mark.parametrize("wrong", [None, 0, 2])
 def test_calls_at_the_same_time(beside: bool, wrong: int | None) -> None:
-    """Each call is judged by its own span, which was never current: what is right is quiet, what is wrong is found."""
+    """Each call is checked against its own span, which was never current: only the wrong one has a finding."""
     with LLMTrace(verify=False) as seen:
         for number in range(CALLS):
             usage = {"prompt_tokens": 10 + number, "completion_tokens": 5, "total_tokens": 15 + number}

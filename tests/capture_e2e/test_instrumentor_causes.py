@@ -1,4 +1,4 @@
-"""Nothing was captured though an instrumentor is installed: what it did is told."""
+"""If nothing was captured although an instrumentor is installed, the report says what the instrumentor did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RunPytest = Callable[..., Any]
 
 REAL = find_spec("openinference") is not None
 
-# A distribution beside the app, as an installed package looks: its instrumentor wants an SDK that nobody has.
+# A distribution beside the app, in the form of an installed package; its instrumentor requires an SDK that nobody has.
 FAKE = {
     "acme_llm.py": """
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -52,7 +52,7 @@ POST /v1/chat/completions  200  (exchange 0)"""
 
 
 def install(folder: Path, *wants: str) -> None:
-    """Put the instrumentor beside the app; it wants some releases, and fails where it has them."""
+    """Write the instrumentor beside the app; it requires some releases, and raises if they are installed."""
     for name, text in FAKE.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text.format(wants=wants))
@@ -79,7 +79,7 @@ def test_other():
 
 
 def test_an_instrumentor_that_raises(run_pytest: RunPytest, tmp_path: Path) -> None:
-    """One that raises while it is switched on is an error of each test that wants it, and pytest goes on."""
+    """An instrumentor that raises when it is switched on fails each test that needs it at set-up; pytest goes on."""
     install(tmp_path)
     run = run_pytest(FAILING, LLMTRACE_INSTRUMENT="acme")
     assert run.text.splitlines()[-1].startswith("1 passed, 3 errors in ")
@@ -94,9 +94,9 @@ def test_an_instrumentor_that_raises(run_pytest: RunPytest, tmp_path: Path) -> N
 )
 @pytest.mark.parametrize("by", ["app", "ini"])
 def test_refused_version(wants: str, found: str, by: str, run_pytest: RunPytest, tmp_path: Path) -> None:
-    """An instrumentor that does not know the SDK's release logs that and does nothing: the report names both releases.
+    """An instrumentor that does not know the SDK's release only logs that: the report names both releases.
 
-    Whoever switched it on, the app or `llmtrace_instrument`.
+    It does so whether the app or `llmtrace_instrument` has switched it on.
     """
     install(tmp_path, wants)
     by_ini = {"LLMTRACE_INSTRUMENT": "acme"} if by == "ini" else {}
@@ -155,6 +155,6 @@ SAMPLED_OUT = {
     ][: None if REAL else 0],
 )
 def test_a_real_instrumentor(arguments: str, block: str, expected: dict[str, str], run_pytest: RunPytest) -> None:
-    """The same causes are seen through an instrumentor that is on, where one is installed."""
+    """The same causes are found if a real instrumentor is switched on, where one is installed."""
     run = run_pytest(TESTS, conftest=OPENINFERENCE.format(arguments=arguments, block=block))
     assert run.failure("test_judged") == REPORT.format(**expected)

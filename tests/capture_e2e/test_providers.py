@@ -1,4 +1,4 @@
-"""Whoever makes a provider, and whenever: its spans, log records and metric points are captured, each by its test."""
+"""Spans, log records and metric points of any provider, made at any time, are captured by their own test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 RunPytest = Callable[..., Any]
 
-# Two tests, so that what the first sets up must serve the second as well.
+# Two tests, since the providers that the first sets up must serve the second as well.
 TESTS = """
 import app
 
@@ -73,13 +73,13 @@ app.chat.__defaults__ = (app.provider.get_tracer("app"),)
     ],
 )
 def test_every_provider_is_captured(conftest: str, tests: str, run_pytest: RunPytest) -> None:
-    """A tracer that was fetched at import records for each test; the app's provider wins and its exporter keeps on."""
+    """A tracer fetched at import records for each test; the app's provider is used, and its exporter still works."""
     run = run_pytest(TESTS + tests, conftest=conftest, OTEL_SERVICE_NAME="unset")
     assert run.status == 0, run.text
 
 
 def test_logs_and_metrics(run_pytest: RunPytest) -> None:
-    """Log records and metric points of the app's providers, made before or inside the tests, go to their own test."""
+    """Log records and metric points of the app's providers, made before or inside the tests, reach their own test."""
     signals = """
         import inspect
         import pytest
@@ -117,7 +117,7 @@ def test_logs_and_metrics(run_pytest: RunPytest) -> None:
 
 
 def test_exporter_looks_like_the_sdks(run_pytest: RunPytest) -> None:
-    """A suite that used `InMemorySpanExporter` reads the same from `llmtrace.exporter`; clearing hides no finding."""
+    """`llmtrace.exporter` returns the same spans as `InMemorySpanExporter`; clearing it hides no finding."""
     run = run_pytest(
         OWN.replace("import app\n", "").replace("app.exported", "exported").replace("app.provider", "provider")
         + """

@@ -1,4 +1,4 @@
-"""The structure of real traces: threads, pools, tasks and generators, right and wrong."""
+"""The structure of real traces, right and wrong: threads, pools, tasks and generators."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def agent(run: Callable[[], object]) -> None:
 
 
 def found(run: Callable[[], object], calls: int = 1) -> list[tuple[str, str]]:
-    """Return what is found when some code runs: the checks, and what they say of the span."""
+    """Run some code in a trace; return its findings: the checks, and their subjects with the details of the span."""
     with LLMTrace(verify=False) as seen:
         for _ in range(calls):
             seen.gateway("openai").chat(text="hi", usage=USAGE)
@@ -76,7 +76,7 @@ def in_executor() -> None:
 
 @pytest.mark.parametrize("start", [in_thread, in_pool, in_executor])
 def test_a_parent_that_was_lost(start: Callable[[], object]) -> None:
-    """A call in a thread or a pool to which nobody has carried the context is a root by mistake."""
+    """A call in a thread or a pool to which the context was not carried is a root by mistake."""
     expected = (
         "span 'chat' (app) is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)"
     )
@@ -112,7 +112,7 @@ def linked() -> None:
 
 @pytest.mark.parametrize(("start", "calls"), [(carried, 1), (in_tasks, 2), (linked, 1), (chat, 1)])
 def test_parents_that_were_kept(start: Callable[[], object], calls: int) -> None:
-    """Tasks and `to_thread` copy the context; it can be carried by hand; a new trace with a link is meant."""
+    """Tasks and `to_thread` copy the context, code may carry it by hand, and a new trace with a link is intended."""
     assert found(lambda: agent(start), calls) == []
 
 
@@ -121,7 +121,7 @@ def test_parents_that_were_kept(start: Callable[[], object], calls: int) -> None
 def test_a_job_with_a_trace_of_its_own(
     start: Callable[[Callable[[], object]], object], without: context.Context
 ) -> None:
-    """Who gives a job a context without a span wants a root; in a thread as anywhere."""
+    """A job that is given a context without a span is meant to be a root, in a thread as anywhere."""
 
     def job() -> None:
         with tracer.start_as_current_span("job", context=without):
@@ -131,7 +131,7 @@ def test_a_job_with_a_trace_of_its_own(
 
 
 def test_a_call_with_a_trace_of_its_own() -> None:
-    """An LLM span that is given a context without a span is warned of, in a thread as anywhere."""
+    """An LLM span that is given a context without a span is a warning, in a thread as anywhere."""
 
     def call() -> None:
         with tracer.start_as_current_span("chat", context=context.Context(), attributes={**ASKED, **USED}):
@@ -150,12 +150,12 @@ def test_a_call_with_a_trace_of_its_own() -> None:
 
 @pytest.mark.parametrize("start", [in_thread, in_pool, in_executor])
 def test_a_root_outside_of_any_span(start: Callable[[], object]) -> None:
-    """Where no span was current, a root in a thread has lost nothing."""
+    """If no span was current, a root in a thread has lost no parent."""
     assert found(start) == []
 
 
 def test_a_pool_that_was_started_elsewhere() -> None:
-    """A worker's first item ran inside of a span; what is submitted outside of any is no child of it."""
+    """A worker's first item ran inside a span; an item that is submitted outside of any span is no child of it."""
 
     def run() -> None:
         with ThreadPoolExecutor(1) as pool:
@@ -166,7 +166,7 @@ def test_a_pool_that_was_started_elsewhere() -> None:
 
 
 def test_a_worker_that_outlives_its_span() -> None:
-    """What a background thread does when the span is over that it was started in is not caused by it."""
+    """Work that a background thread does after the end of the span that it was started in is not caused by it."""
     go, threads = threading.Event(), []
 
     def late() -> None:
@@ -189,14 +189,14 @@ def test_a_worker_that_outlives_its_span() -> None:
 
 
 def yielding() -> Iterator[str]:
-    """A wrapper as many write it: its span is current while its consumer works."""
+    """Yield from inside a span, as many wrappers do: the span is current while the consumer works."""
     with tracer.start_as_current_span("stream", attributes={**ASKED, **USED}):
         ask()
         yield "hi"
 
 
 def leaking() -> Iterator[str]:
-    """As a callback handler does that attaches in one method and ends the span in another."""
+    """Yield with an ended span current, like a callback handler that attaches in one method and ends in another."""
     span = tracer.start_span("stream", attributes={**ASKED, **USED})
     token = context.attach(trace.set_span_in_context(span))
     ask()
@@ -206,7 +206,7 @@ def leaking() -> Iterator[str]:
 
 
 def test_a_generator_that_leaves_its_span_current() -> None:
-    """The next call becomes its child; it is said once, of the span that is still current, or else of the child."""
+    """The next call becomes a child; this is reported once: for the span that is still current, else for the child."""
     expected = "span 'stream' (app) has ended and is still the current span of the test\nspan 'chat' (app) has become "
     generators = []
 
@@ -228,7 +228,7 @@ def test_a_generator_that_leaves_its_span_current() -> None:
 
 
 def test_a_generator_that_is_read_to_its_end_before_the_next_call() -> None:
-    """Then its span is over, and nothing is below it."""
+    """The generator's span is over by then, and the next call is no child of it."""
 
     def run() -> None:
         assert list(yielding()) == ["hi"]
@@ -250,7 +250,7 @@ def uncurrent(name: str, number: int, release: Callable[[], object]) -> None:
 
 
 def pairs(run: Callable[[], object], calls: int) -> list[tuple[int, Any]]:
-    """Return for each request its number, and that of its span."""
+    """Return the number of each request, with the number of its span."""
     with LLMTrace(verify=False) as seen:
         for _ in range(calls):
             seen.gateway("openai").chat(text="hi", usage=USAGE)
@@ -300,6 +300,6 @@ def by_generators(calls: int) -> None:
 
 @pytest.mark.parametrize("at_once", [by_threads, by_tasks, by_generators])
 def test_parallel_calls_have_their_own_spans(at_once: Callable[[int], None]) -> None:
-    """Threads, tasks and streams whose spans are open at the same time and not current: none has another's span."""
+    """In threads, tasks and streams, spans that are open at once and not current each match their own call."""
     found_pairs = pairs(lambda: at_once(8), 8)
     assert sorted(found_pairs) == [(number, number) for number in range(8)]

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace compare --privacy`: each content mode is judged by what it promises."""
+"""`pytest-llmtrace compare --privacy`: each content mode is checked against its promise."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def both(**found: list[str]) -> tuple[dict[str, Any], ...]:
     ],
 )
 def test_a_promise_is_kept_or_broken(mode: Mode, made: dict[str, Any], lines: list[str]) -> None:
-    """What is hidden comes out nowhere in its place; what is shown comes out in its channel, where it can."""
+    """Hidden content must not be in the mode's places; shown content must be in its channel, where it can be."""
     assert list(broken(Row(mode=mode, calls=(made,)))) == lines
 
 
 def test_a_call_that_both_clients_have_made_is_named_once() -> None:
-    """A client is named where it is the only one."""
+    """A line names a client only if the other one differs."""
     row = Row(
         mode=HIDING,
         calls=(*both(prompt=["attribute input.a"]), call(client="async", found={"prompt": ["attribute input.b"]})),
@@ -79,7 +79,7 @@ def test_a_call_that_both_clients_have_made_is_named_once() -> None:
 
 
 def test_the_page_names_channels_and_places() -> None:
-    """Cells have channels, lines below have promises and what came out elsewhere, each by client if they differ."""
+    """Cells list channels, the lines below list promises and places, and clients are named where they differ."""
     rows = (
         Row(mode=SHOWING, calls=both(prompt=["attribute input.value", "log body"], output=["attribute o"])),
         Row(mode=HIDING, calls=(*both(prompt=["attribute other"]), call("responses", found={"prompt": ["log body"]}))),
@@ -102,7 +102,7 @@ def test_the_page_names_channels_and_places() -> None:
     ],
 )
 def test_what_is_in_no_mode_is_not_hidden(shown: dict[str, list[str]], kept: str) -> None:
-    """A switch keeps a promise only of what comes out without it; else nothing is known of it."""
+    """A switch can only hide content that comes out without it; of other content nothing is claimed."""
     mode = replace(HIDING, hides=frozenset({"prompt", "output"}))
     rows = (Row(mode=Mode(promise="all"), calls=both(**shown)), Row(mode=mode, calls=both()))
     text = page([Privacy(name="some", versions=(), rows=rows)], ())
@@ -110,7 +110,7 @@ def test_what_is_in_no_mode_is_not_hidden(shown: dict[str, list[str]], kept: str
 
 
 def test_calls_without_a_span_are_named() -> None:
-    """What no instrumentor has seen says nothing of its switches."""
+    """A call that the instrumentor has not seen says nothing about its switches."""
     calls = (*both(), *(call("completions", client=client, spans=0) for client in ("sync", "async")))
     text = page([Privacy(name="some", versions=("some 1",), rows=(Row(mode=SHOWING, calls=calls),))], ())
     assert "some 1. No span: completions." in text
@@ -119,7 +119,7 @@ def test_calls_without_a_span_are_named() -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", CALLS)
 def test_each_call_is_made_with_all_its_canaries(name: str, client: str) -> None:
-    """What is put into a call, and what is answered, goes over the wire, with either client."""
+    """The canaries put into a call, and into its answer, all go over the wire, with either client."""
     called = CALLS[name]
     canaries: dict[str, str] = {}
 
@@ -138,12 +138,12 @@ def test_each_call_is_made_with_all_its_canaries(name: str, client: str) -> None
 
 
 def test_each_instrumentor_has_modes() -> None:
-    """Its default comes first."""
+    """Each instrumentor has modes, and the default is the first."""
     assert MODES.keys() == INSTRUMENTORS.keys()
     assert all(modes[0].name == "default" for modes in MODES.values())
 
 
 def test_cases_are_not_for_privacy(capsys: pytest.CaptureFixture[str]) -> None:
-    """The calls of this comparison are its own."""
+    """The comparison of privacy has calls of its own, so `--case` is refused."""
     assert main(["compare", "--privacy", "--case", "scripted:"]) != 0
     assert "--privacy has calls of its own" in capsys.readouterr().err

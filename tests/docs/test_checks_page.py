@@ -1,4 +1,4 @@
-"""The catalogue of checks in the documents is the registry."""
+"""docs/checks.md is the registry of checks, written out."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_the_page_is_the_registry() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_texts_are_put_together_well(check: Check) -> None:
-    """Titles, reasons and next steps are clauses without a full stop; what the page alone shows are sentences."""
+    """Titles, reasons and next steps are clauses without a full stop; texts that only the page shows are sentences."""
     assert not any(text.endswith(".") for text in (check.title, check.why, check.next))
     assert not check.compares or check.compares.endswith(".")
     assert check.severity in Severity
 
 
 def test_each_check_against_the_wire_names_its_source() -> None:
-    """A comparison says where the rule stands, and compares a fact of the vocabulary."""
+    """A comparison with the wire names the source of its rule, and compares a fact of the vocabulary."""
     assert [check.id for check in COMPARISONS if not check.source or check.fact not in VOCABULARY] == []

@@ -1,4 +1,4 @@
-"""The documents say what happens: their Python runs, and their failure texts are what pytest prints.
+"""The documents are true: their Python runs, and their failure texts are what pytest prints.
 
 To write the texts anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/docs`, then read the difference.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GENERATED = ROOT / "docs" / "instrumentors.md"  # by `pytest-llmtrace compare`: its texts are of many runs
+GENERATED = ROOT / "docs" / "instrumentors.md"  # by `pytest-llmtrace compare`, from many runs
 DOCUMENTS = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {GENERATED})]
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -27,7 +27,7 @@ def blocks(document: Path) -> list[tuple[str, str]]:
 
 
 def failures(folder: Path, environ: dict[str, str]) -> str:
-    """Run pytest in a folder, and return what it prints as failures, durations masked."""
+    """Run pytest in a folder, and return the failures that it prints, durations masked."""
     options = ["-p", "pytest_llmtrace.plugin", "-p", "no:cacheprovider", "--tb=short"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
@@ -44,7 +44,7 @@ def masked(text: str) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documents(document: Path, tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> None:
-    """Python blocks are files of one project, whose tests print the text that follows them, or pass."""
+    """The Python blocks of a document form one project; its tests print the text block that follows, or pass."""
     environ = child_environ(tmp_path)
     for language, text in blocks(document):
         if language == "python":

@@ -1,4 +1,4 @@
-"""docs/conventions.md shows what `pytest-llmtrace diff` says of a real upgrade."""
+"""The diff on docs/conventions.md is what `pytest-llmtrace diff` prints for a real upgrade."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = re.compile(r"(?<=^\$ pytest-llmtrace diff before\.json after\.json\n).*?
 
 
 def test_the_page_shows_the_upgrade(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text on the page is what the command prints of the two recorded contracts; it fails on the breaking ones."""
+    """The text on the page is the command's output for the two recorded contracts; breaking changes make it fail."""
     monkeypatch.chdir(Path(__file__).parent / "upgrade")
     assert main(["diff", "before.json", "after.json"]) == 1
     printed = capsys.readouterr().out

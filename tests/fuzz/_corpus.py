@@ -1,4 +1,4 @@
-"""What is mutated: every built-in recording and scripted reply as an exchange, with spans that tell the truth."""
+"""The material to mutate: every built-in recording and scripted reply as an exchange, with spans that are true."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["Sound", "corpus", "exchange_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """One call as it was before anything was broken.
+    """One call before anything is broken.
 
     Attributes:
-        id: Of the case.
-        exchange: What went over the wire.
-        truth: What that says.
-        spans: Two instrumentations' spans of it, by OpenTelemetry's conventions and by OpenInference.
+        id: The id of the case.
+        exchange: The request and the response on the wire.
+        truth: The reading of the exchange.
+        spans: Spans of two instrumentations, by OpenTelemetry's conventions and by OpenInference.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Sound:
 
 
 class _Stage:
-    """As much of a trace as a case needs to be prepared: somebody who answers."""
+    """The part of a trace that a case needs for its preparation: a desk that answers."""
 
     def __init__(self) -> None:
         self.desk = Desk(Settings())
@@ -63,7 +63,7 @@ class _Stage:
 
 @cache
 def corpus() -> tuple[Sound, ...]:
-    """Return all calls, in a fixed order."""
+    """Return all calls in a fixed order."""
     return tuple(_sound(case) for case in every_case())
 
 
@@ -100,7 +100,7 @@ def _exchange(case: Case, answer: Answer) -> Exchange:
 
 
 def exchange_of(sound: Sound, **fields: Any) -> Exchange:
-    """Return the exchange with a response whose `chunks` or `headers` are others, or with another `body` as request."""
+    """Return the exchange with other `chunks` or `headers` of the response, or another `body` of the request."""
     from dataclasses import replace
 
     exchange = sound.exchange
@@ -112,7 +112,7 @@ def exchange_of(sound: Sound, **fields: Any) -> Exchange:
     return replace(exchange, response=response, chunk_ticks=tuple(range(11, 11 + count)), ended=11 + count)
 
 
-# --- spans that tell the truth ---------------------------------------------------------------------------------------
+# --- spans that state the truth -------------------------------------------------------------------------------------
 
 
 def _span(number: int, parent: int | None, scope: str, attributes: dict[str, Any], truth: Reading) -> SpanRecord:
@@ -146,7 +146,7 @@ def _name(attributes: dict[str, Any]) -> str:
 
 def _known(truth: Reading, name: str) -> Any:
     fact = truth.fact(name)
-    # Who fails has no numbers to tell; the truth has, and that is no contradiction.
+    # An instrumentation cannot state the counts of a failed call; that the truth has them is no contradiction.
     gone = bool(truth.error or truth.truncated) and fact.where.endswith(("of the response", "response body"))
     return None if gone or fact.state is not State.PRESENT else fact.value
 

@@ -1,4 +1,4 @@
-"""How bytes, headers and spans are broken; all of it is decided by a seeded `Random`."""
+"""Mutations of bytes, headers and spans; a seeded `Random` makes all decisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SECRET", "broken_body", "broken_headers", "hostile", "hostile_span",
 
 _NOISE = "hT7Qb2wLrX9mKd4VzPq8"
 SECRET = f"sk-ant-api03-{_NOISE}"
-"""Nobody's key, in the form of a provider's."""
+"""A made-up key in the form of a provider's."""
 
 
 def _deep(depth: int) -> Any:
@@ -49,7 +49,7 @@ _HOSTILE: tuple[Callable[[Random], Any], ...] = (
 
 
 def hostile(random: Random) -> Any:
-    """Return a value that nobody expects."""
+    """Return a value that no reader expects."""
     return random.choice(_HOSTILE)(random)
 
 
@@ -57,7 +57,7 @@ def hostile(random: Random) -> Any:
 
 
 def broken_body(random: Random, body: bytes) -> bytes:
-    """Return a body that was broken in one to three ways."""
+    """Return a body with one to three mutations."""
     for _ in range(random.randint(1, 3)):
         breaks = _FRAME_BREAKS if frames.is_framed(body) else _BREAKS
         body = random.choice(breaks)(random, body)
@@ -119,7 +119,7 @@ def _mistyped(random: Random, body: bytes) -> bytes:
 _BREAKS: tuple[Callable[[Random, bytes], bytes], ...] = (_cut, _junk, _flipped, _shuffled, _mistyped, _mistyped)
 
 
-# --- Amazon's frames, whose checksums fit: what is wrong is what they hold -------------------------------------------
+# --- Amazon's frames, whose checksums fit: only their content is wrong -----------------------------------------------
 
 
 def _reordered(random: Random, body: bytes) -> bytes:
@@ -127,7 +127,7 @@ def _reordered(random: Random, body: bytes) -> bytes:
 
 
 def _refilled(random: Random, body: bytes) -> bytes:
-    """Put a hostile value into the event of one frame, or into what the event is wrapped in."""
+    """Put a hostile value into the event of one frame, or into the JSON that wraps the event."""
     parts = frames.cut(body)
     at = random.randrange(len(parts))
     headers, payload = frames.unpacked(parts[at])
@@ -146,12 +146,12 @@ def _refilled(random: Random, body: bytes) -> bytes:
 def _unwrapped(said: str) -> bytes:
     try:
         return base64.b64decode(said)
-    except ValueError:  # It was broken before.
+    except ValueError:  # An earlier mutation has broken it.
         return said.encode(errors="replace")
 
 
 def _reheaded(random: Random, body: bytes) -> bytes:
-    """Give a frame other headers, or some more, or a part of its own."""
+    """Keep none, all or a part of the headers of a frame, and add odd ones."""
     parts = frames.cut(body)
     at = random.randrange(len(parts))
     headers, payload = frames.unpacked(parts[at])
@@ -161,7 +161,7 @@ def _reheaded(random: Random, body: bytes) -> bytes:
 
 
 def _broken_off(random: Random, body: bytes) -> bytes:
-    """Put an exception into the stream, as at its end or in mid-stream, with anything for a message."""
+    """Insert an exception frame anywhere in the stream, with any kind of message."""
     parts = frames.cut(body)
     kind = random.choice([b"throttlingException", b"", b"\n\ndata: {}", SECRET.encode()])
     headers = frames.header(b":message-type", random.choice([b"exception", b"error"]))
@@ -176,7 +176,7 @@ def _message(random: Random) -> bytes:
 
 
 def _relengthed(random: Random, body: bytes) -> bytes:
-    """Let a frame state other lengths than it has."""
+    """Let a frame state lengths other than its own."""
     parts = frames.cut(body)
     at = random.randrange(len(parts))
     lengths = [0, 1, 15, 16, 17, len(parts[at]), len(body), 2**24, 2**31, 2**32 - 1]
@@ -199,7 +199,7 @@ _FRAME_BREAKS: tuple[Callable[[Random, bytes], bytes], ...] = (
 
 
 def is_json_body(body: bytes) -> bool:
-    """Tell whether a body is one JSON object."""
+    """Tell whether a body is a single JSON object."""
     try:
         return isinstance(json.loads(body), dict)
     except (ValueError, RecursionError):
@@ -207,7 +207,7 @@ def is_json_body(body: bytes) -> bool:
 
 
 def replaced(random: Random, value: Any) -> Any:
-    """Return a JSON value in which one value, at any depth, is a hostile one, or is missing."""
+    """Return a JSON value in which one value, at any depth, is hostile or missing."""
     if not value or not isinstance(value, dict | list) or random.random() < 0.15:
         return hostile(random)
     keys: Any = list(value) if isinstance(value, dict) else range(len(value))
@@ -221,7 +221,7 @@ def replaced(random: Random, value: Any) -> Any:
 
 
 def written(value: Any) -> str:
-    """Write a value as JSON; a number that Python refuses to write as digits that it refuses to read."""
+    """Write a value as JSON; one that Python cannot write becomes an object with a number too long to read."""
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):
@@ -229,7 +229,7 @@ def written(value: Any) -> str:
 
 
 def broken_headers(random: Random, headers: Headers) -> Headers:
-    """Return headers of which one is another, or missing, or there twice."""
+    """Return headers of which one is replaced, removed or doubled."""
     names = [name for name, _ in headers] + [
         "content-type",
         "content-encoding",
@@ -267,7 +267,7 @@ _KINDS: tuple[dict[str, Any], ...] = (
 
 
 def hostile_span(random: Random, span: SpanRecord) -> SpanRecord:
-    """Return a span with hostile attributes, of several dialects at once, and odd events, status and times."""
+    """Return a span with hostile attributes of several dialects at once, and odd events, status and times."""
     from dataclasses import replace
 
     attributes: dict[str, Any] = {**span.attributes, **random.choice(_KINDS)}

@@ -1,4 +1,4 @@
-"""How long the fuzzer runs, and what it says of a mutant that it has found."""
+"""How long the fuzzer runs, and the note that names the mutant of a failure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 QUICK = 250
-"""Mutants of each test in an ordinary run."""
+"""How many mutants each test has in an ordinary run."""
 LONGEST = 5.0
-"""CPU seconds that one mutant may take, on any machine: what hangs takes longer."""
+"""CPU seconds that one mutant may take, on any machine; a mutant that hangs takes longer."""
 
 
 @pytest.fixture
 def each_mutant() -> Callable[[Callable[[Random], None]], None]:
-    """Run a check with a seeded `Random` for each mutant: always the same few, or for `LLMTRACE_FUZZ` seconds."""
+    """Run a check with a seeded `Random` for each mutant: a fixed few, or as many as fit `LLMTRACE_FUZZ` seconds."""
     seconds = float(os.environ.get("LLMTRACE_FUZZ", "0"))
 
     def run(check: Callable[[Random], None]) -> None:
@@ -31,7 +31,7 @@ def each_mutant() -> Callable[[Callable[[Random], None]], None]:
         for seed in count() if seconds else range(QUICK):
             began = time.process_time()
             try:
-                check(Random(seed))  # noqa: S311 - what is wanted is the same again
+                check(Random(seed))  # noqa: S311 - a failure must be repeatable
                 assert time.process_time() - began < LONGEST, "it takes too long"
             except Exception as error:
                 error.add_note(f"mutant {seed}")

@@ -1,4 +1,4 @@
-"""Whatever bytes come and whatever stands on the spans: read, paired, judged and reported, nothing raises or hangs."""
+"""Any bytes and any spans can be read, paired, checked and reported: nothing raises or hangs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONGEST_LINE: Final = 1000
 
 
 def judge(exchange: Exchange, spans: tuple[SpanRecord, ...]) -> tuple[Verdict, str]:
-    """Take the whole way from bytes and spans to the text of the report."""
+    """Go the whole way from bytes and spans to the verdict and the text of the report."""
     paired = match((exchange,), spans)
     evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
     verdict = verify(evidence, {})
@@ -53,7 +53,7 @@ def keeps_the_rules(reading: Reading) -> None:
 
 
 def can_be_shown(text: str) -> None:
-    """Prove that a report can go to any terminal and into any log: no control character, endless line or secret."""
+    """Assert that a report is fit for any terminal or log: no control character, endless line or secret."""
     for line in text.split("\n"):
         assert line.isprintable()
         assert len(line) < LONGEST_LINE
@@ -67,23 +67,23 @@ def body_of(sound: Sound) -> bytes:
 
 @cache
 def framed() -> tuple[Sound, ...]:
-    """Return the streams of Amazon's frames."""
+    """Return the calls with a stream of Amazon's frames."""
     return tuple(sound for sound in corpus() if is_framed(body_of(sound)))
 
 
 def is_error_of_google(body: bytes) -> bool:
-    """Tell whether a body is what Google sends in place of a stream: an error in a list."""
+    """Tell whether a body is the one that Google sends in place of a stream: an error in a list."""
     return body.startswith(b"[") and is_json_body(body.strip()[1:-1])
 
 
 @cache
 def of_clouds() -> tuple[Sound, ...]:
-    """Return what Bedrock and Vertex AI answer, their own errors among it."""
+    """Return the calls to Bedrock and Vertex AI, those with the clouds' own errors included."""
     return tuple(sound for sound in corpus() if sound.id.startswith(("scripted:bedrock", "scripted:vertex")))
 
 
 Among = Callable[[], Sequence[Sound]]
-# Clouds are few among all gateways, and frames are few of what they answer: each has mutants of its own.
+# Clouds are a small part of all gateways, and frames of the clouds' replies: each group has mutants of its own.
 among_all_and_clouds = pytest.mark.parametrize("among", [corpus, of_clouds, framed], ids=["all", "clouds", "frames"])
 
 
@@ -95,7 +95,7 @@ def read(exchange: Exchange) -> Reading:
 
 @pytest.mark.parametrize("number", [0, 1], ids=["otel-genai", "openinference"])
 def test_what_is_sound_gives_no_finding(number: int) -> None:
-    """Unbroken, each call with a span that tells the truth gives no finding: what the fuzzer finds is its own doing."""
+    """Unbroken, each call with true spans gives no finding: whatever the fuzzer finds comes from its mutations."""
     for sound in corpus():
         exchange = replace(sound.exchange, ambient=replace(sound.exchange.ambient, span=sound.spans[number].key))
         verdict, text = judge(exchange, (replace(sound.spans[number], parent=None),))
@@ -104,9 +104,9 @@ def test_what_is_sound_gives_no_finding(number: int) -> None:
 
 @among_all_and_clouds
 def test_broken_bytes(each_mutant: EachMutant, among: Among) -> None:
-    """Bodies that are cut, mixed up, mistyped and no text, under any headers, are read, judged and reported.
+    """Bodies that are cut, mixed up, mistyped or no text, under any headers, are read, checked and reported.
 
-    Amazon's frames also with exceptions in mid-stream, and with headers and lengths that nobody writes.
+    Amazon's frames also get exceptions in mid-stream, and headers and lengths that no service writes.
     """
 
     @each_mutant
@@ -126,7 +126,7 @@ def test_broken_bytes(each_mutant: EachMutant, among: Among) -> None:
 
 
 def test_hostile_spans(each_mutant: EachMutant) -> None:
-    """Spans with any values under any of the dialects' names are read, judged and reported."""
+    """Spans with any values under any of the dialects' names are read, checked and reported."""
 
     @each_mutant
     def _(random: Random) -> None:
@@ -137,7 +137,7 @@ def test_hostile_spans(each_mutant: EachMutant) -> None:
 
 @among_all_and_clouds
 def test_hostile_both(each_mutant: EachMutant, among: Among) -> None:
-    """Both at once."""
+    """Broken bytes and hostile spans together are read, checked and reported."""
 
     @each_mutant
     def _(random: Random) -> None:
@@ -147,7 +147,7 @@ def test_hostile_both(each_mutant: EachMutant, among: Among) -> None:
 
 
 def test_no_check_is_passed_over_that_would_look(each_mutant: EachMutant) -> None:
-    """Checks that are not asked, or judge in one pass, have looked at and found what they do when asked one by one."""
+    """Checks that `verify` skips, or evaluates in one pass, look and find the same when they are called one by one."""
 
     @each_mutant
     def _(random: Random) -> None:
@@ -158,7 +158,7 @@ def test_no_check_is_passed_over_that_would_look(each_mutant: EachMutant) -> Non
         paired = match((exchange,), spans)
         evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
         verdict = verify(evidence, {})
-        asked = [check for check in CHECKS if not check.id.startswith("backend/")]  # No back end is named.
+        asked = [check for check in CHECKS if not check.id.startswith("backend/")]  # They need a named back end.
         looked = [finding for check in asked for finding in check.look(check, evidence)]
         assert verdict.looked_at == len(looked)
         found = sorted(finding.check for finding in looked if finding is not None)
@@ -167,7 +167,7 @@ def test_no_check_is_passed_over_that_would_look(each_mutant: EachMutant) -> Non
 
 @among_all_and_clouds
 def test_cut_bodies_invent_nothing(each_mutant: EachMutant, among: Among) -> None:
-    """A body that was cut states nothing that the whole body does not, no larger count, and no other text."""
+    """A cut body states nothing that the whole body does not: no other fact, no larger count, no other text."""
 
     @each_mutant
     def _(random: Random) -> None:
@@ -182,7 +182,7 @@ def test_cut_bodies_invent_nothing(each_mutant: EachMutant, among: Among) -> Non
 
 
 def is_part_of(fact: Fact, whole: Fact) -> bool:
-    """Tell whether what was read of a beginning can be of the same whole."""
+    """Tell whether a fact read from the beginning of a body fits the fact of the whole body."""
     if fact.name in TOKENS:
         return bool(0 <= fact.value <= whole.value)
     if fact.name in {"output_texts", "reasoning_texts", "refusals"}:
@@ -197,9 +197,9 @@ def is_part_of(fact: Fact, whole: Fact) -> bool:
 
 @among_all_and_clouds
 def test_cut_bodies_are_truncated(each_mutant: EachMutant, among: Among) -> None:
-    """A JSON body that was cut is truncated; a stream that is not states every finish reason of the whole one.
+    """A cut JSON body is truncated; a cut stream that is not truncated states every finish reason of the whole one.
 
-    Of an error nothing may be left: its status says it all then.
+    Nothing may be left of an error's body, since the status says enough then.
     """
 
     @each_mutant
@@ -217,7 +217,7 @@ def test_cut_bodies_are_truncated(each_mutant: EachMutant, among: Among) -> None
 
 
 def test_a_damaged_frame_is_named(each_mutant: EachMutant) -> None:
-    """If one byte of Amazon's frames is another than was sent, the reading says so, and states nothing of the body."""
+    """If one byte of Amazon's frames is changed, the reading reports it, and states nothing of the body."""
 
     @each_mutant
     def _(random: Random) -> None:
@@ -235,7 +235,7 @@ def _is_of_body(fact: Fact) -> bool:
 
 
 def test_a_fact_depends_on_what_it_is_read_from_only(each_mutant: EachMutant) -> None:
-    """A hostile value elsewhere in a body changes no fact: each is read from the field that it names."""
+    """A hostile value in one field changes no fact that is read from other fields."""
     plain = [sound for sound in corpus() if is_json_body(body_of(sound)) and not sound.truth.error]
 
     @each_mutant
@@ -251,7 +251,7 @@ def test_a_fact_depends_on_what_it_is_read_from_only(each_mutant: EachMutant) ->
 
 
 _JUDGED_BY: Final = frozenset({"type", "object", "error", "status"})
-"""What tells errors, and how a response ended, from answers concerns more than one fact."""
+"""Fields that tell errors from answers, or how a response ended, which concerns more than one fact."""
 
 
 def _top(fact: Fact) -> set[str]:
@@ -269,7 +269,7 @@ def _writable(random: Random) -> Any:
 
 
 def test_headers_do_not_change_what_the_body_says(each_mutant: EachMutant) -> None:
-    """Headers that do not describe the body change no fact that was read from it."""
+    """Headers that do not describe the body change no fact that was read from the body."""
 
     @each_mutant
     def _(random: Random) -> None:

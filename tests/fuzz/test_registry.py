@@ -1,4 +1,4 @@
-"""Whatever stands in a registry file: it is read, or refused in one sentence."""
+"""Registry files with any content are read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ LONGEST: Final = 1000
 
 
 def mutant(random: Random) -> str:
-    """Return a registry of which some values are hostile or missing, and some names are others."""
+    """Return a registry in which some values are hostile or missing, and some names are exchanged."""
     document: Any = random.choice((GROUPS, DEFINITIONS))
     for _ in range(random.randint(0, 2)):
         document = replaced(random, document)
@@ -75,7 +75,7 @@ def mutant(random: Random) -> str:
 
 
 def test_registries(each_mutant: EachMutant, tmp_path: Path) -> None:
-    """What is broken at one to three places is read or refused; the sentence can be shown anywhere."""
+    """A registry with up to two mutations of each kind is read, or refused with a sentence fit for any terminal."""
     path = tmp_path / "acme.yaml"
 
     def check(random: Random) -> None:

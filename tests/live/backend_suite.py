@@ -1,4 +1,4 @@
-"""The suite whose spans are sent: calls of OpenAI's SDK as OpenInference tells of them, and an agent's own spans."""
+"""The suite whose spans are exported: OpenAI calls instrumented by OpenInference, and an agent's own spans."""
 
 from __future__ import annotations
 

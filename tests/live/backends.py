@@ -1,8 +1,8 @@
-"""Arize Phoenix and MLflow: how each is started, what it says of its spans, and what it does not keep of them.
+"""Arize Phoenix and MLflow: how each is started, how its spans are read, and what it does not keep of a span.
 
-A span is here a mapping of `trace`, `id`, `parent`, `name`, `kind`, `status`, `message`, `start` and `end` (in
-nanoseconds), `attributes`, `events` and `links`, made of what JSON has. Neither back end tells scopes; of resources
-Phoenix tells nothing, and MLflow some as tags of the trace, so they are not compared.
+Here a span is a mapping of `trace`, `id`, `parent`, `name`, `kind`, `status`, `message`, `start` and `end` (in
+nanoseconds), `attributes`, `events` and `links`, made of JSON types. Neither back end returns scopes; Phoenix returns
+no resources, and MLflow some of them as tags of the trace, so scopes and resources are not compared.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Kind:
     """A back end.
 
     Attributes:
-        title: How people call it.
-        command: Its command within its venv, given a port.
-        environ: What it is told beside, given its folder, its port and one for gRPC.
+        title: Its name in texts.
+        command: Returns its command within its venv, given a port.
+        environ: Returns further environment variables, given its folder, its port and one for gRPC.
         ready: The path that answers once it is ready.
-        headers: What OTEL_EXPORTER_OTLP_HEADERS must say.
-        protocols: What OTEL_EXPORTER_OTLP_PROTOCOL may say.
+        headers: The value that OTEL_EXPORTER_OTLP_HEADERS must have.
+        protocols: The values that OTEL_EXPORTER_OTLP_PROTOCOL may have.
         read: Returns the spans of some traces, given its address.
-        kept: Returns what it keeps of a span that came by a protocol.
+        kept: Returns a span as the back end keeps it, given the span and the protocol that it came by.
     """
 
     title: str
@@ -59,9 +59,9 @@ class Running:
 
     Attributes:
         name: Its name in BACKENDS.
-        url: Where it answers.
-        grpc: Where it does by gRPC.
-        process: It itself.
+        url: Its address for HTTP.
+        grpc: Its address for gRPC.
+        process: Its process.
     """
 
     name: str
@@ -71,25 +71,25 @@ class Running:
 
     @property
     def kind(self) -> Kind:
-        """Which one it is."""
+        """The description of this back end."""
         return BACKENDS[self.name]
 
     @property
     def environ(self) -> dict[str, str]:
-        """What leads to it."""
+        """The variables that make an exporter send to it."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_EXPORTER_OTLP_HEADERS": self.kind.headers}
 
     def environ_of(self, protocol: str) -> dict[str, str]:
-        """What leads to it by a protocol."""
+        """Return the variables that make an exporter send to it by a protocol."""
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc} if protocol == "grpc" else {}
         return {**self.environ, **endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
 
     def label(self, protocol: str) -> str:
-        """How the summary calls it."""
+        """Return the name that the summary gives it."""
         return f"OTLP by gRPC at {self.grpc}" if protocol == "grpc" else f"OTLP at {self.url}/v1/traces"
 
     def spans(self, sent: Collection[Span]) -> list[Span]:
-        """Return what it has of the traces of spans, once there are as many; it may take its time to store them."""
+        """Return its spans of the traces of `sent`, once there are as many; it may take some time to store them."""
         traces = {span["trace"] for span in sent}
         for _ in range(_PATIENCE):
             found = sorted(self.kind.read(self.url, traces), key=_by_id)
@@ -98,13 +98,13 @@ class Running:
         return found
 
     def kept(self, sent: Iterable[Span], protocol: str = "http/protobuf") -> list[Span]:
-        """Return what it should have of spans."""
+        """Return the spans that it should have, given those that were sent."""
         return sorted((self.kind.kept(span, protocol) for span in sent), key=_by_id)
 
 
 @contextmanager
 def running(name: str, venv: Path, folder: Path) -> Iterator[Running]:
-    """Run a back end, with its data in a folder."""
+    """Run a back end that stores its data in a folder."""
     kind, port, grpc, log = BACKENDS[name], servers.free_port(), servers.free_port(), folder / "log"
     program, *arguments = kind.command(port)
     environ = servers.environ(**kind.environ(folder, port, grpc))
@@ -205,9 +205,9 @@ def _read_phoenix(url: str, traces: Collection[str]) -> Iterator[Span]:
 
 
 def _kept_by_phoenix(span: Span, _protocol: str) -> Span:
-    """Neither the kind nor links nor nanoseconds; its kind is OpenInference's, also for spans in OpenTelemetry's words.
+    """Return the span as Phoenix keeps it: without links and nanoseconds, and with OpenInference's kind only.
 
-    Of a tool in those words it also says the name in OpenInference's.
+    That kind is set for OpenTelemetry's tool spans too; their tool's name is repeated under OpenInference's name.
     """
     attributes = dict(span["attributes"])
     kind = attributes.pop("openinference.span.kind", None)
@@ -226,7 +226,7 @@ def _kept_by_phoenix(span: Span, _protocol: str) -> Span:
 
 
 def _rounded(nanoseconds: int) -> str:
-    """Return the time that Phoenix makes of it, by a float (`phoenix/trace/otel.py`)."""
+    """Return the time as Phoenix computes it, by a float (`phoenix/trace/otel.py`)."""
     return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC).isoformat()
 
 
@@ -244,7 +244,7 @@ def _read_mlflow(url: str, traces: Collection[str]) -> Iterator[Span]:
 
 
 def _of_mlflow(said: Mapping[str, Any]) -> Span:
-    """Read a span in the JSON that protobuf itself has for OTLP: with base64, names in full, and without defaults."""
+    """Read a span from protobuf's own JSON form of OTLP: with base64 ids, full names, and without defaults."""
     status = said.get("status", {})
     return {
         "trace": _hex(said["trace_id"]),
@@ -268,10 +268,10 @@ def _of_mlflow(said: Mapping[str, Any]) -> Span:
 
 
 def _kept_by_mlflow(span: Span, protocol: str) -> Span:
-    """No kind; a text that is an object or a list in JSON is what it says.
+    """Return the span as MLflow keeps it: without kind, and with JSON texts of objects and lists parsed.
 
-    What MLflow adds is called `mlflow.`, and not looked at. Of OTLP's JSON form it loses links: it takes their ids for
-    base64 (`mlflow/server/otel_api.py`).
+    Attributes that MLflow adds begin with `mlflow.` and are not compared. From OTLP's JSON form it loses links, since
+    it takes their ids for base64 (`mlflow/server/otel_api.py`).
     """
     kept = {**span, "attributes": {name: _parsed(value) for name, value in span["attributes"].items()}}
     if protocol == "http/json":
@@ -329,4 +329,4 @@ BACKENDS: Final = {
         kept=_kept_by_mlflow,
     ),
 }
-"""By the name that `LLMTRACE_LIVE_...` has for its venv."""
+"""The back ends by the name that `LLMTRACE_LIVE_...` uses for its venv."""

@@ -1,6 +1,6 @@
-"""Starts the real LiteLLM Proxy in front of `upstream.py`. What needs a venv that nobody names is not collected.
+"""Starts the real LiteLLM Proxy in front of `upstream.py`. Tests whose venv is not named are not collected.
 
-`LLMTRACE_LIVE_GATEWAY`, `LLMTRACE_LIVE_PHOENIX` and `LLMTRACE_LIVE_MLFLOW` name them; `tox -e live` makes and sets all.
+`LLMTRACE_LIVE_GATEWAY`, `LLMTRACE_LIVE_PHOENIX` and `LLMTRACE_LIVE_MLFLOW` name the venvs; `tox -e live` makes all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 KEY = "sk-CanaryMaster000000000001"
 UPSTREAM_KEY = "sk-CanaryUpstream0000000001"
 ASKS_NOBODY = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
-"""For prices, and tells nobody of itself."""
+"""Variables that make the proxy use its own price list and send no telemetry."""
 
 NEEDED = {
     "test_litellm.py": ("LLMTRACE_LIVE_GATEWAY",),
@@ -35,7 +35,7 @@ collect_ignore = [file for file, names in NEEDED.items() if not any(map(os.envir
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once why some of this did not run."""
+    """Print once why some of these tests did not run."""
     for file in collect_ignore:
         names = " or ".join(NEEDED[file])
         terminalreporter.write_line(f"tests/live/{file} was left out: {names} names no venv; tox -e live makes one")
@@ -45,10 +45,10 @@ class Gateway(NamedTuple):
     """The running proxy.
 
     Attributes:
-        url: Where it answers.
-        key: What it wants to hear.
-        upstream: Where the server behind it answers.
-        process: It itself.
+        url: Its address.
+        key: The key that it requires.
+        upstream: The address of the server behind it.
+        process: Its process.
     """
 
     url: str
@@ -58,7 +58,7 @@ class Gateway(NamedTuple):
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
-        """Let it answer nobody for the length of a block."""
+        """Suspend the proxy for the length of a block, so that it answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -67,7 +67,7 @@ class Gateway(NamedTuple):
 
     @contextmanager
     def upstream_is(self, behaviour: str) -> Iterator[None]:
-        """Let the server behind it behave in a way of `upstream.py` for the length of a block."""
+        """Give the server behind it one of the behaviours of `upstream.py` for the length of a block."""
         self._behave(behaviour)
         try:
             yield
@@ -81,13 +81,13 @@ class Gateway(NamedTuple):
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Run the proxy and the server behind it."""
+    """The running proxy, with the server behind it."""
     assert GATEWAY
     folder = tmp_path_factory.mktemp("gateway")
     with running([sys.executable, str(HERE / "upstream.py")], stdout=subprocess.PIPE) as behind:
         assert behind.stdout
         upstream = f"http://127.0.0.1:{int(behind.stdout.readline())}"
-        config = folder / "litellm.json"  # YAML to those who read it
+        config = folder / "litellm.json"  # JSON is valid YAML, which the proxy reads.
         config.write_text(json.dumps(_config(upstream)), encoding="utf-8")
         port = free_port()
         command = [str(Path(GATEWAY) / "bin" / "litellm"), "--config", str(config), "--drop_params"]
@@ -107,7 +107,7 @@ def _config(upstream: str) -> dict[str, object]:
             for name in ("gpt-4o-mini", "text-embedding-3-small")
         ],
         "router_settings": {"disable_cooldowns": True, "num_retries": 0},
-        # Otherwise it asks upstream for /v1/responses where a client asks it for /v1/messages.
+        # Otherwise it calls /v1/responses of the upstream when a client calls its /v1/messages.
         "litellm_settings": {"use_chat_completions_url_for_anthropic_messages": True, "telemetry": False},
         "general_settings": {"master_key": KEY},
     }

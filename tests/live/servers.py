@@ -1,4 +1,4 @@
-"""Runs a server of somebody else's for the length of a block, on a port of this machine."""
+"""Runs a foreign server for the length of a block, on a port of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEFT_OUT = ("LLMTRACE_", "OPENAI_", "ANTHROPIC_", "LITELLM_", "MLFLOW_", "OTEL_
 
 
 def environ(**more: str) -> dict[str, str]:
-    """Return an environment in which a server does only what it is told here."""
+    """Return an environment in which only the given variables configure a server."""
     return {**{name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}, **more}
 
 
@@ -38,14 +38,14 @@ def running(command: list[str], **options: object) -> Iterator[subprocess.Popen[
 
 
 def free_port() -> int:
-    """Return a port that nobody has just now."""
+    """Return a port that is free at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
 def wait(name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until it answers; it needs about half a minute."""
+    """Wait until the server answers, which takes about half a minute."""
     for _ in range(PATIENCE):
         try:
             with urllib.request.urlopen(url, timeout=10):  # noqa: S310
@@ -57,7 +57,7 @@ def wait(name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> No
 
 
 def has_ended(process: subprocess.Popen[bytes], *, within: float) -> bool:
-    """Wait some seconds, or until a process has ended; return which."""
+    """Wait up to `within` seconds for a process to end, and tell whether it has."""
     try:
         process.wait(within)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What a run exports is in real back ends as it was sent, but for what each of them does not keep."""
+"""Exported spans are in real back ends as they were sent, except for what each of them does not keep."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.live.backends import BACKENDS, Running, Span, as_sent, running
 SUITE = Path(__file__).parent / "backend_suite.py"
 SPANS = 5
 _PATIENCE = 20
-"""How often OpenObserve is asked for spans, twice a second."""
+"""How often OpenObserve is asked for spans, at two requests a second."""
 NAMED = [name for name in BACKENDS if os.environ.get(f"LLMTRACE_LIVE_{name.upper()}")]
 REFUSED = {
     "phoenix": (
@@ -39,7 +39,7 @@ Exported = Callable[..., tuple[str, list[Span]]]
 
 @pytest.fixture(scope="session", params=NAMED)
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Run each back end that there is a venv for, one after the other."""
+    """Run each back end whose venv is named, one after the other."""
     venv = Path(os.environ[f"LLMTRACE_LIVE_{request.param.upper()}"])
     with running(request.param, venv, tmp_path_factory.mktemp(request.param)) as backend:
         yield backend
@@ -47,7 +47,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def exported(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Exported:
-    """Run the suite with export; return what the summary says of it, and the spans."""
+    """Run the suite with export; return the summary's section about the export, and the spans that were sent."""
 
     def exported(*options: str, **environ: str) -> tuple[str, list[Span]]:
         shutil.copy(SUITE, tmp_path / "test_agent.py")
@@ -66,14 +66,14 @@ def exported(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Ex
 
 
 def as_text(spans: list[Span]) -> str:
-    """Write spans as JSON, in which 1, 1.0 and true differ."""
+    """Write spans as JSON, so that 1, 1.0 and true differ."""
     return json.dumps(spans, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def test_each_span_is_there_as_it_was_sent(backend: Running, exported: Exported) -> None:
     """Ids, names, parents, statuses, times, events and attributes with their types are the same, span by span.
 
-    So it is by each protocol that the back end takes; what it does not keep is said in `backends.py`.
+    This holds for each protocol that the back end accepts; `backends.py` lists what it does not keep.
     """
     for protocol in backend.kind.protocols:
         said, sent = exported("--llmtrace-export=otlp", **backend.environ_of(protocol))
@@ -84,7 +84,7 @@ def test_each_span_is_there_as_it_was_sent(backend: Running, exported: Exported)
 def test_what_it_refuses_is_sent_later(
     backend: Running, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The summary says in its words why; `push` sends the same spans once the settings are right."""
+    """The summary quotes the back end's reason, and `push` sends the same spans once the settings are right."""
     wrong, why = REFUSED[backend.name]
     said, sent = exported("--llmtrace-export=otlp", **{**backend.environ, **wrong})
     assert f"  not sent     5 spans to OTLP at {backend.url}/v1/traces: {why}; they are kept, send them: " in said
@@ -99,9 +99,9 @@ def test_what_it_refuses_is_sent_later(
     "OPENOBSERVE_URL" not in os.environ, reason="OPENOBSERVE_URL names no OpenObserve, and none can be installed"
 )
 def test_openobserve_stores_the_columns_that_we_say(exported: Exported, tmp_path: Path) -> None:
-    """Each span is there once, with every column of the record that `--llmtrace-report openobserve` has of it.
+    """Each span is stored once, with every column of its record in `--llmtrace-report openobserve`.
 
-    OPENOBSERVE_AUTH_TOKEN must be of somebody who may read.
+    OPENOBSERVE_AUTH_TOKEN must be the token of a user who may read.
     """
     reached = {name: value for name, value in os.environ.items() if name.startswith("OPENOBSERVE_")}
     said, sent = exported("--llmtrace-export=openobserve", "--llmtrace-report=openobserve=records.json", **reached)
@@ -115,7 +115,7 @@ def test_openobserve_stores_the_columns_that_we_say(exported: Exported, tmp_path
 
 
 def rows_of(sent: list[Span]) -> list[dict[str, Any]]:
-    """Return what OpenObserve has of the traces of spans, once there are as many; a cluster may take its time."""
+    """Return OpenObserve's rows of the spans' traces, once there are as many; a cluster may take some time."""
     for _ in range(_PATIENCE):
         found = _searched(sent)
         if len(found) >= len(sent):

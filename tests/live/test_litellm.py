@@ -1,4 +1,4 @@
-"""What is recorded of the real LiteLLM Proxy replays offline as it was.
+"""Recordings of the real LiteLLM Proxy replay offline as they were live.
 
 `LLMTRACE_WRITE_CASSETTES=1` also writes the recordings into cassettes/litellm, each after its test has compared it.
 """
@@ -55,15 +55,15 @@ STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What one cassette holds.
+    """The content of one cassette.
 
     Attributes:
-        shows: What it shows, as the cassette says.
+        shows: What the cassette demonstrates, as its head says.
         asked: The arguments of each call.
-        api: What is called.
-        upstream: How the server behind the proxy behaves.
-        status: What the proxy answers.
-        raises: What the SDK raises, at once or within the stream.
+        api: The method of the SDK that is called.
+        upstream: The behaviour of the server behind the proxy.
+        status: The status that the proxy answers with.
+        raises: The exception that the SDK raises, at once or within the stream.
     """
 
     shows: str
@@ -150,7 +150,7 @@ DYING = [name for name, case in CASES.items() if case.upstream == "dying"]
 
 @dataclass
 class Seen:
-    """What a run showed: to the caller, on the wire, in the spans."""
+    """The observations of a run: values of the caller, bytes of the wire, readings, spans."""
 
     heard: list[Any] = field(default_factory=list)
     wire: list[Any] = field(default_factory=list)
@@ -161,7 +161,7 @@ class Seen:
 
 @pytest.fixture(autouse=True)
 def instrumented() -> Iterator[None]:
-    """Let OpenInference tell of the OpenAI SDK; Anthropic's tells of itself."""
+    """Instrument the OpenAI SDK by OpenInference; Anthropic's SDK instruments itself."""
     OpenAIInstrumentor().instrument(tracer_provider=TracerProvider())
     yield
     OpenAIInstrumentor().uninstrument()
@@ -170,10 +170,10 @@ def instrumented() -> Iterator[None]:
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_recording_of_the_real_proxy_replays_as_it_was(gateway: Any, name: str, way: str, tmp_path: Path) -> None:
-    """Values, exceptions, replies, readings and spans are equal live and offline; the file has no secret in it."""
+    """Values, exceptions, replies, readings and spans are equal live and offline; the file contains no secret."""
     case, path = CASES[name], tmp_path / f"{name}.yaml"
     if (CASSETTES / path.name).exists() and writing(way):
-        shutil.copy(CASSETTES / path.name, path)  # what has not changed stays as it is
+        shutil.copy(CASSETTES / path.name, path)  # Unchanged recordings keep their lines.
 
     with gateway.upstream_is(case.upstream):
         live = seen(gateway, case, way, cassette=str(path), record="all")
@@ -199,7 +199,7 @@ def test_a_recording_of_the_real_proxy_replays_as_it_was(gateway: Any, name: str
 
 @pytest.mark.parametrize("name", DYING)
 def test_who_reads_on_after_an_error_in_a_stream_records_its_end(gateway: Any, name: str, tmp_path: Path) -> None:
-    """The SDKs stop at the error, and so do their recordings, as if it were the end; one of the whole says the same."""
+    """The SDKs stop at the error, and their recordings end there too; a recording of the whole replays the same."""
     case, path = CASES[name], tmp_path / f"{name}.yaml"
     if (CASSETTES / path.name).exists() and writing("sync"):
         shutil.copy(CASSETTES / path.name, path)
@@ -226,7 +226,7 @@ def test_who_reads_on_after_an_error_in_a_stream_records_its_end(gateway: Any, n
 
 
 def read_on(gateway: Any, case: Case) -> bytes:
-    """Return the bytes of a stream, past the errors that an SDK would raise for."""
+    """Return the bytes of a stream, also those after an error for which an SDK would raise."""
     with client(gateway, case, "sync") as sdk:
         calls = attrgetter(case.api)(sdk).with_streaming_response
         with calls.create(**case.asked[0]) as reply:
@@ -234,7 +234,7 @@ def read_on(gateway: Any, case: Case) -> bytes:
 
 
 def seen(gateway: Any, case: Case, way: str, **options: Any) -> Seen:
-    """Make the calls of a case within a trace, and return what it showed."""
+    """Make the calls of a case within a trace, and return the observations."""
     found = Seen()
     with LLMTrace(settings=Settings(replay={"before_record_request": published}), **options) as trace:
         found.heard = as_written(heard(gateway, case) if way == "sync" else asyncio.run(heard_async(gateway, case)))
@@ -254,7 +254,7 @@ def seen(gateway: Any, case: Case, way: str, **options: Any) -> Seen:
 
 
 def as_written(value: Any) -> Any:
-    """Return what was said with the one thing taken out that scrubbing takes out of what is compared here."""
+    """Return a value without the organization's id, the only thing compared here that scrubbing removes."""
     match value:
         case str():
             return value.replace(ORGANIZATION, "[removed]")
@@ -267,19 +267,19 @@ def as_written(value: Any) -> Any:
 
 
 def told_of(reading: Any) -> Any:
-    """Return a reading without the names of the recordings, and without the id that is not recorded."""
+    """Return a reading without places in recordings, and without the request id, which is not recorded."""
     facts = {name: (fact.value, fact.state, fact.keys) for name, fact in reading.facts.items() if name != "request_id"}
     return reading.source, reading.api, reading.gateway, facts
 
 
 def published(request: Any) -> Any:
-    """Say where everybody's proxy is, not where this one was."""
+    """Replace the address of this proxy by its usual one."""
     request.uri = re.sub(r"^http://127\.0\.0\.1:\d+", PUBLISHED, request.uri)
     return request
 
 
 def readable(chunks: Sequence[bytes]) -> Any:
-    """Return JSON as what it says, which is laid out in a file; a stream as it came, chunk by chunk."""
+    """Return the value of a JSON body, whose layout differs in a file; return a stream chunk by chunk, as it came."""
     try:
         return json.loads(b"".join(chunks))
     except ValueError:
@@ -293,7 +293,7 @@ def client(gateway: Any, case: Case, way: str) -> Any:
 
 
 def heard(gateway: Any, case: Case) -> list[Any]:
-    """Return all that a caller gets: values or events, and the exception where one ends them."""
+    """Return all that a caller gets: values or events, and the exception that ends them, if any."""
     told: list[Any] = []
     with client(gateway, case, "sync") as sdk:
         for asked in case.asked:
@@ -326,7 +326,7 @@ def writing(way: str) -> bool:
 
 
 def publish(path: Path, case: Case) -> None:
-    """Say in the cassette what was recorded and what it shows, and ship it."""
+    """Write into the cassette's head what was recorded and what it shows, and copy the file to the shipped ones."""
     head, mark, rest = path.read_text(encoding="utf-8").partition("interactions:\n")
     lines = [line for line in head.splitlines() if not line.startswith(("  of: ", "  shows: "))]
     lines.append(f"  of: LiteLLM Proxy {VERSION} in front of tests/live/upstream.py, by tests/live/test_litellm.py")

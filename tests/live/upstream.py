@@ -1,7 +1,7 @@
-"""A small OpenAI-compatible server that answers the same on every run: `python upstream.py` prints its port.
+"""A small OpenAI-compatible server whose answers are the same in every run: `python upstream.py` prints its port.
 
-`POST /behave` says how it goes on: `"well"`, `"dying"` (streams break off after three chunks) or `"limiting"` (429 to
-all). Until then a prompt with an image that comes again is read from its cache.
+`POST /behave` sets its behaviour from then on: `"well"`, `"dying"` (streams break off after three chunks) or
+`"limiting"` (429 for every request). It also empties the cache, from which a repeated prompt with an image is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WORDS = ("OpenTelemetry", " is an open", " source framework", " for collecting",
 DIAGRAM = "The diagram shows an OpenTelemetry Collector that receives traces and sends them to two back ends."
 SERVED = "gpt-4o-mini-2024-07-18"
 ORGANIZATION = "org-CanaryUpstream0000000001"
-# The canaries stand where real providers send what must not be published.
+# The canaries stand in the headers in which real providers send values that must not be published.
 HEADERS = {
     "openai-version": "2020-10-01",
     "openai-organization": ORGANIZATION,
@@ -47,7 +47,7 @@ class Upstream(BaseHTTPRequestHandler):
     seen: frozenset[str] = frozenset()
 
     def do_POST(self) -> None:
-        """Answer chat and embeddings."""
+        """Answer calls of chat and embeddings, and changes of behaviour."""
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path == "/behave":
             Upstream.behaves, Upstream.seen = asked, frozenset()
@@ -62,7 +62,7 @@ class Upstream(BaseHTTPRequestHandler):
             self._json(self._completion(asked))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the class calls it by
-        """Say nothing."""
+        """Log nothing."""
 
     def _completion(self, asked: Reply) -> Reply:
         message, finish, usage = _answer(asked, known=(prompt := json.dumps(asked["messages"])) in self.seen)
@@ -84,7 +84,7 @@ class Upstream(BaseHTTPRequestHandler):
         for chunk in itertools.islice(chunks, 3 if dies else None):
             self._piece(f"data: {json.dumps(chunk)}\n\n")
         if dies:
-            self.close_connection = True  # without the last, empty piece: the body is not whole
+            self.close_connection = True  # Without the last, empty chunk the body is incomplete.
         else:
             self._piece("data: [DONE]\n\n")
             self.wfile.write(b"0\r\n\r\n")
@@ -118,7 +118,7 @@ def _said(text: str | None) -> Reply:
 
 
 def _chunks(asked: Reply) -> Iterator[Reply]:
-    """Yield a stream as OpenAI sends it: role, pieces, finish, and usage if it was asked for."""
+    """Yield a stream in the order of OpenAI's: role, pieces of text, finish reason, and usage if requested."""
     head = _head(asked, "chat.completion.chunk")
     deltas = [{"role": "assistant", "content": "", "refusal": None}, *({"content": word} for word in WORDS), {}]
     told = {"usage": None} if (asked.get("stream_options") or {}).get("include_usage") else {}

@@ -1,4 +1,4 @@
-"""Reads docs/migrate.md into suites, and runs them in processes of their own."""
+"""The page docs/migrate.md, read as the suites that it shows, and runs of these in processes of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "migrate.md"
 STAGES = ("before", "added", "after")
 
-# A fenced block, or what prose says about files: `x` is the recording above; Delete `x`; has no `x`.
+# A fenced block, or a sentence about files: `x` is the recording above; Delete `x`; has no `x`.
 _TOLD = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$|([^\n]+)", re.DOTALL | re.MULTILINE)
 _NAME = re.compile(r"`([^`\s]+)`")
 _RECORDED = re.compile(r"((?:`[^`]+`(?:, | and )?)+) (?:is|are) the recording above")
@@ -49,14 +49,14 @@ def pytest_sessionfinish():
 
 @dataclass
 class Result:
-    """What a child run said.
+    """The result of a child run.
 
     Attributes:
         code: Its exit code.
-        out: What it printed.
-        outcomes: By test, what became of its call and of every other phase that did not pass.
-        texts: By test, what failed in the order of the phases, durations masked.
-        sections: By test, the reports of ours that stand beside a failure.
+        out: Its printed output.
+        outcomes: By test, the outcome of its call and of each other phase that did not pass.
+        texts: By test, the failure messages in the order of the phases, durations masked.
+        sections: By test, our reports that stand beside a failure.
     """
 
     code: int
@@ -67,13 +67,13 @@ class Result:
 
     @property
     def terminal(self) -> str:
-        """Our section of the terminal's summary."""
+        """Our section of the terminal summary."""
         found = re.search(r"^=+ llmtrace =+\n(.*?)^=+ ", self.out, re.DOTALL | re.MULTILINE)
         return masked(found[1]).rstrip("\n") + "\n" if found else ""
 
 
 def masked(text: str) -> str:
-    """Mask durations, and how many checks there are."""
+    """Mask durations and the number of checks."""
     return re.sub(r"\b\d+ checks?\b", "N checks", re.sub(r"\b\d+ ms\b", "1 ms", text))
 
 
@@ -84,7 +84,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
     """Run pytest on files: `run({name: text}, plugins=[...], options=[...], VARIABLE=...)`.
 
-    Warnings are errors. No plugin is loaded but the named ones, and ours unless `traced=False`.
+    Warnings are errors. Only the named plugins are loaded, and ours unless `traced=False`.
     """
 
     def run(
@@ -101,7 +101,7 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
             path.write_text(dedent(text), encoding="utf-8")
         named = ["neighbours_reports", *plugins, *(["pytest_llmtrace.plugin"] if traced else [])]
         loaded = [word for name in named for word in ("-p", name)]
-        # Of a failure the tests read the message. pytest's own tracebacks would parse each module of an SDK for it.
+        # The tests only read the messages of failures; pytest's own tracebacks would parse each module of an SDK.
         fixed = ["-p", "no:cacheprovider", "-W", "error", "--tb=native"]
         command = [sys.executable, "-m", "pytest", *loaded, *fixed, *options]
         reports = tmp_path / "reports.json"
@@ -124,7 +124,7 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
 
 @pytest.fixture
 def installed() -> Callable[..., None]:
-    """Return a function that skips the test where a module is not installed; it is not imported here."""
+    """Return a function that skips the test if a module is not installed, without importing it."""
 
     def installed(*modules: str) -> None:
         for module in modules:
@@ -136,7 +136,7 @@ def installed() -> Callable[..., None]:
 
 @pytest.fixture
 def fingerprint(tmp_path: Path) -> Callable[[], dict[str, str]]:
-    """Return a function that tells what is in every cassette of the suite's folder."""
+    """Return a function that hashes each cassette in the suite's folder."""
 
     def fingerprint() -> dict[str, str]:
         files = (path for pattern in ("*.yaml", "*.json") for path in tmp_path.rglob(pattern))
@@ -153,7 +153,7 @@ def fingerprint(tmp_path: Path) -> Callable[[], dict[str, str]]:
 
 
 class Page:
-    """The migration page: for each section, what files its suite has at each stage, and what the terminal says."""
+    """The migration page: for each section, the files of its suite and the terminal's output at each stage."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -165,7 +165,7 @@ class Page:
         self.sections = {section.partition("\n")[0]: section for section in sections}
 
     def files(self, section: str, stage: str) -> dict[str, str]:
-        """Return the files of a section's suite at a stage, by name: those of the stage before it, and its own."""
+        """Return the files of a section's suite at a stage, by name: those of the earlier stages, and its own."""
         files, at = dict(self._common), 0
         for language, info, text in _pieces(self.sections[section]):
             of, _, name = info.partition("/")
@@ -181,15 +181,15 @@ class Page:
         return files
 
     def recipe(self, section: str) -> str:
-        """Return what a section adds for a special purpose."""
+        """Return the block that a section offers as a recipe."""
         return next(text for _, info, text in _blocks(self.sections[section]) if info.startswith("recipe/"))
 
     def terminal(self, section: str, stage: str) -> str:
-        """Return what the page says that the terminal prints."""
+        """Return the terminal output that the page shows for a stage."""
         return next(text for _, info, text in _blocks(self.sections[section]) if info == f"{stage}/terminal")
 
     def with_terminal(self, section: str, stage: str, printed: str) -> str:
-        """Return the page with another text there."""
+        """Return the page with another terminal output for a stage."""
         old, head = self.sections[section], f"```text {stage}/terminal\n"
         new = old.replace(f"{head}{self.terminal(section, stage)}```", f"{head}{printed}```")
         return self.text.replace(old, new)
@@ -200,7 +200,7 @@ def _pieces(section: str) -> list[tuple[str, str, str]]:
     pieces, stage = [], "before"
     for found in _TOLD.finditer(section):
         language, info, block, prose = found.groups(default="")
-        if prose.startswith("After,"):  # What prose says belongs to the stage that it opens.
+        if prose.startswith("After,"):  # This sentence opens the stage that it belongs to.
             stage = "after"
         pieces.append((language, info or stage, block or prose))
     return pieces
@@ -219,7 +219,7 @@ def _follow(prose: str, files: dict[str, str], recording: str) -> None:
 
 
 def _patched(text: str, diff: str) -> str:
-    """Apply a diff whose lines stand together at exactly one place."""
+    """Apply a diff whose context and removed lines stand together at exactly one place."""
     lines = diff.splitlines(keepends=True)
     old = "".join(line[1:] for line in lines if line[0] in " -")
     new = "".join(line[1:] for line in lines if line[0] in " +")
@@ -234,7 +234,7 @@ def page() -> Page:
 
 @pytest.fixture
 def correct_page() -> Callable[[str], None] | None:
-    """Return what writes the page anew, None unless that was asked for."""
+    """Return a function that rewrites the page; None unless LLMTRACE_WRITE_DOCS is set."""
     if not os.environ.get("LLMTRACE_WRITE_DOCS"):
         return None
 

@@ -1,4 +1,4 @@
-"""What docs/migrate.md says of conflicts happens: who answers, whose failure stands, and what ours says."""
+"""Conflicts happen as docs/migrate.md describes: which mock answers, whose failure stands, and our reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# Neighbour -> the section of the page whose application it can reach, module, and pytest plugins.
+# Neighbour -> the section of the page with an application that it can reach, its module, and its pytest plugins.
 NEIGHBOURS: dict[str, tuple[str, str, list[str]]] = {
     "vcrpy": ("vcrpy", "vcr", []),
     "pytest-recording": ("vcrpy", "pytest_recording", ["pytest_recording.plugin"]),
@@ -30,7 +30,7 @@ def ask(question="May I return this?"):
     return answer(question)
 """
 
-# The start of a test in which the neighbour has an answer at hand: a decorator, and a fixture.
+# The start of a test in which the neighbour has an answer ready: by a mark, or by the fixture `theirs`.
 ANSWERING = {
     "vcrpy": """
 import vcr
@@ -81,7 +81,7 @@ def test_without_span(llmtrace, theirs):
         app.client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "May I return this?"}])
 """
 
-# Tests that the neighbour fails, and in which phases.
+# Tests that the neighbour itself fails, and the outcomes of their phases.
 FAILING: dict[str, tuple[str, dict[str, str]]] = {
     "vcrpy": (
         """
@@ -165,13 +165,13 @@ def test_not_called(httpx2_mock):
     ),
 }
 
-# Of these texts the page quotes two.
+# The page quotes two of these texts.
 QUOTED = {
     "pytest-httpx": "The following responses are mocked but not requested",
     "pytest-httpx2": "RESPX: some routes were not called!",
 }
 
-# Tests in which the neighbour lets the request pass, `passing` being what does so.
+# Tests in which the neighbour lets the request pass, by the fixture `passing`.
 RECORDER = """
 import {module}
 
@@ -242,7 +242,7 @@ def _files(page: Any, name: str, source: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", FAILING)
 def test_their_failures_stand(run: Any, page: Any, name: str, plugins: list[str]) -> None:
-    """What a neighbour finds fails the test in the same phases, in the same words, and we say nothing beside it."""
+    """A neighbour's own failure keeps its phases and words, and we report nothing beside it."""
     source, outcomes = FAILING[name]
     files = _files(page, name, source)
     alone = run(files, plugins=plugins, traced=False)
@@ -263,7 +263,7 @@ def _without_addresses(texts: dict[str, list[str]]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", ANSWERING)
 def test_their_answer_comes_first(run: Any, page: Any, name: str, plugins: list[str]) -> None:
-    """Where a neighbour answers, ours is left over, which is a finding; and what it answered is verified."""
+    """If a neighbour answers, our unplayed reply is a finding, and the neighbour's reply is verified."""
     result = run(_files(page, name, ANSWERING[name] + BOTH), plugins=plugins)
     assert result.outcomes == {"test_both": "call failed", "test_without_span": "call failed"}, result.out
     assert result.texts == {
@@ -304,7 +304,7 @@ work  INTERNAL  UNSET  1 ms
 def test_what_they_let_pass(
     run: Any, page: Any, name: str, plugins: list[str], fingerprint: Callable[[], dict[str, str]]
 ) -> None:
-    """A neighbour that records or lets a host through opens no guard and writes no file; ours may answer."""
+    """A neighbour that records or lets a host pass opens no guard and writes no file; our reply may answer."""
     records = "recording()" in PASSING[name]
     files = _files(page, name, PASSING[name] + PASSED)
     result = run(files, plugins=plugins)
@@ -328,7 +328,7 @@ def test_what_they_let_pass(
 def test_a_neighbour_that_records_takes_our_answer_for_a_recording(
     run: Any, page: Any, name: str, plugins: list[str], tmp_path: Path
 ) -> None:
-    """The page warns of it: the file then holds what was scripted. vcrpy 8 learns nothing of it."""
+    """As the page warns, the file then holds our scripted reply; vcrpy 8 does not see the reply."""
     result = run(_files(page, name, PASSING[name].partition("def test_recorded")[0] + OVERRULED), plugins=plugins)
     assert result.outcomes == {"test_recorded_ours": "call passed"}, result.out
     path = tmp_path / "cassettes" / "recorded.yaml"

@@ -1,4 +1,4 @@
-"""Exporters that suites have made by hand, in their usual forms, beside `llmtrace`."""
+"""Hand-made exporters of suites, in their usual forms, beside `llmtrace`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_after(exporter):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_both_capture(run: Any, form: str) -> None:
-    """Theirs has the spans that it had, whichever fixture comes first; ours has the same, and judges them."""
+    """Their exporter gets its spans as before, in any order of fixtures; ours gets the same spans and verifies them."""
     result = run({"test_it.py": HEAD + FORMS[form] + TESTS})
     passing = ("test_before", "test_first", "test_other_order", "test_without_theirs", "test_after")
     assert result.outcomes == {**dict.fromkeys(passing, "call passed"), "test_cleared": "call failed"}, result.out
@@ -107,7 +107,7 @@ def test_both_capture(run: Any, form: str) -> None:
 
 
 class Logfire(http.server.BaseHTTPRequestHandler):
-    """Stands in for logfire's back end."""
+    """A stand-in for logfire's back end."""
 
     received: list[bytes]
 

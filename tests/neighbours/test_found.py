@@ -1,4 +1,4 @@
-"""Files that a neighbour has put or played somewhere else, and configurations with words of its own."""
+"""Recordings that a neighbour keeps or plays in other places, and configurations with keys of its own."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_key(llmtrace):
     answer("May I return this?")
 """
 
-# By neighbour: module, plugin, and by test what its module says and where its recording is.
+# By neighbour: its module, its plugin, and for each test the module's source and the place of the recording.
 FOUND = {
     "vcrpy": ("vcr", "", {"test_played": (PLAYED_BY_VCRPY, "cassettes/test_played/test_played.yaml")}),
     "pytest-recording": (
@@ -84,7 +84,7 @@ FOUND = {
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_the_neighbour_has_is_found(run: Any, page: Any, installed: Callable[..., None], name: str) -> None:
-    """The suite passes: each recording is where the neighbour says, and what is the neighbour's own is left to it."""
+    """The suite passes: each recording is found where the neighbour has it, and its own settings are left to it."""
     module, plugin, tests = FOUND[name]
     installed(module)
     files = page.files("vcrpy", "before")

@@ -1,4 +1,4 @@
-"""logfire itself: its streams are told by a span and a note beside it."""
+"""Logfire describes a stream by a span and a second record beside it, its note."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_stream(llmtrace, ask):
 
 
 def test_a_stream_is_read_with_its_note(run: Callable[..., Any], installed: Callable[..., None]) -> None:
-    """All that the wire says of the answer is found, in the note; the span itself ends too early, and only that."""
+    """All facts of the answer are read from the note; the span itself ends too early, which is the only finding."""
     installed("logfire")
     result = run({"test_it.py": STREAMS})
     assert result.outcomes == dict.fromkeys(("test_stream[chat]", "test_stream[responses]"), "call passed"), result.out

@@ -1,6 +1,6 @@
-"""The suites of docs/migrate.md run as they stand there: before, with `llmtrace` added, and after.
+"""The suites of docs/migrate.md pass as printed there: before, with `llmtrace` added, and after.
 
-To write the terminal's texts anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/neighbours`, then read the difference.
+To write the terminal's outputs anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/neighbours`, then read the difference.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# Section -> what it takes beside vcrpy, which we bring ourselves: modules to import, and pytest plugins.
+# Section -> what it needs beside vcrpy, which this package installs: modules to import, and pytest plugins.
 NEEDS: dict[str, tuple[list[str], list[str]]] = {
     "A hand-made exporter": ([], []),
     "vcrpy": ([], []),
@@ -22,12 +22,12 @@ NEEDS: dict[str, tuple[list[str], list[str]]] = {
     "logfire's capfire": (["logfire"], ["logfire.testing"]),
 }
 
-# What the suites still use after, and which module that takes.
+# Modules that a suite may still need in its last stage, and the text by which it uses them.
 USED_AFTER = {"respx": "llmtrace.router", "logfire": "import logfire"}
 
 
 def _asynchronous(app: str) -> str:
-    """Let an application ask without blocking."""
+    """Return an application that makes its call with an asynchronous client."""
     app = app.replace("import openai\n", "import asyncio\n\nimport openai\n", 1)
     app = app.replace("openai.OpenAI(", "openai.AsyncOpenAI(").replace("httpx.Client(", "httpx.AsyncClient(")
     app = app.replace("def answer(", "async def _answer(").replace("= client.chat", "= await client.chat")
@@ -42,7 +42,7 @@ def plugins(section: str, installed: Callable[..., None]) -> list[str]:
 
 
 def test_every_section_is_tested(page: Any) -> None:
-    """No section of the page is left out, and each has its sentences on conflicts."""
+    """Each section of the page is tested here, and one more section is about conflicts."""
     assert [*page.sections] == [*NEEDS, "When both want to answer"]
 
 
@@ -50,9 +50,9 @@ def test_every_section_is_tested(page: Any) -> None:
 def test_adding_changes_nothing_else(
     page: Any, run: Any, fingerprint: Callable[[], dict[str, str]], section: str, plugins: list[str], correct_page: Any
 ) -> None:
-    """With `llmtrace` added: the same outcomes, the same cassettes, and what is counted; spans are captured.
+    """With `llmtrace` added, outcomes and cassettes stay the same, and the terminal shows what was counted.
 
-    What the neighbour counts (calls, plays, requests) the suites assert by themselves, before and after alike.
+    The neighbour's own counts (calls, plays, requests) are asserted by the suites themselves, before and after alike.
     """
     before = run(page.files(section, "before"), plugins=plugins, traced=False)
     cassettes = fingerprint()
@@ -66,7 +66,7 @@ def test_adding_changes_nothing_else(
 
 @pytest.mark.parametrize("section", [section for section in NEEDS if section != "A hand-made exporter"])
 def test_adding_changes_nothing_for_asynchronous_clients(page: Any, run: Any, section: str, plugins: list[str]) -> None:
-    """The same suites with an application that does not block."""
+    """The same holds for the suites with an asynchronous application."""
     files = page.files(section, "added")
     files["app.py"] = _asynchronous(files["app.py"])
     result = run(files, plugins=plugins)
@@ -83,7 +83,7 @@ def test_after(
     installed: Callable[..., None],
     correct_page: Any,
 ) -> None:
-    """Without the exporter, and without the neighbour's plugin: the suite passes, and no cassette is touched."""
+    """Without the exporter or the neighbour's plugin the suite passes, and no cassette is changed."""
     files = page.files(section, "after")
     written = "".join(files.values())
     assert "InMemorySpanExporter" not in written

@@ -1,4 +1,4 @@
-"""What pytest-recording and cassetter have recorded, `llmtrace` replays: the same files, as configured."""
+"""`llmtrace` replays the files that pytest-recording and cassetter have recorded, with their configuration."""
 
 from __future__ import annotations
 
@@ -136,13 +136,13 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(params=["pytest_recording.plugin", "cassetter.pytest_plugin"])
 def recorder(request: pytest.FixtureRequest, installed: Callable[..., None]) -> str:
-    """The plugins that record, one after the other."""
+    """The plugin that records: each of the two in turn."""
     installed(request.param.partition(".")[0])
     return str(request.param)
 
 
 def _suite(recorder: str) -> str:
-    """Cassetter takes the marker's name as it is; pytest-recording adds the suffix."""
+    """Return the suite; cassetter takes the marker's name as it is, pytest-recording adds the suffix."""
     return SUITE.replace("{chosen}", "chosen" if recorder.startswith("pytest_recording") else "chosen.yaml")
 
 
@@ -155,16 +155,16 @@ def _one(server: Server) -> dict[str, str]:
 
 
 def _other(server: Server) -> dict[str, str]:
-    """What the configuration filters, or rewrites, is otherwise the next time."""
+    """Return an environment in which everything that the configuration filters or rewrites has another value."""
     return {"OPENAI_BASE_URL": server.url, "SHOP_KEY": "k-2", "SHOP_USER": "u-2", "SHOP_NAME": "Grace"}
 
 
 def test_the_same_files_name_by_name(
     run: Any, server: Server, fingerprint: Callable[[], dict[str, str]], recorder: str
 ) -> None:
-    """Each test finds the one file that was recorded for it, plays all of it, and leaves it as it is.
+    """Each test finds the one file that was recorded for it, plays all of it, and leaves it unchanged.
 
-    `vcr_config` is honoured: what it filters or rewrites differs between the two runs.
+    `vcr_config` is honoured: values that it filters or rewrites differ between the two runs.
     """
     suite = _suite(recorder)
     recorded = run(_files(suite), plugins=[recorder], options=["--record-mode=once"], traced=False, **_one(server))
@@ -197,7 +197,7 @@ def test_return():
 
 
 def test_recording_beside_llmtrace_is_refused(run: Any, server: Server, tmp_path: Path, recorder: str) -> None:
-    """The neighbour's recorder lets the request through, the guard does not; no file is written."""
+    """The neighbour's recorder lets the request pass, but our guard does not, and no file is written."""
     files = _files(RECORDING.format(fixture=""))
     result = run(files, plugins=[recorder], options=["--record-mode=once"], **_one(server))
     port = server.url.partition("127.0.0.1")[2].removesuffix("/v1")
@@ -214,7 +214,7 @@ def test_recording_beside_llmtrace_is_refused(run: Any, server: Server, tmp_path
 
 
 def test_vcrpy_disabled_leaves_the_guard(run: Any, server: Server, installed: Callable[..., None]) -> None:
-    """`--disable-recording` takes pytest-recording's cassette away, and does not open the guard."""
+    """`--disable-recording` removes pytest-recording's cassette, but does not open our guard."""
     installed("pytest_recording")
     plugin, files = "pytest_recording.plugin", _files(RECORDING.format(fixture=""))
     result = run(files, plugins=[plugin], options=["--disable-recording"], **_one(server))

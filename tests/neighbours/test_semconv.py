@@ -1,4 +1,4 @@
-"""docs/conformance.md: the same spans, judged by pytest-genai-semconv and by us.
+"""docs/conformance.md: the same spans, checked by pytest-genai-semconv and by us.
 
 To write the tables anew: `LLMTRACE_WRITE_DOCS=1 python -m tox -e conformance`, then read the difference.
 """
@@ -17,7 +17,7 @@ INSTRUMENTORS = ("openinference", "traceloop", "otel-genai", "native-anthropic",
 
 
 def assert_on_page(heading: str, rows: Iterable[str]) -> None:
-    """Compare the tables under a heading with what was measured, or write them."""
+    """Compare the tables under a heading of the page with the measured rows, or write them into the page."""
     measured = "\n".join(rows)
     text = PAGE.read_text(encoding="utf-8")
     tables = re.compile(rf"(?<=^## {re.escape(heading)}\n\n)(?:(?!## ).*\n)*?(?=^<!-- end -->$)", re.MULTILINE)
@@ -30,7 +30,7 @@ def assert_on_page(heading: str, rows: Iterable[str]) -> None:
 
 @pytest.mark.parametrize(("heading", "wrong"), [("Spans that are right", False), ("Spans that break one rule", True)])
 def test_specimens(installed: Callable[..., None], heading: str, wrong: bool) -> None:
-    """What the page says of each group of spans is what both tools say of it now."""
+    """The page's tables on each group of spans match what both tools find now."""
     installed("pytest_genai_semconv")
     from tests.neighbours.semconv._page import groups, rows
 
@@ -38,7 +38,7 @@ def test_specimens(installed: Callable[..., None], heading: str, wrong: bool) ->
 
 
 def test_nothing_is_missed(installed: Callable[..., None]) -> None:
-    """What it is right about we find with a warning or error, each broken rule is told, and nothing of right spans."""
+    """Each broken rule is reported, as a warning or error where the neighbour finds it; right spans have no finding."""
     installed("pytest_genai_semconv")
     from tests.neighbours.semconv._page import groups
 
@@ -53,7 +53,7 @@ def test_nothing_is_missed(installed: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("name", INSTRUMENTORS)
 def test_instrumentors(installed: Callable[..., None], name: str) -> None:
-    """What the page says of real instrumentors is what both tools say of their spans now."""
+    """The page's tables on real instrumentors match what both tools find on their spans now."""
     installed("pytest_genai_semconv", "opentelemetry.instrumentation.anthropic")
     from tests.neighbours.semconv._real import played, real_rows
 

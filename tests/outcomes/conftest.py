@@ -1,4 +1,4 @@
-"""Run pytest on written tests in a process of its own, with the plugins that a test names and no others."""
+"""Runs of pytest on written tests in a process of its own, with only the plugins that a test names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# What every written suite has: a call to a model, as any client of httpx or httpx2 would make it.
+# Helpers of every written suite: a call to a model, as any client of httpx or httpx2 would make it.
 HELPERS = """
 import importlib, importlib.util, pytest
 httpx = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
@@ -36,7 +36,7 @@ def spanned():
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run of pytest said."""
+    """The result of a run of pytest: exit status, output, and from JUnit the outcomes and properties by test."""
 
     status: int
     text: str
@@ -44,7 +44,7 @@ class Run:
     properties: dict[str, dict[str, str]]
 
     def section(self, title: str) -> str:
-        """Return what stands under a heading of failures or sections, durations masked."""
+        """Return the text under a heading of a failure or section, durations masked."""
         found = re.search(
             rf"^[_-]+ {re.escape(title)} [_-]+\n(.*?)(?=^[=_-]{{3,}} )", self.text, re.DOTALL | re.MULTILINE
         )
@@ -54,7 +54,7 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callable[..., Run]:
-    """Write `test_suite.py` (and other files), run pytest on it, and return what it said."""
+    """Return a function that writes `test_suite.py` and other files, runs pytest on it, and returns the result."""
 
     def run(
         suite: str, *options: str, plugins: tuple[str, ...] = (), files: dict[str, str] | None = None, **environ: str
@@ -65,7 +65,7 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callabl
             path.write_text(text, encoding="utf-8")
         loaded = [part for name in ("pytest_llmtrace.plugin", *plugins) for part in ("-p", name)]
         xml = tmp_path / "junit.xml"
-        xml.unlink(missing_ok=True)  # Of a run before this one.
+        xml.unlink(missing_ok=True)  # An earlier run may have left it.
         command = [
             sys.executable,
             "-m",

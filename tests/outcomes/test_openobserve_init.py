@@ -1,4 +1,4 @@
-"""`openobserve_init()` works once per process; the report of the second call says so."""
+"""`openobserve_init()` works once per process; the report of a test that calls it again says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 if importlib.util.find_spec("openobserve"):
 
     def test_the_second_call_has_a_hint(run: Callable[..., Any]) -> None:
-        """It still raises, the report adds what to do, and the first call's providers are still captured."""
+        """The second call still raises, the report adds what to do, and the first call's providers stay captured."""
         done = run(
             """
 from openobserve import openobserve_init

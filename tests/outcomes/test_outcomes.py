@@ -1,4 +1,4 @@
-"""Findings are failures of the test itself, and everything in pytest that looks at outcomes understands them."""
+"""A finding fails the test itself, so everything in pytest that handles outcomes handles findings too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSED, FAILED, ERROR, SKIPPED = "passed", "failure", "error", "skipped"
 
 
 def test_a_finding_is_a_failure_with_its_report(run: Callable[..., Any]) -> None:
-    """A test without an assertion fails on what it did; JUnit has the ids; the summary adds up."""
+    """A test without an assertion fails on what it did; JUnit has the checks' ids, and the summary has the sums."""
     done = run("""
 def test_chat(llmtrace):
     llmtrace.gateway("openai").chat(text="hi")
@@ -49,7 +49,7 @@ def test_chat(llmtrace):
 
 
 def test_a_swallowed_refusal_fails_the_test_once(run: Callable[..., Any]) -> None:
-    """What the app swallows is told at the end; what it lets through is not told twice."""
+    """A refusal that the app swallows is reported at the end; one that reaches the test is not reported twice."""
     done = run("""
 def test_swallowed(llmtrace):
     try:
@@ -82,7 +82,7 @@ def test_raised(llmtrace):
 
 
 def test_a_failure_of_the_test_stands(run: Callable[..., Any]) -> None:
-    """The test's own exception is the failure; what was found becomes a section beside it."""
+    """The test's own exception stays its failure; the findings are a section beside it."""
     done = run("""
 def test_own(llmtrace):
     llmtrace.gateway("openai").chat()
@@ -179,7 +179,7 @@ EXPECTED = {
     ids=["plain", "xdist", "nocache"],
 )
 def test_outcomes(run: Callable[..., Any], options: tuple[str, ...], plugins: tuple[str, ...]) -> None:
-    """xfail, skip, doctests, warn, waivers and parameters behave, also under xdist; passing findings are printed."""
+    """xfail, skip, doctests, warn, waivers and parameters work, also under xdist; findings of passes are printed."""
     done = run(OUTCOMES, "--doctest-modules", "test_suite.py", *options, plugins=plugins)
     assert done.outcomes == EXPECTED
     summary = done.text.partition(" llmtrace ===")[2]
@@ -189,7 +189,7 @@ def test_outcomes(run: Callable[..., Any], options: tuple[str, ...], plugins: tu
 
 
 def test_strict_fails_on_warnings(run: Callable[..., Any]) -> None:
-    """Under `--llmtrace-strict`, or its twins in ini and environment, a warning fails the test."""
+    """With `--llmtrace-strict`, or its ini value or environment variable, a warning fails the test."""
     suite = '@pytest.mark.llmtrace(ignore={"replay/unplayed": "old"})\ndef test_it(): pass\n'
     ini = {"pytest.ini": "[pytest]\nllmtrace_strict = true\n"}
     assert run(suite).outcomes == {"test_it": PASSED}
@@ -200,7 +200,7 @@ def test_strict_fails_on_warnings(run: Callable[..., Any]) -> None:
 
 
 def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
-    """`--lf` runs the tests again that failed on findings, and no others."""
+    """`--lf` runs exactly the tests again that failed on findings."""
     suite = 'def test_good(llmtrace): pass\n@pytest.mark.llmtrace(gateway="openai")\ndef test_bad(): call()\n'
     assert run(suite).outcomes == {"test_good": PASSED, "test_bad": FAILED}
     assert run(suite, "--lf").outcomes == {"test_bad": FAILED}
@@ -227,7 +227,7 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
     ],
 )
 def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: str) -> None:
-    """A marker argument that has no meaning is a usage error that names the nearest that has."""
+    """A marker argument without meaning is a usage error, with the nearest known name if there is one."""
     done = run(f"@pytest.mark.llmtrace({marker})\ndef test_it(): pass\n")
     assert done.status == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: test_suite.py::test_it: llmtrace marker: {text}" in done.text
@@ -246,13 +246,13 @@ def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: 
     ],
 )
 def test_wrong_options_stop_the_run(run: Callable[..., Any], name: str, value: str, text: str) -> None:
-    """An option value that has no meaning is a usage error."""
+    """An option value without meaning is a usage error."""
     done = run("def test_it(): pass\n", **{name: value})
     assert (done.status, f"ERROR: llmtrace: {text}" in done.text) == (pytest.ExitCode.USAGE_ERROR, True)
 
 
 def test_a_wrong_set_up_is_one_clear_error(run: Callable[..., Any]) -> None:
-    """A cassette that is missing or broken, a gateway or setting that is not known: one sentence, no traceback."""
+    """A missing or broken cassette, an unknown gateway or setting: one sentence, no traceback."""
     done = run(
         """
 @pytest.mark.llmtrace(cassette="chta")
@@ -293,7 +293,7 @@ def test_next(llmtrace): pass
 
 
 def test_check_ids_are_those_of_the_registry() -> None:
-    """The ids that these tests name are checks."""
+    """The ids that these tests name exist in the registry of checks."""
     assert {"capture/nothing", "replay/unplayed", "structure/exchange-without-span"} <= checks.known_ids()
 
 

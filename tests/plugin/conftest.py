@@ -1,4 +1,4 @@
-"""Runs pytest on given tests in a process of its own, beside a server that counts who reaches it."""
+"""Runs of pytest on given tests in a process of its own, beside a server that counts the connections to it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CHAT = {
 
 
 class Server(Serving):
-    """A server in OpenAI's form. It counts connections and requests, and tells how many at `/count`.
+    """A server in OpenAI's form. It counts connections and requests, and answers `/count` with the numbers.
 
-    Connections are accepted in the order in which they were made, so whoever asks for the count by a connection of its
-    own learns of all that were made before.
+    Connections are accepted in the order in which they were made, so a client that asks for the count on a new
+    connection gets the number of all that were made before.
     """
 
     def __init__(self) -> None:
@@ -80,15 +80,15 @@ class Server(Serving):
 
 @dataclass
 class Result:
-    """What a child run said.
+    """The result of a child run.
 
     Attributes:
         code: Its exit code.
         out: What it printed on both streams.
-        reports: The reports of each test by its name, in order: `when`, `outcome` (pytest's word, as `xfailed`),
+        reports: The reports of each test by its name, in order: `when`, `outcome` (pytest's word, such as `xfailed`),
             `text`, `sections` and `properties`.
-        junit: What it wrote for JUnit.
-        folder: Where it ran.
+        junit: The JUnit file that it wrote, parsed.
+        folder: The folder in which it ran.
     """
 
     code: int
@@ -99,7 +99,7 @@ class Result:
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """What pytest calls each test, several words where it counts a test several times."""
+        """The outcome of each test in pytest's word, or several words where pytest counts a test several times."""
         words = {
             name: " ".join(report["outcome"] for report in reports if report["outcome"])
             for name, reports in self.reports.items()
@@ -112,32 +112,32 @@ class Result:
         return masked("\n".join(report["text"] for report in self.reports[name] if report["text"]))
 
     def section(self, name: str, title: str = "llmtrace") -> str:
-        """The sections of that title that stand beside a failure, masked."""
+        """The sections with that title beside a failure, masked."""
         return masked("\n".join(text for known, text in self.reports[name][-1]["sections"] if title in known))
 
     def properties(self, name: str) -> dict[str, Any]:
-        """The properties of a test, as JUnit shows them."""
+        """The properties of a test, as its last report has them."""
         return dict(self.reports[name][-1]["properties"])
 
     def junit_properties(self, name: str) -> dict[str, str]:
-        """The same as JUnit shows them."""
+        """The properties of a test, as the JUnit file has them."""
         assert self.junit is not None, self.out
         found = self.junit.findall(f".//testcase[@name='{name}']/properties/property")
         return {one.attrib["name"]: one.attrib["value"] for one in found}
 
     def summary(self) -> list[str]:
-        """The lines of our section in the terminal's summary."""
+        """The lines of our section in the terminal summary."""
         found = re.search(r"^=+ llmtrace =+\n(.*?)^=+ ", self.out, re.DOTALL | re.MULTILINE)
         return masked(found[1]).splitlines() if found else []
 
     def usage_error(self) -> str:
-        """The line that says what was wrong with the call."""
+        """The line of pytest's output that reports the usage error."""
         assert self.code == pytest.ExitCode.USAGE_ERROR, self.out
         return next(line for line in self.out.splitlines() if line.startswith("ERROR: "))
 
 
 def masked(text: str) -> str:
-    """Mask durations, ports, and how many checks there are."""
+    """Mask durations, ports and the number of checks."""
     text = re.sub(r"\b\d+ ms\b", "1 ms", text)
     text = re.sub(r"(?<=\.test):\d+\b", ":1", text)
     return re.sub(r"\b\d+ checks?\b", "N checks", text)
@@ -177,7 +177,7 @@ def counting_server() -> Iterator[Server]:
 def beside_server(
     counting_server: Server, child_environ: Callable[..., dict[str, str]]
 ) -> Callable[..., dict[str, str]]:
-    """Return the environment of a child that knows the server."""
+    """Return the environment of a child run that knows the server's port."""
 
     def beside_server(folder: Path, **env: str) -> dict[str, str]:
         return child_environ(folder, HERE / "suites", CHILD_PORT=str(counting_server.port), COLUMNS="120", **env)
@@ -189,8 +189,8 @@ def beside_server(
 def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]]) -> Run:
     """Run pytest on the source of a test module.
 
-    Call it with the source, `plugins=` to load, `options=` of the command line, further files as `files={name: text}`,
-    and environment variables. The source may say `from child import ...` (see suites/child.py).
+    Call it with the source, `plugins=` to load, `options=` for the command line, further files as `files={name: text}`,
+    and environment variables. The source may import from `child` (see suites/child.py).
     """
 
     def run(

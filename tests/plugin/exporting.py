@@ -1,4 +1,4 @@
-"""The suite that tests of export run, and what they read of its run."""
+"""The suite that the tests of the export run, and functions that read the output of its run."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def broken():
     os.environ["http_proxy"] = "http://127.0.0.1:9"
 """
 )
-"""A suite that leaves mocks behind when it is over."""
+"""The suite, with a fixture that leaves mocks behind when the run is over."""
 
 
 def made(folder: Path) -> Counter[str]:
-    """Count the spans of the run by their ids, as its file has them."""
+    """Count the spans in the file of the run by their ids."""
     lines = (folder / "spans.jsonl").read_text(encoding="utf-8").splitlines()
     resources = [resource for line in lines for resource in json.loads(line)["resourceSpans"]]
     return Counter(span["spanId"] for each in resources for scope in each["scopeSpans"] for span in scope["spans"])
 
 
 def said(done: Any, url: str, folder: Path) -> list[str]:
-    """Return what the summary says of the export, without the links."""
+    """Return the summary's lines about the export, without the links."""
     section = done.out.partition("= llmtrace export =")[2].splitlines()[1:]
     found = [line for line in section if line.startswith("  ") and not line.startswith("  trace ")]
     return [line.replace(url, "URL").replace(str(folder), "DIR") for line in found]

@@ -1,4 +1,4 @@
-"""The file with one chat completion that suites of child runs play."""
+"""A cassette with one chat completion, which suites of child runs replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coroutine tests, whoever runs them: their requests, spans and contexts belong to them."""
+"""Coroutine tests, whichever plugin runs them: each gets its own requests, spans and context."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestIt:
             assert await ask_async() == "a"
 """
 
-# Unset, pytest-asyncio warns of it.
+# Without this option, pytest-asyncio warns.
 SCOPE = "-oasyncio_default_fixture_loop_scope=function"
 RUNNERS: dict[str, tuple[list[str], dict[str, str], list[str], list[str]]] = {
     "anyio": (
@@ -91,7 +91,7 @@ INSTALLED = [name for name in RUNNERS if importlib.util.find_spec(RUNNERS[name][
 
 @pytest.mark.parametrize("runner", INSTALLED)
 def test_coroutine_tests(run: Callable[..., Any], runner: str) -> None:
-    """Findings fail them, what they fail with stands, and a span left current in their own context is found."""
+    """Findings fail coroutine tests, a test's own failure stays its report, and a span left current is found."""
     plugins, words, options, parameters = RUNNERS[runner]
     source = SUITE.format(**words)
     if runner != "anyio":
@@ -136,7 +136,7 @@ left current  INTERNAL  UNSET  1 ms"""
 
 
 def test_a_plain_test_is_watched_alike(run: Callable[..., Any]) -> None:
-    """Without a coroutine the rule about the current span is the same, and the next test starts clean."""
+    """In a test that is no coroutine, a span left current is found too, and the next test has a clean context."""
     result = run("""
         from child import left_current
         from opentelemetry import trace

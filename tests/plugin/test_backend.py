@@ -1,4 +1,4 @@
-"""The back end that a suite names is judged, and its records are written for dashboards."""
+"""The back end that a suite names is checked, and its records are written for dashboards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_marked(llmtrace):
 
 
 def test_a_suite_names_its_back_end(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Nothing is judged without a profile; the marker's judges its test, and the run writes the records of all."""
+    """Only the marked test is checked, against its profile; the run writes the records of all tests."""
     done = run(SUITE, options=["--llmtrace-report=openobserve=records.json"])
     assert done.outcomes == {"test_plain": "passed", "test_marked": "failed"}, done.out
     assert "error  backend/gate  span 'chat' (app)" in done.text("test_marked")
@@ -42,7 +42,7 @@ def test_a_suite_names_its_back_end(run: Callable[..., Any], tmp_path: Path) -> 
 
 
 def test_ini(run: Callable[..., Any]) -> None:
-    """What the ini file says is for all tests, columns with it."""
+    """The ini file's profile and columns hold for all tests; an unknown profile stops the run."""
     ini = "[pytest]\nllmtrace_openobserve = 0.90\nllmtrace_openobserve_columns = span_status nobody\n"
     done = run(
         SUITE.replace('"llm.system": "openai"', '"llm.system": "openai", "gen_ai.request.model": "gpt-4o"'),

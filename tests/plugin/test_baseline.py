@@ -1,4 +1,4 @@
-"""A suite starts green with what it has, and only new findings fail: written, read, and shrunk by runs of pytest."""
+"""Baselines: a suite starts green with its present findings, only new ones fail, and later runs shrink the file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def entries(**found: dict[str, int]) -> str:
 
 @WAYS
 def test_a_suite_starts_green(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """What a run has found is written and fails nothing; with the file a second run is green and has no news."""
+    """The findings of a run are written and fail no test; with the file, a second run is green and changes nothing."""
     first = run(SUITE, plugins=plugins, options=[*options, *WRITE, "--llmtrace-strict"])
     assert (first.code, written(tmp_path)) == (0, {"version": 1, "findings": ENTRIES}), first.out
     head = "9 tests, 12 exchanges, 12 LLM spans, 1 finding, 1 waived, 9 in the baseline"
@@ -99,7 +99,7 @@ def test_a_suite_starts_green(run: Callable[..., Any], tmp_path: Path, plugins: 
 
 
 def test_a_group_of_xdist_makes_no_other_test_of_one(run: Callable[..., Any], tmp_path: Path) -> None:
-    """`--dist=loadgroup` adds the group to the ids of its tests; the file has them without, and is read without."""
+    """`--dist=loadgroup` adds groups to test ids; the baseline is written and read without them."""
     suite = SUITE.replace("import pytest\n", "import pytest\npytestmark = pytest.mark.xdist_group('a@b')\n", 1)
     files = {"pytest.ini": "[pytest]\nmarkers = xdist_group\n"}
     grouped = {"plugins": ["xdist"], "files": files}
@@ -112,7 +112,7 @@ def test_a_group_of_xdist_makes_no_other_test_of_one(run: Callable[..., Any], tm
 
 
 def test_the_file_is_made_for_small_differences(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Sorted, a finding a line, no values in it; ini names it as well, from the root directory."""
+    """The file is sorted, has one finding a line and no values; ini may name it too, relative to the root directory."""
     suite = (
         'from told import chat\ndef test_b(llmtrace):\n    chat(llmtrace, 4, name="sk-proj-abcDEF123456789012345")\n'
     )
@@ -166,7 +166,7 @@ OLD = entries(
 
 @WAYS
 def test_only_new_findings_fail(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """Counts hold, one more is new. What no longer occurs is named, also of tests that are gone, not of failed ones."""
+    """Findings beyond the recorded count fail. Entries that no longer occur are listed, but not of failed tests."""
     result = run(NEW, plugins=plugins, options=[*options, *READ], files={"old.json": OLD})
     assert result.outcomes == {
         "test_more_often": "failed",
@@ -193,7 +193,7 @@ def test_only_new_findings_fail(run: Callable[..., Any], plugins: list[str], opt
 
 @WAYS
 def test_a_baseline_shrinks(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """Entries of tests that ran say what they found, tests that are gone go, those that failed keep what they have."""
+    """Entries of tests that ran are updated, those of vanished tests are removed, those of failed tests are kept."""
     run(NEW, plugins=plugins, options=[*options, *WRITE], files={"old.json": OLD})
     assert written(tmp_path)["findings"] == {
         "test_it.py::test_fails": {INPUT: 1},
@@ -205,7 +205,7 @@ def test_a_baseline_shrinks(run: Callable[..., Any], tmp_path: Path, plugins: li
 
 @pytest.mark.parametrize("options", [["-k", "new"], ["test_it.py::test_new"]], ids=" ".join)
 def test_what_did_not_run_is_kept(run: Callable[..., Any], tmp_path: Path, options: list[str]) -> None:
-    """A run of a few tests writes about those; only tests whose file is gone go."""
+    """A run of some tests only updates their entries; of the others, only tests whose file is gone are removed."""
     assert run(NEW, options=[*options, *READ], files={"old.json": OLD}).summary()[4:6] == [
         "  baseline     1 of old.json no longer occur:",
         "                 test_gone.py::test_it  a",
@@ -221,7 +221,7 @@ def test_what_did_not_run_is_kept(run: Callable[..., Any], tmp_path: Path, optio
 
 
 def test_tests_that_are_run_again(run: Callable[..., Any], tmp_path: Path) -> None:
-    """The last run of a test counts."""
+    """When a test is rerun, its last run counts."""
     pytest.importorskip("pytest_rerunfailures")
     suite = """
         from told import chat
@@ -241,14 +241,14 @@ def test_tests_that_are_run_again(run: Callable[..., Any], tmp_path: Path) -> No
 
 
 def test_a_run_without_traced_tests_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
-    """As one in which nothing could be collected."""
+    """A run in which no test is traced, or nothing can be collected, leaves the file as it is."""
     run("def test_plain(): pass", options=WRITE, files={"old.json": OLD})
     run("nonsense", options=WRITE)
     assert (tmp_path / "old.json").read_text(encoding="utf-8") == OLD
 
 
 def test_a_baseline_that_cannot_be_written(run: Callable[..., Any]) -> None:
-    """It is said, and the run fails."""
+    """The summary reports the error, and the run fails."""
     unwritable = """
         import pathlib
 
@@ -276,6 +276,6 @@ def test_a_baseline_that_cannot_be_written(run: Callable[..., Any]) -> None:
     ],
 )  # fmt: skip
 def test_wrong_use(run: Callable[..., Any], content: str, options: list[str], said: str) -> None:
-    """A baseline that is missing or broken stops the run before any test, and says what to do."""
+    """A missing or broken baseline stops the run before any test, and the error says how to fix it."""
     result = run("def test_it(): pass", options=options, files={"old.json": content})
     assert result.usage_error() == f"ERROR: llmtrace: {said}"

@@ -1,4 +1,4 @@
-"""A canary that a test has put anywhere is in no file that the run writes."""
+"""A canary that a test has put anywhere is in none of the files that the run writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = ("api_key", "cookie", "prompt", "user_id")
 
 @pytest.fixture
 def done(run_suite: Callable[..., Any]) -> Any:
-    """All tests of the suite have put their canaries out, and passed."""
+    """The result of the suite; all of its tests have placed their canaries and passed."""
     done = run_suite("canaries.py", options=OPTIONS)
     assert set(done.outcomes.values()) == {"passed"}, done.out
     return done
@@ -57,7 +57,7 @@ def canaries(done: Any, function: str, kind: str) -> list[str]:
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("place", CARRIED)
 def test_of_a_call_that_is_recorded(done: Any, place: str, file: str) -> None:
-    """Whichever place of a request or a reply a secret travels in, no part of it that gives it away is written."""
+    """Wherever in a request or a reply a secret is, no file has the part of it that would give it away."""
     found = canaries(done, f"test_{place}", "cookie")
     text = written(done, file)
     assert [canary for canary in found if canary[-24:] in text] == []
@@ -67,7 +67,7 @@ def test_of_a_call_that_is_recorded(done: Any, place: str, file: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", OUT)
 def test_of_telemetry(done: Any, place: str, kind: str, file: str) -> None:
-    """Whatever an instrumentation has put a canary into, no file has it."""
+    """Wherever in telemetry an instrumentation has put a canary, no file has it."""
     name = f"test_telemetry[{place}-{kind}]"
     assert name in done.reports
     assert Canaries(f"test_canaries.py::{name}").give(kind)[-24:] not in written(done, file)

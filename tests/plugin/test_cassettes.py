@@ -1,4 +1,4 @@
-"""Which cassette a test gets: pytest-recording's default, the one it names, and none where it is marked `vcr`."""
+"""The cassette of a test: pytest-recording's default name, the one that it names, or none if it is marked `vcr`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_default_marker(llmtrace):
 
 
 def test_default_names_are_those_of_pytest_recording(run: Callable[..., Any]) -> None:
-    """Existing cassettes are found: of functions, parameters, classes, and by the marker `default_cassette`."""
+    """Cassettes are found by their default names for functions, parameters and classes, and by `default_cassette`."""
     names = ("test_plain", "test_parameters[a-b]", "test_parameters[x-y]", "TestClass.test_method", "shared")
     files = {f"cassettes/test_it/{name}.yaml": CASSETTE for name in names}
     marker = "[pytest]\nmarkers =\n    default_cassette: of pytest-recording\n"
@@ -63,7 +63,7 @@ def _only_with_pytest_recording(test: Callable[..., None]) -> Callable[..., None
 
 @_only_with_pytest_recording
 def test_pytest_recording_finds_the_same_files(run: Callable[..., Any]) -> None:
-    """The proof that the names are its: it plays the same files, and a test marked `vcr` gets none of ours."""
+    """The names are pytest-recording's: it plays the same files, and a test marked `vcr` gets no cassette of ours."""
     names = ("test_plain", "test_parameters[a-b]", "test_parameters[x-y]", "TestClass.test_method", "shared")
     files = {f"cassettes/test_it/{name}.yaml": CASSETTE for name in names}
     source = COUNTS.replace("import pytest\n", "import pytest\npytestmark = pytest.mark.vcr\n", 1)
@@ -75,7 +75,7 @@ def test_pytest_recording_finds_the_same_files(run: Callable[..., Any]) -> None:
 
 
 def test_a_test_marked_vcr_never_gets_ours(run: Callable[..., Any]) -> None:
-    """Its cassette is somebody else's business, even if that plugin is not there."""
+    """The cassette of a test marked `vcr` is left to the plugin that owns the mark, even if that is not installed."""
     result = run(
         """
         import pytest
@@ -95,7 +95,7 @@ def test_a_test_marked_vcr_never_gets_ours(run: Callable[..., Any]) -> None:
 
 
 def test_a_recording_that_is_not_played_is_a_finding(run: Callable[..., Any]) -> None:
-    """Also one that is found by its default name."""
+    """An unplayed recording is a finding too if the cassette was found by its default name."""
     result = run(
         "def test_it(llmtrace): pass",
         files={"cassettes/test_it/test_it.yaml": CASSETTE},
@@ -117,7 +117,7 @@ no span and no exchange was seen"""
 
 
 def test_a_request_that_a_cassette_lacks_is_told_with_how_to_record_it(run: Callable[..., Any]) -> None:
-    """What was recorded instead, and what brings the file up to date; one that ships with us nobody records."""
+    """The error names the nearest recording and the modes to record; cassettes that ship with us have no such line."""
     result = run(
         """
         import pytest
@@ -148,7 +148,7 @@ or let the host through with allow_hosts=("mocked.test",)"""
 
 
 def test_a_request_that_the_configuration_drops_is_not_told_to_be_recorded(run: Callable[..., Any]) -> None:
-    """No mode would record it."""
+    """The error suggests no record mode, since none would record such a request."""
     result = run(
         """
         import pytest
@@ -175,7 +175,7 @@ or let the host through with allow_hosts=("ignored.test",)"""
 
 
 def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any]) -> None:
-    """One clear sentence at set-up, with the nearest name; never a silent pass."""
+    """The error is one clear sentence at set-up, with the nearest name; the test never passes silently."""
     result = run(
         """
         import pytest
@@ -194,7 +194,7 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
 
 
 def test_a_cache_directory_that_cannot_be_written_costs_nothing_but_time(run: Callable[..., Any]) -> None:
-    """Where nothing may be written, cassettes are parsed anew in each run."""
+    """Where the cache cannot be written, cassettes are parsed anew in each run, and tests pass."""
     result = run(
         """
         import pytest
@@ -246,7 +246,7 @@ def test_it():
     ids=["default", "vcr_config", "vcr_config of a module", "llmtrace_config", "of a module", "llmtrace_config wins"],
 )
 def test_configuration_fixtures_are_honoured(run: Callable[..., Any], fixtures: str, outcome: str) -> None:
-    """What a suite has said about matching holds; `vcr_config` is read where `llmtrace_config` is silent."""
+    """The suite's configuration of matching holds; `vcr_config` is used where `llmtrace_config` says nothing."""
     result = run(CONFIGURED.format(fixtures=fixtures), files={"cassettes/one.yaml": CASSETTE})
     assert result.outcomes == {"test_it": outcome}, result.out
 
@@ -256,7 +256,7 @@ SENT = ["accept", "accept-encoding", "connection", "content-length", "host", "us
 
 @pytest.mark.parametrize(("filtered", "outcome"), [(SENT, "passed"), (SENT[:-1], "failed")], ids=["all", "all but one"])
 def test_filtered_headers_are_not_matched(run: Callable[..., Any], filtered: list[str], outcome: str) -> None:
-    """A header that `filter_headers` keeps out of recordings differs from run to run, and does not count."""
+    """A header that `filter_headers` removes from recordings may differ from run to run, and is not compared."""
     result = run(
         f"""
         import pytest
@@ -277,7 +277,7 @@ def test_filtered_headers_are_not_matched(run: Callable[..., Any], filtered: lis
 
 
 def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) -> None:
-    """What all tests of a suite have in common is said once; the marker wins over it, waivers are united."""
+    """Arguments common to a suite are given once; the marker wins over them, and waivers of both are united."""
     result = run("""
         import pytest
         from child import ask, span
@@ -310,7 +310,7 @@ RECORDS = "--llmtrace-record=once records, and so does llmtrace.record(name, 'on
     ],
 )
 def test_a_configuration_without_meaning(run: Callable[..., Any], returned: str, said: str) -> None:
-    """A mistake in the fixture is told as one in the marker is: what was found, and the nearest that has a meaning."""
+    """A mistake in the fixture is reported like one in the marker: with the value found and the nearest valid name."""
     result = run(f"""
         import pytest
 

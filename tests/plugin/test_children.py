@@ -1,4 +1,4 @@
-"""Processes that a test makes: nobody sees what they do, and none does anything a second time."""
+"""Processes that a test starts: nothing that they do is observed, and they repeat nothing that the run does."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ NEXT = {"fork": FORKED, "context": FORKED, "pool": FORKED, "other": STARTED, "no
 def test_what_a_child_plays_is_not_told_as_never_asked_for(
     run: Callable[..., Any], plugins: list[str], options: list[str]
 ) -> None:
-    """Where a test has made other processes, the finding says that they are not seen; a later test has made none."""
+    """If a test has started other processes, the finding says that they are not seen; a later test is unaffected."""
     done = run(PLAYED, plugins=plugins, options=options, files={"cassettes/chat.yaml": CASSETTE})
     for make, text in NEXT.items():
         found = done.text(f"test_it[{make}]").removeprefix("Failed: ").replace(f"test_it[{make}]", "test_it")
@@ -123,7 +123,7 @@ def test_after(llmtrace):
 def test_a_child_that_returns_into_pytest_exports_nothing(
     run: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """It runs all tests that are left, and ends the run; its parent keeps and sends spans, and writes reports."""
+    """The child runs all tests that are left and ends the run; only its parent keeps and sends spans and reports."""
     wanted = [
         "--llmtrace-export=openobserve",
         "--llmtrace-export=file=spans.jsonl",
@@ -165,7 +165,7 @@ def test_after(llmtrace):
 
 
 def test_a_child_that_returns_into_pytest_records_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Each file has what the parent asked for; that the child's calls are in none is said."""
+    """Each file has the parent's calls only, and the summary says that the child's calls are not recorded."""
     done = run(RECORDED, options=["--llmtrace-record=all"])
     assert done.code == 0, done.out
     folder = tmp_path / "cassettes" / "test_it"
@@ -218,7 +218,7 @@ def test_chat(llmtrace, number):
 def test_a_child_in_which_a_plugin_runs_a_test_keeps_and_records(
     run: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """A process for a test (pytest-forked) is no copy of the run: it writes what it has seen; the parent sends."""
+    """If a plugin runs each test in a process (pytest-forked), that process keeps and records; the parent sends."""
     wanted = ["--llmtrace-export=openobserve", "--llmtrace-export=file=spans.jsonl", "--llmtrace-record=all"]
     done = run(APART, options=wanted, files={"conftest.py": ONE_BY_ONE}, **receiver.environ)
     assert done.code == 0, done.out

@@ -1,4 +1,4 @@
-"""What the telemetry of a run is made of, and what it has shown of a convention: a file each, whoever ran the tests."""
+"""Contracts and coverage of a run's telemetry: one file for the run, in whichever processes its tests ran."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ CALLS = {
 
 @WAYS
 def test_contract(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """All spans, events and metrics of all tests are in it, those of a test that failed too."""
+    """The contract has the spans, events and metrics of all tests, even of a test that failed."""
     run(SUITE, plugins=plugins, options=[*options, "--llmtrace-report=contract=contract.json"])
     assert json.loads((tmp_path / "contract.json").read_text(encoding="utf-8")) == {
         "format": "pytest-llmtrace contract",
@@ -90,7 +90,7 @@ def test_contract(run: Callable[..., Any], tmp_path: Path, plugins: list[str], o
 
 @WAYS
 def test_coverage(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """The same spans, as a page, as JSON, and in the terminal, by the profile that the run names."""
+    """Coverage comes as a page, as JSON and in the terminal, by the conventions that the run names."""
     reports = ("coverage=-", "coverage-json=coverage.json")
     named = [f"--llmtrace-report={report}" for report in reports]
     done = run(SUITE, plugins=plugins, options=[*options, *named], LLMTRACE_CONVENTIONS="genai-2026-08")
@@ -108,7 +108,7 @@ def test_coverage(run: Callable[..., Any], tmp_path: Path, plugins: list[str], o
 
 
 def test_two_runs_of_one_suite(run: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two runs have one contract, letter by letter; what an upgrade renames is told by the convention's own table."""
+    """Two runs give the same contract, byte by byte; a rename by an upgrade is known from the convention's table."""
     old, new, upgraded = (tmp_path / name for name in ("old.json", "new.json", "upgraded.json"))
     for path in (old, new):
         run(SUITE, options=[f"--llmtrace-report=contract={path}"])
@@ -129,7 +129,7 @@ def test_two_runs_of_one_suite(run: Callable[..., Any], tmp_path: Path, capsys: 
 
 
 def test_a_test_that_is_run_again_counts_once(run: Callable[..., Any], tmp_path: Path) -> None:
-    """A test that is tried again has the spans of its last run."""
+    """A test that is run again counts with the spans of its last run."""
     source = """
     from told import chat
 

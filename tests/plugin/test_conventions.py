@@ -1,4 +1,4 @@
-"""Which conventions a test names: by marker, configuration and ini, and what is refused."""
+"""The conventions that a test names by marker, configuration or ini, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ KNOWN = "core-1.36, core-1.41.1, genai-2026-08, genai-2026-10, openinference, op
     ],
 )
 def test_a_marker_that_names_none(run: Callable[..., Any], value: str, reason: str) -> None:
-    """It is a usage error, with the test's name, before anything runs."""
+    """An unknown or meaningless name is a usage error with the test's name, before anything runs."""
     result = run(f"import pytest\n@pytest.mark.llmtrace(conventions={value})\ndef test_it(): pass\n")
     assert result.usage_error() == f"ERROR: test_it.py::test_it: llmtrace marker: {reason}"
 
 
 def test_a_run_that_names_none(run: Callable[..., Any]) -> None:
-    """The same of the run's own configuration, with the name of the place where it stands."""
+    """A wrong name in the run's own configuration is a usage error too, with the place where it stands."""
     result = run("def test_it(): pass", LLMTRACE_CONVENTIONS="openinferense")
     said = f"unknown convention 'openinferense': did you mean 'openinference'? known: {KNOWN}"
     assert result.usage_error() == f"ERROR: llmtrace: LLMTRACE_CONVENTIONS: {said}"
 
 
 def test_a_run_whose_registry_cannot_be_read(run: Callable[..., Any]) -> None:
-    """That is one error of the run, and not one of each test."""
+    """An unreadable registry is one error of the run, not one for each test."""
     files = {"pytest.ini": "[pytest]\nllmtrace_conventions = openinference house.yaml\n", "house.yaml": "groups: 3\n"}
     result = run("def test_it(): pass", files=files)
     said = result.usage_error()
@@ -66,7 +66,7 @@ def test_config_and_marker(llmtrace):
 
 
 def test_what_wins(run: Callable[..., Any]) -> None:
-    """The marker over `llmtrace_config` over ini; files are found from the root."""
+    """The marker wins over `llmtrace_config`, which wins over ini; files are relative to the root directory."""
     ini = "[pytest]\nllmtrace_conventions = openinference conv/house.yaml\n"
     result = run(SUITE, files={"pytest.ini": ini, "conv/house.yaml": "groups: []\n"})
     assert set(result.outcomes.values()) == {"passed"}, result.out
@@ -93,7 +93,7 @@ groups:
 
 
 def test_metrics_of_a_test(run: Callable[..., Any]) -> None:
-    """What a test measures is judged, by the convention that has its namespace and by a registry of the team's own."""
+    """A test's metrics are checked by the convention that owns their namespace, or by a registry of the team's own."""
     done = run(METRIC, files={"house.yaml": HOUSE})
     found = {name: re.findall(r"(?m)^(error  convention/metric-.*)$", done.text(name)) for name in done.outcomes}
     assert found == {
@@ -108,7 +108,7 @@ def test_metrics_of_a_test(run: Callable[..., Any]) -> None:
     }
 
 
-# pytest 9 has a table of TOML's own types.
+# pytest 9 also reads a table with TOML's own types.
 TABLES = ["tool.pytest.ini_options", *(["tool.pytest"] if pytest.version_tuple >= (9,) else [])]
 LISTS = """\
 [tool.pytest.ini_options]
@@ -120,7 +120,7 @@ llmtrace_openobserve_columns = ["duration", "gen_ai_response_model"]
 
 @pytest.mark.parametrize("table", TABLES)
 def test_values_in_toml(run: Callable[..., Any], table: str) -> None:
-    """A switch may be `true`, and names may be a list, in the table of strings and in that of TOML's own types."""
+    """A switch may be `true` and names may be a list, in the table of strings and in the one with TOML's types."""
     source = """
         def test_it(llmtrace):
             settings = llmtrace.settings
@@ -143,7 +143,7 @@ def test_values_in_toml(run: Callable[..., Any], table: str) -> None:
     ],
 )
 def test_wrong_types_in_toml(run: Callable[..., Any], tmp_path: Path, line: str, wanted: str) -> None:
-    """A value of another type stops the run, as pytest says it; in the table of strings there are no types."""
+    """A value of the wrong type stops the run with pytest's own message; the table of strings has no types to check."""
     for table in TABLES[1:]:
         result = run("def test_it(): pass", files={"pyproject.toml": f"[{table}]\n{line}\n"})
         name = line.partition(" ")[0]

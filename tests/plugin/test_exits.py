@@ -52,7 +52,7 @@ async def astream():
 
 
 def test_a_function_is_run_under_every_way(run: Callable[..., Any]) -> None:
-    """One test a way, sync and async, with scripts; a function that does all of it right has no finding."""
+    """There is a test for each way, sync and async, with scripts; a function that handles all has no finding."""
     result = run(
         """
         from app import *
@@ -79,7 +79,7 @@ def test_a_function_is_run_under_every_way(run: Callable[..., Any]) -> None:
 
 
 def test_a_leak_is_found_by_the_ways_that_show_it(run: Callable[..., Any]) -> None:
-    """A span that ends only where the stream does is found wherever it is left before, and the report names the way."""
+    """A span that only ends with the stream is found in each way that leaves earlier, and the report names the way."""
     result = run(
         """
         from app import *
@@ -125,7 +125,7 @@ chat  INTERNAL  UNSET  not ended
 
 
 def test_a_test_may_name_its_ways(run: Callable[..., Any]) -> None:
-    """With pytest's own mark, beside its other parameters; so may a plain test that runs an asynchronous stream."""
+    """Ways are named by pytest's own mark, beside other parameters; a sync test may run an asynchronous stream."""
     result = run(
         """
         from app import *
@@ -168,7 +168,7 @@ def recorded():
 
 
 def test_a_test_that_leaves_no_stream_is_told(run: Callable[..., Any]) -> None:
-    """It would pass in each of its ways, and show nothing; a coroutine that nobody awaits has run nothing either."""
+    """Such a test would pass in each way and show nothing; a coroutine that is never awaited runs nothing either."""
     result = run(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Spans reach the back end once, whatever it does; what it does never changes a run."""
+"""Spans reach the back end once, whatever that does, and its behaviour never changes a run's outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPANS = 12
 
 @pytest.fixture
 def exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> Callable[..., Any]:
-    """Run the suite with export, and see that its outcome is the same as ever, and that no token is written down."""
+    """Run the suite with export; check its exit code, and that no token is in the output or in a file."""
 
     def exported(source: str = SUITE, *, code: int = 1, options: list[str] | None = None, **more: Any) -> Any:
         environ = {"OPENOBSERVE_TIMEOUT": "0.5", "LLMTRACE_EXPORT_BUDGET": "2", **receiver.environ}
@@ -40,7 +40,7 @@ def exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> Cal
 
 @pytest.fixture
 def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run `pytest-llmtrace push` where the suite ran; return its exit status and what it said."""
+    """Run `pytest-llmtrace push` where the suite ran; return its exit status and its lines of output."""
 
     def push(receiver: Receiver, *arguments: str) -> tuple[int, list[str]]:
         monkeypatch.chdir(tmp_path)
@@ -99,7 +99,7 @@ def test_all_spans_arrive_once(
 def test_links_lead_to_the_traces_of_a_failed_test(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, plugins: list[str], options: list[str]
 ) -> None:
-    """A failure, JUnit and the summary have the address of the page that shows the test's trace."""
+    """A failure, the JUnit file and the summary have the address of the page that shows the test's trace."""
     done = exported(plugins=plugins, options=options, OPENOBSERVE_ORG="team", OPENOBSERVE_TRACES_STREAM_NAME="Tests!")
     name = "test_chat[5]"
     link = done.junit_properties(name)["llmtrace_trace"]
@@ -148,7 +148,7 @@ def test_strict(llmtrace):
 def test_whatever_fails_of_a_test_has_links(
     exported: Callable[..., Any], plugins: list[str], options: list[str]
 ) -> None:
-    """So have errors of setup and teardown, and a test that passes and should not."""
+    """Errors in setup and teardown have a link too, and so has a test that passes and should not."""
     done = exported(FAILING, plugins=plugins, options=options)
     for name in ("test_setup", "test_teardown", "test_strict"):
         link = done.junit_properties(name)["llmtrace_trace"]
@@ -157,7 +157,7 @@ def test_whatever_fails_of_a_test_has_links(
 
 
 def status(number: int, body: bytes = b"", kind: str = "text/plain", **headers: str) -> Callable[[Request], bool]:
-    """Answer with a status."""
+    """Return a fault that answers with a status."""
 
     def fault(request: Request) -> bool:
         request.answer(number, body, kind, **headers)
@@ -167,33 +167,33 @@ def status(number: int, body: bytes = b"", kind: str = "text/plain", **headers: 
 
 
 def closing(request: Request) -> bool:
-    """Close the connection, and do nothing."""
+    """Close the connection without storing anything."""
     request.hang_up()
     return True
 
 
 def closing_late(request: Request) -> bool:
-    """Close the connection, having stored what came."""
+    """Store the request, then close the connection without an answer."""
     request.server.receiver.respond(request)
     request.hang_up()
     return True
 
 
 def slow(request: Request) -> bool:
-    """Answer when nobody waits any more."""
+    """Hold the request until the client has given up."""
     request.server.receiver.closed.wait()
     request.hang_up()
     return True
 
 
 def slow_late(request: Request) -> bool:
-    """Do the same, having stored what came."""
+    """Store the request, then hold it until the client has given up."""
     request.server.receiver.respond(request)
     return slow(request)
 
 
 def dripping(request: Request) -> bool:
-    """Never come to an answer's text, and never be silent for long."""
+    """Keep sending pieces of a header, so that the answer never ends and the connection is never silent for long."""
     request.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
     while not request.server.receiver.closed.wait(0.02):
         request.wfile.write(b"x")
@@ -202,7 +202,7 @@ def dripping(request: Request) -> bool:
 
 
 def echoing(request: Request) -> bool:
-    """Refuse the token, and say it."""
+    """Refuse the token, and repeat it in the answer."""
     request.answer(401, f"I do not like {request.headers['authorization']}".encode(), "text/plain")
     return True
 
@@ -306,7 +306,7 @@ def test_what_is_in_doubt_is_looked_up_and_sent_if_it_is_missing(
 def test_what_nobody_can_look_up_is_for_the_user_to_decide(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Where the token may not read, spans in doubt are neither sent nor dropped before the user says so."""
+    """If the token may not search, spans in doubt are neither sent nor dropped until the user decides."""
     receiver.faults.append(closing)
     exported()
     receiver.faults.clear()
@@ -326,7 +326,7 @@ def test_what_nobody_can_look_up_is_for_the_user_to_decide(
 def test_why_a_push_leaves_spans_in_doubt(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver
 ) -> None:
-    """Who runs `push` is told what the back end did, and not only that it is not known what became of the spans."""
+    """The output of `push` says what the back end did, not only that the fate of the spans is unknown."""
     receiver.faults.append(status(401))
     exported()
     receiver.faults[:] = [status(502)]
@@ -346,7 +346,7 @@ def test_a_push_that_was_killed(
     tmp_path: Path,
     child_environ: Callable[..., dict[str, str]],
 ) -> None:
-    """What was under way when a push was killed is left alone for a minute, then looked up: nothing arrives twice."""
+    """Spans under way when a push was killed are left alone for a minute, then looked up: none arrives twice."""
     receiver.faults.append(status(401))
     exported()
     receiver.faults[:] = [slow_late]
@@ -376,7 +376,7 @@ PASSING: dict[str, tuple[Callable[[Receiver], None], int]] = {
 
 @pytest.mark.parametrize("what", PASSING)
 def test_what_passes_is_outlasted(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, what: str) -> None:
-    """A back end that wants it later or in smaller parts gets it so, all of it once."""
+    """A back end that asks for a later attempt or smaller requests gets all spans that way, each of them once."""
     prepare, requests = PASSING[what]
     prepare(receiver)
     assert said(exported(), receiver.url, tmp_path) == [FILE, SENT]
@@ -385,7 +385,7 @@ def test_what_passes_is_outlasted(exported: Callable[..., Any], receiver: Receiv
 
 
 def test_rejections_are_read_from_the_answer(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
-    """What the back end drops from an accepted request is counted, with its reason and the usual cause."""
+    """Spans that the back end drops from an accepted request are counted, with its reason and the usual cause."""
     source = (
         SUITE
         + """
@@ -419,7 +419,7 @@ def test_any_otlp_endpoint(exported: Callable[..., Any], receiver: Receiver, tmp
 def test_a_run_sends_its_own_spans_and_names_those_of_others(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """What an earlier run has left is said, not sent along: another process may be at it."""
+    """Spans that an earlier run has left are reported, but not sent: another process may be sending them."""
     receiver.faults.append(status(401))
     exported()
     before = made(tmp_path)
@@ -436,7 +436,7 @@ def test_a_run_sends_its_own_spans_and_names_those_of_others(
 def test_an_interrupted_run_sends_nothing(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Whoever stops a run does not wait for the back end; the spans are kept."""
+    """A user who stops a run does not have to wait for the back end; the spans are kept."""
     done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2)
     assert said(done, receiver.url, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
@@ -457,7 +457,7 @@ def test_patience():
 def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """The tests are over: Ctrl-C ends the wait for the back end, and neither their outcome nor what is said of them."""
+    """Ctrl-C after the tests ends the wait for the back end, and changes neither their outcome nor their report."""
 
     def interrupting(request: Request) -> bool:
         os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), signal.SIGINT)
@@ -476,7 +476,7 @@ def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
 def test_whoever_interrupts_push_is_told_what_is_left(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no traceback, and the next push finds out what became of what was under way."""
+    """There is no traceback, and the next push looks up the spans that were being sent."""
     receiver.faults.append(status(401))
     exported()
 
@@ -496,7 +496,7 @@ def test_whoever_interrupts_push_is_told_what_is_left(
 def test_a_run_that_dies_has_kept_its_spans(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """What the tests before the end of the process have made is there, whole."""
+    """The spans of the tests before the process died are kept, complete."""
     exported(SUITE + STOPPED.format("import os; os._exit(70)"), code=70)
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
     assert receiver.counts() == made(tmp_path)
@@ -514,7 +514,7 @@ def test_odd(llmtrace):
 
 
 def test_a_value_that_cannot_be_written(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
-    """A test with a span that has no text fails no test; the summary says so, without what the value says."""
+    """A span with a value that has no text fails no test; the summary reports it, without the value's own message."""
     assert said(exported(SUITE + UNWRITABLE), receiver.url, tmp_path) == [
         "  not kept     the spans of 1 test: a value that cannot be written (RuntimeError)",
         FILE,
@@ -523,7 +523,7 @@ def test_a_value_that_cannot_be_written(exported: Callable[..., Any], receiver: 
 
 
 def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
-    """A disk that takes nothing fails no test; the summary says so."""
+    """A disk that cannot be written to fails no test; the summary reports it."""
     todo = "llmtrace_spool may name another folder"
     assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver.url, tmp_path) == [
         f"  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve); {todo}",
@@ -567,7 +567,7 @@ def pytest_runtest_makereport(item, call):
         report.outcome = pytest.TestReport.from_item_and_call(item, call).outcome
     return report
 """
-"""Runs a test again as pytest-retry does: within the report of its call, and without one of the other attempts."""
+"""Runs a test again like pytest-retry: within the report of its call, and without a report of the other attempts."""
 
 RETRIED = """
 import pytest
@@ -603,7 +603,7 @@ def test_setup_fails_then(request):
 def test_each_attempt_is_exported_that_is_not_reported_as_over(
     exported: Callable[..., Any], receiver: Receiver, plugins: list[str], options: list[str]
 ) -> None:
-    """A plugin may report one attempt of several: the spans of each are there once, with its own result."""
+    """A plugin may report only one of several attempts: the spans of each arrive once, with that attempt's result."""
     exported(RETRIED, plugins=plugins, options=options, files={"conftest.py": RETRYING})
     results = Counter((span["name"], plain(span["attributes"])["test.case.result.status"]) for span in receiver.spans)
     attempts = {"1.1": "pass", "3.1": "fail", "3.2": "fail", "3.3": "pass", "9.1": "fail", "9.2": "fail", "9.3": "fail"}
@@ -614,7 +614,7 @@ def test_each_attempt_is_exported_that_is_not_reported_as_over(
 def test_an_attempt_that_its_fixtures_have_ended_leaves_no_guard(
     exported: Callable[..., Any], receiver: Receiver
 ) -> None:
-    """Its trace is closed before the next attempt, whoever has opened it: later tests may ask whom they like."""
+    """The trace is closed before the next attempt, whatever opened it, so that later tests may call any host."""
     source = """
     import pytest
     from child import LIVE, ask, span
@@ -642,7 +642,7 @@ def test_an_attempt_that_its_fixtures_have_ended_leaves_no_guard(
 
 
 def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Receiver) -> None:
-    """What has neither passed nor failed is called as pytest calls it; what fails in its fixtures has failed."""
+    """A result other than passed or failed keeps pytest's word; a test whose fixture fails has failed."""
     source = """
     import pytest
     from child import span
@@ -681,7 +681,7 @@ def test_a_run_that_lists_tests_leaves_nothing_behind(
     options: list[str],
     listing: str,
 ) -> None:
-    """No empty file of spans, and no spans of fixtures that nobody sends."""
+    """It leaves no empty file of spans, and no kept spans of fixtures that nothing would send."""
     source = """
     import pytest
     from child import span
@@ -702,7 +702,7 @@ def test_a_run_that_lists_tests_leaves_nothing_behind(
 
 @pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="a plugin has brought subtests until then")
 def test_the_result_of_a_test_is_not_that_of_a_subtest(exported: Callable[..., Any], receiver: Receiver) -> None:
-    """A test that passes has passed, whichever of its subtests was skipped; one of which a subtest fails has failed."""
+    """A test that passes has passed although a subtest was skipped; a test with a failing subtest has failed."""
     source = """
     import pytest
     from child import span
@@ -731,7 +731,7 @@ def test_the_result_of_a_test_is_not_that_of_a_subtest(exported: Callable[..., A
 def test_tests_without_a_trace_stand_beside(
     exported: Callable[..., Any], receiver: Receiver, plugins: list[str], options: list[str]
 ) -> None:
-    """What is not traced, skipped by a mark, or fails before its trace is open has no spans, and stops no run."""
+    """Tests that are untraced, skipped by a mark, or fail before their trace opens have no spans, and break no run."""
     source = """
     import pytest
     from child import span
@@ -764,7 +764,7 @@ def test_tests_without_a_trace_stand_beside(
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """No socket that is blocked for good, no clock that stands still and no proxy of theirs keeps the spans."""
+    """No blocked socket, frozen clock or proxy that tests leave behind keeps the spans from arriving."""
     assert said(exported(BROKEN), receiver.url, tmp_path) == [FILE, SENT]
     assert receiver.counts() == made(tmp_path)
 
@@ -795,7 +795,7 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_settings_stop_the_run(run: Callable[..., Any], receiver: Receiver, what: str) -> None:
-    """What is missing or has no meaning is one usage error at the start, which does not repeat a token."""
+    """A missing or meaningless setting is one usage error at the start, which does not repeat a token."""
     environ, text = WRONG[what]
     done = run(SUITE, options=EXPORT, **{**receiver.environ, **environ})
     assert done.usage_error() == f"ERROR: llmtrace: {text}"
@@ -812,7 +812,7 @@ def test_settings_may_stand_in_a_file(run: Callable[..., Any], receiver: Receive
 
 
 def test_without_the_option_nothing_is_exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
-    """The environment alone exports nothing and imports nothing."""
+    """Environment variables alone cause no export and no import of the export's modules."""
     source = (
         SUITE
         + """

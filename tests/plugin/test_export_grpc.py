@@ -1,4 +1,4 @@
-"""Spans reach a back end by gRPC, from runs as they are."""
+"""Spans reach a back end by gRPC from whole runs of pytest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[GrpcReceiver]:
 def test_all_spans_arrive_once(
     run: Callable[..., Any], server: GrpcReceiver, tmp_path: Path, plugins: list[str], options: list[str]
 ) -> None:
-    """One push by the controller, which neither blocked sockets nor a clock that stands still nor mocks keep away."""
+    """The controller sends all in one push, despite the blocked sockets, frozen clock and mocks that tests left."""
     done = run(BROKEN, plugins=plugins, options=[*EXPORT, *options], **server.environ)
     assert done.code == 1, done.out
     assert said(done, server.url, tmp_path) == [
@@ -45,7 +45,7 @@ def test_a_back_end_that_is_down(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The run's outcome stands, the spans wait, `push` sends them, and the token is nowhere."""
+    """The run's outcome stays the same, the spans are kept, `push` sends them, and the token is written nowhere."""
     down = GrpcReceiver()
     down.close()
     done = run(SUITE, options=EXPORT, **down.environ)

@@ -1,4 +1,4 @@
-"""Requests of fixtures: of the test's own belong to it, of wider ones are refused unless a class or module asks."""
+"""Requests of fixtures: a test's own belong to it, wider ones are refused unless a class or module is marked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.plugin.recorded import CASSETTE
 
 
 def test_requests_of_function_fixtures_belong_to_the_test(run: Callable[..., Any]) -> None:
-    """`llmtrace` is set up before every other function fixture, autouse ones and those named before it included."""
+    """`llmtrace` is set up before every other function fixture, even autouse fixtures and those named before it."""
     result = run("""
         import pytest
         from child import ask, span
@@ -71,7 +71,7 @@ def test_the_marker_alone_comes_first_too(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("hook", ["", "@pytest.hookimpl(trylast=True)"], ids=["hook", "last hook"])
 def test_a_marker_that_the_suite_adds(run: Callable[..., Any], hook: str) -> None:
-    """What `pytest_collection_modifyitems` marks is traced as well, and a wrong marker there stops the run as well."""
+    """Tests that `pytest_collection_modifyitems` marks are traced too, and a wrong marker there stops the run too."""
     conftest = f"""
         import pytest
 
@@ -96,7 +96,7 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any], hook: str) -> Non
 
 
 def test_a_marker_that_comes_too_late(run: Callable[..., Any]) -> None:
-    """A test that is marked when its fixtures are known fails before it runs, unless it has asked for ours."""
+    """A test that is marked after its fixtures are known fails before it runs, unless it asks for `llmtrace` itself."""
     conftest = """
         import pytest
 
@@ -124,7 +124,7 @@ def test_a_marker_that_comes_too_late(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("argument", ['gatewy="openai"', 'openobserve="0.99"'])
 def test_a_wrong_marker_under_xdist(run: Callable[..., Any], argument: str) -> None:
-    """A worker cannot stop the run, so the tests that have the marker say what is wrong with it, and others run."""
+    """A worker cannot stop the run, so each test with the wrong marker reports it, and other tests run."""
     source = """
         import pytest
 
@@ -143,7 +143,7 @@ def test_a_wrong_marker_under_xdist(run: Callable[..., Any], argument: str) -> N
 
 
 def test_the_marker_alone_brings_the_parameters_of_its_configuration(run: Callable[..., Any]) -> None:
-    """A marked test is parametrised as one that names the fixture: by what that needs, and by marks."""
+    """A marked test is parametrised like one that names the fixture: by fixtures that it needs, and by marks."""
     result = run("""
         import pytest
 
@@ -224,7 +224,7 @@ CONFIGURED = """
     ids=["autouse", "autouse over another", "named first", "what it takes named first"],
 )
 def test_a_configuration_that_is_set_up_before_the_trace(run: Callable[..., Any], first: str, config: str) -> None:
-    """It holds, and so it does where what it takes is set up first; what other fixtures ask for is answered."""
+    """The configuration holds even if it, or a fixture that it takes, is set up first; later fixtures are answered."""
     result = run(CONFIGURED.format(first=first, config=config))
     assert result.outcomes == {"test_marked": "passed", "test_named": "passed"}, result.out
     assert result.summary()[0] == "2 tests, 2 exchanges, 0 LLM spans, 0 findings, 2 waived"
@@ -235,7 +235,7 @@ HIDDEN = "the fixture llmtrace of {} hides that of this plugin: rename it, or le
 
 @pytest.mark.parametrize("scope", ["function", "module"])
 def test_a_fixture_that_hides_ours_is_named(run: Callable[..., Any], scope: str) -> None:
-    """A suite may have a fixture of the same name: what its tests ask for is refused with the sentence that says so."""
+    """If a suite has a fixture named `llmtrace` itself, requests of its tests are refused with a line that says so."""
     conftest = f"""
         import pytest
 
@@ -263,7 +263,7 @@ def test_a_fixture_that_hides_ours_is_named(run: Callable[..., Any], scope: str)
 
 @pytest.mark.parametrize("takes", ["llmtrace", "request"])
 def test_a_fixture_that_builds_on_ours_hides_nothing(run: Callable[..., Any], takes: str) -> None:
-    """It takes ours as argument, or asks for it."""
+    """A fixture of the same name is fine if it takes ours as an argument, or asks for it by `getfixturevalue`."""
     result = run(f"""
         import pytest
         from child import ask, span
@@ -287,7 +287,7 @@ def test_a_fixture_that_builds_on_ours_hides_nothing(run: Callable[..., Any], ta
 
 
 def test_the_marker_lists_its_fixture(run: Callable[..., Any]) -> None:
-    """`--fixtures-per-test` names what the marker implies, and for marked tests only."""
+    """`--fixtures-per-test` lists the fixture that the marker implies, for marked tests only."""
     source = """
         import pytest
 
@@ -306,7 +306,7 @@ def test_the_marker_lists_its_fixture(run: Callable[..., Any]) -> None:
 
 
 def test_listing_fixtures_passes_marked_doctests(run: Callable[..., Any]) -> None:
-    """It lists no fixtures of doctests, and breaks on those that have any; the marker gives them none to list."""
+    """The listing skips doctests, but breaks on those that have fixtures, so the marker adds none there."""
     source = '''
         import pytest
 
@@ -323,7 +323,7 @@ def test_listing_fixtures_passes_marked_doctests(run: Callable[..., Any]) -> Non
 
 
 def test_the_marker_of_one_variant_is_its_own(run: Callable[..., Any]) -> None:
-    """A marked parameter implies the fixture for that parameter alone."""
+    """A marker on one parameter implies the fixture for that parameter alone."""
     result = run("""
         import pytest
 
@@ -357,7 +357,7 @@ WIDE = """
 
 
 def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]) -> None:
-    """Their requests are no test's: the error says whose they are."""
+    """Requests of wider fixtures belong to no test, and the error says that they came from wider fixtures."""
     for scope in ("class", "module", "session"):
         result = run(WIDE.format(scope=scope, module="", marker=""))
         assert result.outcomes == {"TestIt::test_first": "error", "TestIt::test_second": "error"}
@@ -371,7 +371,7 @@ def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]
 
 
 def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]) -> None:
-    """The trace of the test that sets them up begins before them: their requests are its own, and verified."""
+    """The trace of the test that sets up wider fixtures begins before them: it owns and verifies their requests."""
     marker = '@pytest.mark.llmtrace(gateway="openai", allow_unused="only one asks")'
     for scope, places in {
         "class": {"module": "", "marker": marker},
@@ -384,7 +384,7 @@ def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]
 
 @pytest.mark.parametrize(("scope", "times"), [("function", 2), ("session", 1)])
 def test_the_configuration_holds_for_wider_fixtures(run: Callable[..., Any], scope: str, times: int) -> None:
-    """Its fixtures are asked before the wider ones of a marked class, once for each test, though they be narrower."""
+    """The configuration's fixtures precede the wider ones of a marked class, once for each test, even if narrower."""
     result = run(f"""
         import pytest
         from child import ask, span
@@ -421,7 +421,7 @@ def test_the_configuration_holds_for_wider_fixtures(run: Callable[..., Any], sco
 
 
 def test_what_wider_fixtures_start_belongs_to_no_one_test(run: Callable[..., Any]) -> None:
-    """A pool or thread that outlives the test whose trace answered it works for the test that runs."""
+    """A pool or thread that outlives the test whose trace answered it works for whichever test is running."""
     result = run("""
         import queue
         import threading
@@ -457,7 +457,7 @@ def test_what_wider_fixtures_start_belongs_to_no_one_test(run: Callable[..., Any
 def test_a_trace_whose_fixture_is_never_set_up_ends_with_its_test(
     run: Callable[..., Any], happens: str, outcome: str
 ) -> None:
-    """It began before a wider fixture, which kept the test from its own: whoever comes after is left alone."""
+    """The trace began before a wider fixture, which failed or skipped; it ends, and later tests are not guarded."""
     result = run(f"""
         import pytest
         from child import ask
@@ -477,7 +477,7 @@ def test_a_trace_whose_fixture_is_never_set_up_ends_with_its_test(
 
 
 def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
-    """Marks and a suite's own hooks may skip what has no cassette yet, whatever asks for the trace."""
+    """Tests without a cassette yet may be skipped by marks or a suite's hooks, however they ask for the trace."""
     result = run(
         """
         import unittest
@@ -525,7 +525,7 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
 
 
 def test_wider_fixtures_reach_the_hosts_that_a_marker_lets_through(run: Callable[..., Any]) -> None:
-    """A server of the suite's own is waited for, and told to stop, by the fixture that starts it."""
+    """The fixture that starts a suite's own server may reach it to wait until it is up, and to stop it."""
     source = """
         import pytest
         from child import ask
@@ -568,7 +568,7 @@ def test_an_untraced_test_is_left_alone(run: Callable[..., Any]) -> None:
 
 
 def test_a_request_after_the_test_fails_its_teardown(run: Callable[..., Any]) -> None:
-    """What a fixture asks for on its way out, and nothing answers, is told although the test is over."""
+    """An unanswered request that a fixture makes at its teardown is reported although the test is over."""
     result = run("""
         import contextlib
         import pytest
@@ -611,7 +611,7 @@ POST /v1/chat/completions  refused  (exchange 0)"""
 
 
 def test_what_is_answered_after_the_test_is_no_finding(run: Callable[..., Any]) -> None:
-    """A fixture may say good-bye on its way out, with an answer that is ready."""
+    """A fixture's request at its teardown is no finding if an answer is ready for it."""
     result = run("""
         import pytest
         from child import ask, span
@@ -689,7 +689,7 @@ CALLS_AFTER = """
 
 
 def test_calls_of_fixtures_after_the_test_are_judged(run: Callable[..., Any]) -> None:
-    """What their spans say is held against the wire; a span that is still open may yet say more."""
+    """Spans of calls at teardown are checked against the wire, except a span that is still open and may yet change."""
     result = run(CALLS_AFTER)
     assert result.outcomes == {
         "test_right": "passed",
@@ -718,7 +718,7 @@ def test_calls_of_fixtures_after_the_test_are_judged(run: Callable[..., Any]) ->
 
 
 def test_a_waiver_may_hide_what_comes_after_the_test(run: Callable[..., Any]) -> None:
-    """Where fixtures may make calls, it is said after them which waivers have hidden nothing, and once."""
+    """Where fixtures may make calls at teardown, unused waivers are reported only after them, and only once."""
     source = """
         import pytest
         from child import ask
@@ -746,7 +746,7 @@ def test_a_waiver_may_hide_what_comes_after_the_test(run: Callable[..., Any]) ->
 
 
 def test_what_fixtures_hold_open_under_a_wide_marker(run: Callable[..., Any]) -> None:
-    """Fixtures of the test itself are done when it is; those of the class outlive it, whoever was set up first."""
+    """Spans of the test's own fixtures must end with it; those of a class may outlive it, in any order of set-up."""
     result = run("""
         import pytest
         from child import left_open
@@ -770,7 +770,7 @@ def test_what_fixtures_hold_open_under_a_wide_marker(run: Callable[..., Any]) ->
 
 
 def test_markers_merge(run: Callable[..., Any]) -> None:
-    """Of module, class and function the closest wins argument by argument; waivers are united."""
+    """Of module, class and function markers the closest wins for each argument; waivers are united."""
     result = run("""
         import pytest
         from child import ask, span
@@ -813,7 +813,7 @@ def test_llmtrace_asked_for_at_run_time(run: Callable[..., Any]) -> None:
 
 
 def test_what_a_test_has_seen_is_forgotten_with_it(run: Callable[..., Any]) -> None:
-    """Items live as long as the run, traces as long as their test, however they were asked for."""
+    """A trace is released with its test, however it was asked for, although test items live as long as the run."""
     result = run("""
         import gc
         import weakref
@@ -852,14 +852,14 @@ HELD = """
 
 @pytest.mark.parametrize("scope", ["function", "module"])
 def test_a_span_that_a_fixture_holds_open_is_no_finding(run: Callable[..., Any], scope: str) -> None:
-    """It ends when its fixture does, after the test was judged."""
+    """Such a span ends with its fixture, after the test was verified."""
     module = "pytestmark = pytest.mark.llmtrace" if scope == "module" else ""
     result = run(HELD.format(scope=scope, module=module, after="span.end()"))
     assert result.outcomes == {"test_it": "passed"}, result.out
 
 
 def test_a_fixture_that_never_ends_its_span_is_found(run: Callable[..., Any]) -> None:
-    """The test has passed by then, so its teardown fails."""
+    """The test has already passed by then, so the finding fails its teardown."""
     result = run(HELD.format(scope="function", module="", after="pass"))
     assert result.outcomes == {"test_it": "passed error"}, result.out
     assert result.text("test_it") == (
@@ -965,7 +965,7 @@ no span and no exchange was seen"""
 
 
 def test_fixtures_may_clean_up_after_the_test(run: Callable[..., Any]) -> None:
-    """Where a fixture of the suite has something to tear down, requests to no model are missed only after that."""
+    """If a fixture of the suite has a teardown, an unplayed request to no model is only reported after that."""
     result = run(CLEANED, files={"cassettes/file.yaml": CASSETTE + CLEANUP})
     assert result.outcomes == {
         "test_cleaned[yields]": "passed",

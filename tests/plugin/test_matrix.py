@@ -1,6 +1,6 @@
-"""Every mock, both libraries, sync and async: what is answered is observed, what is not answered reaches no socket.
+"""Every mock, both libraries, sync and async: what is answered is observed, and the rest reaches no socket.
 
-The cells are tests of suites/matrix.py, run in a process for each mock; each is looked at here.
+The cells are tests of suites/matrix.py, run in one process for each mock; the tests here check each cell's outcome.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-# Mock -> the plugins that it takes, what it can reach, and how reports name it.
+# Mock -> the plugins that it needs, the libraries that it can reach, and the name that reports give it.
 MOCKS: dict[str, tuple[list[str], set[str], str]] = {
     "nothing": ([], {"httpx", "httpx2"}, "scripted openai chat"),
     "vcr": (["pytest_recording.plugin"], {"httpx", "httpx2"}, "another mock"),
@@ -39,7 +39,7 @@ CELLS = [
     for mode in ("sync", "async")
 ]
 
-# What a mock says of itself that is of another generation than the request.
+# The line about a mock that patches another generation of libraries than the request came from.
 BLIND = {
     "respx": "respx is active, but patches httpcore only: this request came from {library}, and it could not see it",
     "pytest-httpx": (
@@ -57,7 +57,7 @@ def result(run_suite: Callable[..., Any], mock: str) -> Any:
 
 
 def test_the_matrix_is_whole() -> None:
-    """Where the rarest of the mocks is installed, all are: none is left out unseen."""
+    """Where the rarest mock is installed, all of them are: none is left out unnoticed."""
     assert [*MOCKS] == INSTALLED or not importlib.util.find_spec("cassetter")
     assert LIBRARIES == ["httpx", "httpx2"] or not importlib.util.find_spec("cassetter")
     assert {"nothing", "MockTransport"} <= {*INSTALLED}
@@ -65,9 +65,9 @@ def test_the_matrix_is_whole() -> None:
 
 @pytest.mark.parametrize(("mock", "library", "mode"), CELLS)
 def test_answered_is_observed(result: Any, mock: str, library: str, mode: str) -> None:
-    """The exchange is in the ledger whoever answered it, and is verified: with an LLM span there is no finding.
+    """The exchange is recorded, whichever mock answered it, and is verified: with an LLM span there is no finding.
 
-    What a mock cannot reach is refused, with the sentence that says why.
+    A request that the mock cannot reach is refused, with a line that says why.
     """
     cell = f"test_answered[{library}-{mode}]"
     _, reached, origin = MOCKS[mock]
@@ -86,7 +86,7 @@ def test_answered_is_observed(result: Any, mock: str, library: str, mode: str) -
 
 @pytest.mark.parametrize(("mock", "library", "mode"), CELLS)
 def test_answered_without_span_is_a_finding(result: Any, mock: str, library: str, mode: str) -> None:
-    """Whoever answered: a call to a model without an LLM span fails the test, with this text."""
+    """A call to a model without an LLM span fails the test with this text, whichever mock answered it."""
     cell = f"test_answered_without_span[{library}-{mode}]"
     _, reached, origin = MOCKS[mock]
     assert result.outcomes[cell] == "failed"
@@ -118,7 +118,7 @@ work  INTERNAL  UNSET  1 ms
 
 @pytest.mark.parametrize(("mock", "library", "mode"), CELLS)
 def test_unanswered_reaches_no_socket(result: Any, mock: str, library: str, mode: str) -> None:
-    """A request that the mock lets pass is refused: a server under a name that is not this machine's sees nothing."""
+    """A request that the mock lets pass is refused, and the server, which has another host's name, sees nothing."""
     cell = f"test_unanswered[{library}-{mode}]"
     assert result.outcomes[cell] == "failed"
     assert result.properties(cell) == {"connections": 0, "requests": 0, "llmtrace_findings": "replay/unmatched"}
@@ -131,7 +131,7 @@ def test_unanswered_reaches_no_socket(result: Any, mock: str, library: str, mode
 def test_the_same_request_reaches_the_server_unguarded(
     result: Any, mock: str, library: str, mode: str, how: str
 ) -> None:
-    """The proof of the proof: with `allow_hosts`, or in a test without `llmtrace`, the server counts exactly one."""
+    """The counter-check: with `allow_hosts`, or in a test without `llmtrace`, the server counts exactly one request."""
     cell = f"{how}[{library}-{mode}]"
     assert result.outcomes[cell] == "passed", result.text(cell)
     seen = {} if how == "test_without_llmtrace" else {"seen": "observed: the network (host allowed)"}
@@ -153,7 +153,7 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
     lines = [
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
         "nothing   no cassette, gateway or router is active here",
-        # A test that is marked `vcr` never gets a default of ours.
+        # A test that is marked `vcr` never gets a default cassette of ours.
         *(
             []
             if mock in {"vcr", "cassetter"}

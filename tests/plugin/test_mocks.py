@@ -1,4 +1,4 @@
-"""A test may put a mock in the place of what this package uses itself, until its end: it is judged all the same."""
+"""A test may mock functions that this package uses, until its end, and is verified nevertheless."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = (
     "uuid.uuid4",
 )
 NEEDED_BY_PYTEST = {"builtins.__import__", "os.getcwd", "pathlib.Path.exists"}
-"""To report a failure, whatever it is."""
+"""Functions that pytest needs to report any failure."""
 SUITE = """
     import unittest
     from unittest import mock
@@ -100,7 +100,7 @@ chat  CLIENT  UNSET  1 ms
 
 
 def test_mocks_until_the_end(run: Callable[..., Any]) -> None:
-    """Whoever takes the mock back, and when: the test passes, and the first of a run as well as the last."""
+    """Whatever undoes the mock, and whenever, the test passes, whether it is the first of the run or the last."""
     result = run(SUITE.format(names=NAMES, output_tokens=2))
     assert len(result.outcomes) == 3 * len(NAMES)
     assert set(result.outcomes.values()) == {"passed"}, result.out
@@ -109,7 +109,7 @@ def test_mocks_until_the_end(run: Callable[..., Any]) -> None:
 
 
 def test_mocks_until_the_end_hide_nothing(run: Callable[..., Any]) -> None:
-    """What is wrong is found, and said as ever."""
+    """Wrong values are found, and reported as without mocks."""
     names = tuple(name for name in NAMES if name not in NEEDED_BY_PYTEST)
     result = run(SUITE.format(names=names, output_tokens=7))
     assert set(result.outcomes.values()) == {"failed"}, result.out
@@ -118,7 +118,7 @@ def test_mocks_until_the_end_hide_nothing(run: Callable[..., Any]) -> None:
 
 
 def test_mocks_that_count(run: Callable[..., Any]) -> None:
-    """What is done beside a test calls none of its mocks, so that `assert_called_once` means the application."""
+    """This package never calls the mocks of a test, so `assert_called_once` counts the application's calls only."""
     result = run("""
         import sys
         from functools import partial
@@ -162,7 +162,7 @@ def test_mocks_that_count(run: Callable[..., Any]) -> None:
 
 
 def test_what_cannot_be_done_without(run: Callable[..., Any]) -> None:
-    """Where a mock makes it impossible to judge a test, the failure is one sentence that names the mock."""
+    """Where a mock makes it impossible to verify a test, the failure is one sentence that names the mock."""
     result = run("""
         import pytest
         from child import ask, span
@@ -195,7 +195,7 @@ def test_what_cannot_be_done_without(run: Callable[..., Any]) -> None:
 
 
 def test_an_environment_that_is_emptied(run: Callable[..., Any]) -> None:
-    """What our variables said as the run began holds for all of its tests."""
+    """Our variables are read when the run begins, and their values then hold for all of its tests."""
     result = run(
         """
         import os

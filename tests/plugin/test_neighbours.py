@@ -1,4 +1,4 @@
-"""Other plugins beside ours: outcomes, reruns, orders, subtests, doctests, processes, other instrumentations."""
+"""Other plugins beside ours: outcomes, reruns, test order, subtests, doctests, processes, other instrumentations."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ SUMMARY = [
 ]
 
 
-# A neighbour: the plugins that it takes and the options to use it.
+# A neighbour: the plugins to load and the options that use it.
 NEIGHBOURS = {
     "nobody": ([], []),
     "xdist": (["xdist"], ["-n", "2"]),
@@ -105,14 +105,14 @@ INSTALLED = [name for name, (plugins, _) in NEIGHBOURS.items() if has(*plugins)]
 
 
 def test_all_neighbours_are_there() -> None:
-    """Where the rarest is installed, all are: none is left out unseen."""
+    """Where the rarest neighbour is installed, all of them are: none is left out unnoticed."""
     assert [*NEIGHBOURS] == INSTALLED or not has("cassetter")
     assert has("pytest_rerunfailures", "opentelemetry.instrumentation.httpx") or not has("cassetter")
 
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_outcomes_are_the_same_beside_them(run: Callable[..., Any], name: str) -> None:
-    """Each outcome, each finding in JUnit, and the sums, whoever else is loaded and in whichever process it ran."""
+    """Outcomes, findings in JUnit and the sums are the same, whichever plugins are loaded and in any process."""
     plugins, options = NEIGHBOURS[name]
     result = run(SUITE, plugins=plugins, options=options)
     assert result.outcomes == OUTCOMES, result.out
@@ -155,7 +155,7 @@ def test_after(asks):
 
 
 def test_xfail_may_name_what_findings_raise(run: Callable[..., Any]) -> None:
-    """Findings are assertion errors, ours, and pytest's failures: `raises=` may name each, and nothing else."""
+    """A finding is an AssertionError, our error and pytest's failure: `raises=` may name each, and nothing else."""
     result = run(RAISES)
     assert result.outcomes == {
         "test_raises[assertion]": "xfailed",
@@ -172,7 +172,7 @@ def test_xfail_may_name_what_findings_raise(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("plugins", [[], ["xdist"]], ids=str)
 def test_last_failed_runs_what_had_findings(run: Callable[..., Any], plugins: list[str]) -> None:
-    """`--lf` takes a finding for a failure; what was xfailed or warned of is none."""
+    """`--lf` treats a finding as a failure, but neither an expected failure nor a warning."""
     options = ["-n", "2"] if plugins else []
     run(SUITE, plugins=plugins, options=options)
     again = run(SUITE, plugins=plugins, options=[*options, "--lf"])
@@ -180,7 +180,7 @@ def test_last_failed_runs_what_had_findings(run: Callable[..., Any], plugins: li
 
 
 def test_without_marks_that_expect_failures(run: Callable[..., Any]) -> None:
-    """`-p no:skipping` takes `xfail` and its option away: no test is expected to fail then."""
+    """`-p no:skipping` removes `xfail` and its option: no test is expected to fail then."""
     source = """
         import pytest
         from child import ask, span
@@ -201,7 +201,7 @@ def test_without_marks_that_expect_failures(run: Callable[..., Any]) -> None:
 
 
 def test_a_skipped_testcase_without_the_mark_for_it(run: Callable[..., Any]) -> None:
-    """`-p no:skipping` takes the mark `skip` away: `unittest.skip` still skips, and no strictness ends the run."""
+    """`-p no:skipping` removes the mark `skip`: `unittest.skip` still skips, and `--strict-markers` ends no run."""
     source = """
         import unittest
         import pytest
@@ -243,7 +243,7 @@ def test_after(asked, llmtrace):
 
 @only_with("pytest_rerunfailures")
 def test_reruns(run: Callable[..., Any]) -> None:
-    """A finding is a reason to run again, each run is judged by itself, and a test counts once in the sums."""
+    """A finding makes a test run again, each run is verified by itself, and a test counts once in the sums."""
     result = run(RERUN, plugins=["pytest_rerunfailures"], options=["--reruns", "2"])
     assert result.outcomes == {
         "test_flaky[2]": "rerun passed",
@@ -259,7 +259,7 @@ def test_reruns(run: Callable[..., Any]) -> None:
 
 @only_with("pytest_rerunfailures")
 def test_an_attempt_that_wide_fixtures_have_ended_leaves_no_guard(run: Callable[..., Any]) -> None:
-    """Its trace, which began before them, is closed before the next attempt: later tests may ask whom they like."""
+    """The trace, which began before wide fixtures, is closed before the next attempt: later tests may call any host."""
     source = """
     import pytest
     from child import ask
@@ -312,13 +312,13 @@ def test_unanswered(subtests, llmtrace):
         ask()
 """
 
-# pytest 9 has them built in; before, a plugin brings them.
+# pytest 9 has subtests built in; before, a plugin provides them.
 _BUILT_IN = pytest.version_tuple >= (9, 0)
 
 
 @only_with("pytest" if _BUILT_IN else "pytest_subtests")
 def test_subtests(run: Callable[..., Any]) -> None:
-    """The trace is that of the whole test; its findings fail the test, a failed subtest stands by itself."""
+    """The trace covers the whole test; its findings fail the test, and a failed subtest is reported by itself."""
     result = run(SUBTESTS, plugins=[] if _BUILT_IN else ["pytest_subtests.plugin"])
     assert {name: outcomes.split()[-1] for name, outcomes in result.outcomes.items()} == {
         "test_good": "passed",
@@ -401,7 +401,7 @@ def uninstrumented():
 
 
 def test_doctests_of_a_marked_module(run: Callable[..., Any]) -> None:
-    """The marker of a module implies the fixture for its doctests too: no request of theirs goes anywhere."""
+    """The marker of a module implies the fixture for its doctests too: none of their requests reaches the network."""
     result = run(MARKED_DOCTESTS, options=["--doctest-modules"])
     assert result.outcomes == {"test_it.chat": "passed", "test_it.uninstrumented": "failed"}, result.out
     assert result.properties("test_it.uninstrumented") == {"llmtrace_findings": "structure/exchange-without-span"}
@@ -459,7 +459,7 @@ def test_router(llmtrace):
 @only_with("opentelemetry.instrumentation.httpx")
 @pytest.mark.parametrize("scope", ["function", "session"])
 def test_the_instrumentation_of_httpx_keeps_its_spans(run: Callable[..., Any], scope: str) -> None:
-    """It patches above the place where we answer: started before or after us, its spans appear, with their status."""
+    """It patches a layer above ours, so its spans appear with their status, whether it started before or after us."""
     result = run(INSTRUMENTED.format(scope=scope))
     assert result.outcomes == {
         "test_sync": "passed",

@@ -1,4 +1,4 @@
-"""Intention, limits and canaries as a suite says them; and no secret in anything that a run prints or writes."""
+"""Content intentions, limits and canaries as a suite sets them; no secret is in what a run prints or writes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ chat  INTERNAL  UNSET  1 ms
 
 
 def test_what_a_suite_says_is_judged(run: Callable[..., Any]) -> None:
-    """Intention and limits come from ini, configuration and marker, the closest wins; a canary is looked for."""
+    """Content intention and limit come from ini, configuration or marker, the closest wins; canaries are looked for."""
     result = run(SUITE, files={"pytest.ini": INI})
     assert result.outcomes == {
         "test_key": "failed",
@@ -96,7 +96,7 @@ def test_what_a_suite_says_is_judged(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize(("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["alone", "xdist"])
 def test_no_report_of_a_run_shows_a_secret(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """Terminal, JUnit and pytest's own reports have masked forms only, whichever check has found something."""
+    """Terminal, JUnit and pytest's own reports only have masked forms, whichever check reports the value."""
     result = run(SUITE, plugins=plugins, options=["-v", "-rA", *options])
     assert "wire/request-model" in result.text("test_key_in_a_name")
     everything = "".join(map(repr, (result.out, result.reports))) + ET.tostring(result.junit, encoding="unicode")
@@ -126,7 +126,7 @@ def test_marker(note):
 
 @pytest.mark.parametrize("by", ["ini", "environment"])
 def test_the_limit_of_a_suite(run: Callable[..., Any], by: str) -> None:
-    """The ini value and its environment twin hold where no marker says otherwise."""
+    """The ini value and its environment variable hold where no marker sets another limit."""
     files = {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 100\n"} if by == "ini" else {}
     env = {} if by == "ini" else {"LLMTRACE_LONGEST_ATTRIBUTE": "1_00"}
     result = run(LARGE, files=files, options=["-rP"], **env)
@@ -161,5 +161,5 @@ LIMIT = "import pytest\n@pytest.mark.llmtrace(longest_attribute=0)\ndef test_a()
     ],
 )
 def test_what_has_no_meaning_is_a_usage_error(run: Callable[..., Any], files: dict[str, str], message: str) -> None:
-    """Nothing runs with an intention that nobody can have."""
+    """A setting with an unknown or impossible value stops the run before any test."""
     assert run(files=files).usage_error() == f"ERROR: {message}"

@@ -1,4 +1,4 @@
-"""`--llmtrace-record` and `record(name)`: against a server, then without it."""
+"""`--llmtrace-record` and `record(name)`: recording from a server, then replaying without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = ["Hel", "lo ", "😀"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as OpenAI does; by its path it breaks off, or speaks no HTTP."""
+    """Answers like OpenAI; certain paths make it break off a stream, or send what is no HTTP."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Counts requests; its stream at `/waits` goes on when somebody has sent a GET."""
+    """Counts requests; its stream at `/waits` goes on after a GET request."""
 
     daemon_threads = True
 
@@ -88,7 +88,7 @@ class Server(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def handle_error(self, *_: object) -> None:
-        """A client that leaves is no error here."""
+        """Do nothing: a client that disconnects is no error here."""
 
     def close(self) -> None:
         self.shutdown()
@@ -104,7 +104,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def record(run: Any, server: Server) -> Callable[..., Any]:
-    """Run the suite with options; the helper `ask` reaches the server."""
+    """Run the suite with options; its helper `ask` calls the server."""
 
     def record(source: str, *options: str, **more: Any) -> Any:
         return run(HEAD + source, options=options, PORT=str(server.server_port), **more)
@@ -201,7 +201,7 @@ PASSED = {
 def test_what_was_recorded_replays_without_the_server(
     record: Callable[..., Any], server: Server, cassettes: Path
 ) -> None:
-    """Replies, streams, streams that the client left, connections that broke, and what is no HTTP; in order."""
+    """Replies, streams, streams left early, broken connections and invalid HTTP all replay, in their order."""
     recorded = record(ALL, "--llmtrace-record=once")
     assert recorded.outcomes == PASSED, recorded.out
     assert {path.name for path in cassettes.iterdir()} == {f"{name}.yaml" for name in PASSED}
@@ -221,7 +221,7 @@ def test_what_was_recorded_replays_without_the_server(
 
 
 def test_reading_on_where_the_client_had_left(record: Callable[..., Any]) -> None:
-    """Nobody knows how the reply went on, and it says so; it is no stream that ended."""
+    """The error says that the rest of the reply is unknown; the stream does not seem to end normally."""
     leaving = "def test_one(llmtrace):\n    assert len(chunks(most={})) == 2\n"
     assert record(leaving.format(2), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
     read_on = record(leaving.format(9))
@@ -233,7 +233,7 @@ def test_reading_on_where_the_client_had_left(record: Callable[..., Any]) -> Non
 
 
 def test_a_stream_passes_while_it_is_recorded(record: Callable[..., Any]) -> None:
-    """The server goes on only when the client has had the first chunk."""
+    """The server sends the second chunk only after the client has received the first one."""
     done = record(
         """
 def test_one(llmtrace):
@@ -255,7 +255,7 @@ def test_one(llmtrace):
 
 
 def test_modes(record: Callable[..., Any], server: Server, cassettes: Path) -> None:
-    """`none` and `once` replay what is there and refuse the rest, `new` adds it, `all` records all anew."""
+    """`none` and `once` replay a cassette and refuse other requests, `new` adds them, `all` records everything anew."""
     path = cassettes / "test_one.yaml"
     assert record(TWO.format("a")).outcomes == {"test_one": "failed"}
     assert (server.requests, path.exists()) == (0, False)
@@ -280,7 +280,7 @@ def test_modes(record: Callable[..., Any], server: Server, cassettes: Path) -> N
 
 
 def test_one_file_for_several_tests(record: Callable[..., Any], tmp_path: Path, server: Server) -> None:
-    """Within one run they add to it, in whichever mode; the next run replays."""
+    """Within one run, in any mode, the tests of a shared file add to it; the next run replays."""
     suite = """
 @pytest.mark.llmtrace(cassette="shared")
 @pytest.mark.parametrize("text", ["a", "b"])
@@ -322,7 +322,7 @@ def recorded_by(tmp_path: Path) -> list[str]:
 def test_of_a_file_that_several_share_each_plays_what_it_has_recorded(
     record: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Alone and together: the file says who recorded what; not by a name that has a secret in it."""
+    """Each test replays its own recordings, run alone or together; a name with a secret in it is not written."""
     recorded = record(SHARED, "--llmtrace-record=once")
     names = {"test_one", "test_two", "test_same", "test_secret[sk-proj-abcDEF123456789012345]"}
     assert recorded.outcomes == dict.fromkeys(names, "passed"), recorded.out
@@ -336,7 +336,7 @@ def test_of_a_file_that_several_share_each_plays_what_it_has_recorded(
 def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
     record: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Nothing else: one that has recorded nothing misses nothing."""
+    """Only a test's own recordings can be unplayed for it; a test that recorded nothing misses nothing."""
     record(SHARED, "--llmtrace-record=once")
     lost = record(SHARED.replace('[ask("a"), ask("b")] == ["reply 1", "reply 2"]', 'ask("a") == "reply 1"'))
     assert [name for name, outcome in lost.outcomes.items() if outcome == "failed"] == ["test_one"], lost.out
@@ -350,7 +350,7 @@ def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
 
 
 def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) -> None:
-    """It has taken the place of the one that the file names: that one is no more."""
+    """The test that the file names no longer exists, so the renamed test takes over its recordings."""
     alone = '@pytest.mark.llmtrace(cassette="mine")\ndef test_one(llmtrace):\n    ask("a")\n    ask("b")\n'
     record(alone, "--llmtrace-record=once")
     renamed = record(alone.replace("test_one", "test_other").replace('    ask("b")\n', ""))
@@ -363,7 +363,7 @@ def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) 
 
 
 def test_mocks_until_the_end_of_a_test_that_records(record: Callable[..., Any], cassettes: Path) -> None:
-    """What it has recorded is written, also if a wider fixture takes its mocks back only after ours."""
+    """The recording is written even if a wider fixture undoes the test's mocks only after our fixture has ended."""
     source = """
 import pytest
 
@@ -405,7 +405,7 @@ def test_two(model):
 def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
     record: Callable[..., Any], workers: list[str]
 ) -> None:
-    """What a run has collected tells which tests are there; of files that several share it names what nobody plays."""
+    """The collected tests show which still exist; in a shared file, recordings of vanished tests are listed as gone."""
     record(PARAMETERS, "--llmtrace-record=once")
     renamed = PARAMETERS.replace('["old"', '["new"').replace('    ask("b")\n', "").replace('ask("more")', "pass")
     renamed = renamed.replace("ask(model[:3])", 'ask("old")')
@@ -427,7 +427,7 @@ def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
 
 @pytest.mark.parametrize("options", [["test_it.py::test_one[new]"], ["--lf"]])
 def test_a_run_of_single_parameters_does_not_know_the_others(record: Callable[..., Any], options: list[str]) -> None:
-    """There may be such a test, so nobody else is held to what it has recorded."""
+    """The other parameters may still exist, so nobody else has to play what they have recorded."""
     record(PARAMETERS, "--llmtrace-record=once")
     renamed = PARAMETERS.replace('["old"]', '["old", "new"]')
     renamed = renamed.replace('ask("b")', 'ask("b") if model == "old" else None')
@@ -439,7 +439,7 @@ def test_a_run_of_single_parameters_does_not_know_the_others(record: Callable[..
 
 
 def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
-    """Replay does not mind; recording anew writes anew what names the old one."""
+    """Replay works with the old name in the file; recording anew writes the new name."""
     record(SHARED, "--llmtrace-record=once")
     renamed = SHARED.replace("test_two", "test_other")
     assert record(renamed).code == 0
@@ -449,7 +449,7 @@ def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], s
 
 
 def test_a_file_of_the_tests_own_names_nobody(record: Callable[..., Any], cassettes: Path) -> None:
-    """It is called by the test's name; a default that somebody has named may be shared."""
+    """A test's own default file does not name the test; a default that a mark names may be shared, so it does."""
     record("def test_one(llmtrace):\n    ask()\n", "--llmtrace-record=once")
     assert "test: " not in (cassettes / "test_one.yaml").read_text(encoding="utf-8")
     named = '@pytest.mark.default_cassette("named")\ndef test_one(llmtrace):\n    ask()\n'
@@ -459,7 +459,7 @@ def test_a_file_of_the_tests_own_names_nobody(record: Callable[..., Any], casset
 
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 def test_who_has_recorded_before_stays_unknown(record: Callable[..., Any], tmp_path: Path, suffix: str) -> None:
-    """To a file that does not say, recordings are added that do not either: all of it is one test's, as before."""
+    """Recordings added to a file without test names get none either: all of it belongs to one test, as before."""
     suite = f"""
 @pytest.mark.llmtrace(cassette="old.{suffix}")
 def test_one(llmtrace):
@@ -487,7 +487,7 @@ INTERRUPTED = {"interrupted": "raise KeyboardInterrupt"}
 
 
 def ending(ends: dict[str, str]) -> str:
-    """Return a suite with a test for each outcome, which ends in the named way."""
+    """Return a suite with one test for each named outcome, which calls the model and ends in that way."""
     return "".join(f'def test_{name}(llmtrace):\n    ask("a")\n    {end}\n\n' for name, end in ends.items())
 
 
@@ -495,7 +495,7 @@ def ending(ends: dict[str, str]) -> str:
 def test_a_good_cassette_survives_a_run_that_does_not_end_well(
     record: Callable[..., Any], cassettes: Path, ends: dict[str, str]
 ) -> None:
-    """A test that fails, is skipped or interrupted has recorded half of what it does."""
+    """A test that fails, is skipped or is interrupted may have recorded only half of its calls."""
     record(ending(dict.fromkeys(ends, "pass")), "--llmtrace-record=all")
     before = {path: path.read_bytes() for path in cassettes.iterdir()}
     assert {path.stem for path in before} == {f"test_{name}" for name in ends}
@@ -510,7 +510,7 @@ def test_a_good_cassette_survives_a_run_that_does_not_end_well(
 
 
 def test_a_subtest_that_fails_leaves_the_file_alone(record: Callable[..., Any], cassettes: Path) -> None:
-    """It fails its test, although nothing is raised through it, so that the next `once` records again."""
+    """A failed subtest fails its test without an exception; nothing is written, so the next `once` records again."""
     suite = """
 import unittest
 
@@ -527,7 +527,7 @@ class TestIt(unittest.TestCase):
 
 
 def test_what_fails_by_our_own_verdict_is_written(record: Callable[..., Any], cassettes: Path) -> None:
-    """The recording is whole; the instrumentation can be put right offline."""
+    """The recording is complete, and the instrumentation can then be fixed offline."""
     bare = record("@pytest.fixture\ndef llmtrace_config():\n    return {}\n" + TWO.format("b").replace("one", "two"),
                   "--llmtrace-record=once")  # fmt: skip
     assert bare.outcomes == {"test_two": "failed"}
@@ -536,7 +536,7 @@ def test_what_fails_by_our_own_verdict_is_written(record: Callable[..., Any], ca
 
 
 def test_fixtures_are_recorded_with_their_test(record: Callable[..., Any], cassettes: Path, server: Server) -> None:
-    """What they ask before and after belongs to the same file."""
+    """Requests of fixtures before and after the test are in the same file."""
     suite = """
 @pytest.fixture
 def around(llmtrace):
@@ -553,7 +553,7 @@ def test_one(llmtrace, around):
 
 
 def test_a_block_records_into_its_own_file(record: Callable[..., Any], tmp_path: Path, server: Server) -> None:
-    """`record(name)` follows the option; what is outside of it belongs to the test's own cassette."""
+    """`record(name)` follows the option; requests outside the block belong to the test's own cassette."""
     suite = """
 def test_one(llmtrace):
     with llmtrace.record("mine"):
@@ -574,7 +574,7 @@ def test_one(llmtrace):
 def test_blocks_of_one_name_go_on_with_one_file(
     record: Callable[..., Any], tmp_path: Path, server: Server, mode: str
 ) -> None:
-    """What they ask stands in one file, in order, and is played in that order; the terminal names it once."""
+    """Requests of all blocks with a name are in one file, and replay in order; the terminal names the file once."""
     suite = """
 def test_one(llmtrace):
     with llmtrace.record("mine"):
@@ -599,7 +599,7 @@ def test_one(llmtrace):
 
 
 def test_blocks_may_end_in_any_order(record: Callable[..., Any], server: Server) -> None:
-    """Those of tasks overlap: the end of one leaves the other's cassette open."""
+    """Blocks of concurrent tasks may overlap: the end of one leaves the other's cassette open."""
     suite = """
 def test_one(llmtrace):
     first, second = llmtrace.record("first", {mode}), llmtrace.record("second", {mode})
@@ -673,7 +673,7 @@ def test_one(llmtrace):
 def test_blocks_at_the_same_time_keep_their_own(
     record: Callable[..., Any], server: Server, tmp_path: Path, means: str, asked: str
 ) -> None:
-    """A request is recorded by the block of the code that makes it, and answered from there, whichever began last."""
+    """A request is recorded, and later answered, by the block whose code makes it, whichever block began last."""
     recorded = record(AT_ONCE.format(mode="'once'", means=means, asked=asked))
     assert recorded.outcomes == {"test_one": "passed"}, recorded.out
     held = {path.stem: path.read_text().count("method: POST") for path in tmp_path.rglob("*.yaml")}
@@ -684,7 +684,7 @@ def test_blocks_at_the_same_time_keep_their_own(
 
 
 def test_a_block_that_fails_as_expected_is_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
-    """Errors are what such a test is about; whether the recording is good, the test says."""
+    """The error may be what the test is about; the outcome of the test decides whether the recording is kept."""
     suite = """
 def test_one(llmtrace):
     with pytest.raises(ValueError), llmtrace.record("mine"):
@@ -696,7 +696,7 @@ def test_one(llmtrace):
 
 
 def test_what_is_added_to_is_not_reported_as_unplayed(record: Callable[..., Any], tmp_path: Path) -> None:
-    """With `new`, what a file had and nobody asked for stands beside what is new, until it is replayed."""
+    """With `new`, unplayed recordings of the extended file are no finding until it is replayed."""
     suite = """
 def test_one(llmtrace):
     with llmtrace.record("mine"):
@@ -713,7 +713,7 @@ def test_one(llmtrace):
 
 
 def test_a_configuration_that_recording_cannot_follow(record: Callable[..., Any], server: Server) -> None:
-    """`drop_unused_requests` with `new` is refused where something would be recorded; elsewhere it asks nothing."""
+    """`drop_unused_requests` with `new` is refused if something would be recorded; in other cases it has no effect."""
     suite = "@pytest.fixture\ndef vcr_config():\n    return dict(drop_unused_requests=True)\n" + TWO
     assert record(suite.format("a"), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
     refused = record(suite.format("b"), "--llmtrace-record=new")
@@ -727,7 +727,7 @@ def test_a_configuration_that_recording_cannot_follow(record: Callable[..., Any]
 
 
 def test_outside_pytest(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
-    """`LLMTrace(record=...)` writes when its block ends well, and says so."""
+    """`LLMTrace(record=...)` writes when its block ends without an error, and prints that it did."""
     suite = """
 from pytest_llmtrace import LLMTrace
 
@@ -783,7 +783,7 @@ def test_block(tmp_path, monkeypatch, capsys):
 
 
 def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Path) -> None:
-    """Only what is built on httpx is recorded: that others were let through to the network is said, once for a host."""
+    """Only clients built on httpx are recorded; each host that others reached is reported once as not recorded."""
     done = record(UNSEEN, "--llmtrace-record=once")
     assert done.outcomes == dict.fromkeys(("test_one", "test_seen", "test_block"), "passed"), done.out
     said = "not recorded: what test_it.py::test_one asked api.invalid, by a client that is not built on httpx"
@@ -792,7 +792,7 @@ def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Pa
 
 
 def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
-    """They will be let through when it is replayed too."""
+    """An allowed host is also allowed at replay."""
     suite = "@pytest.mark.llmtrace(allow_hosts='127.0.0.1')" + TWO.format("a")
     assert record(suite, "--llmtrace-record=all").outcomes == {"test_one": "passed"}
     assert [*tmp_path.rglob("*.yaml")] == []
@@ -815,12 +815,12 @@ def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any],
     ],
 )
 def test_wrong_use(record: Callable[..., Any], options: list[str], said: str) -> None:
-    """It is said before any test runs."""
+    """Wrong values are reported before any test runs."""
     assert record(TWO.format("a"), *options).usage_error() == said
 
 
 def test_played_cassettes_are_written_down(record: Callable[..., Any], tmp_path: Path) -> None:
-    """For `cassettes lint --played`: the files that a run has played, relative to its root."""
+    """The list for `cassettes lint --played` has the files that a run has played, relative to its root directory."""
     record(TWO.format("a"), "--llmtrace-record=once")
     record(TWO.format("a"), "--llmtrace-played=played.json")
     assert json.loads((tmp_path / "played.json").read_text()) == {
@@ -848,7 +848,7 @@ def test_count(llmtrace, path):
 def test_counts_of_tokens_are_recorded_and_are_no_calls(
     record: Callable[..., Any], server: Server, cassettes: Path
 ) -> None:
-    """What only counts tokens is recorded and played as any request is, and wants no span of an LLM call."""
+    """A request that only counts tokens is recorded and played like any other, and needs no span of an LLM call."""
     recorded = record(COUNTS, "--llmtrace-record=once")
     assert set(recorded.outcomes.values()) == {"passed"}, recorded.out
     assert len([*cassettes.iterdir()]) == 2

@@ -1,4 +1,4 @@
-"""A run writes what it has seen into files: one for the whole run, whoever ran the tests."""
+"""Reports of a run: one file for the whole run, in whichever processes its tests ran."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_after(llmtrace):
 
 @WAYS
 def test_a_bug_of_ours_fails_one_test(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """What this package stumbles over is told by the test that showed it; the run goes on."""
+    """An internal error of this package fails the test that caused it, and the run goes on."""
     done = run(BROKEN, plugins=plugins, options=options)
     assert done.code == 1, done.out
     assert done.outcomes == {
@@ -79,7 +79,7 @@ def test_a_bug_of_ours_fails_one_test(run: Callable[..., Any], plugins: list[str
 
 @WAYS
 def test_half_a_character(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """Models stop in the middle of a character; a report with it is written, as JSON writes it."""
+    """Models may stop in the middle of a character; the reports are written, with the half in JSON's escaped form."""
     suite = SUITE.replace("sulky today", "sulky \\ud83d").replace("chat gpt-4o", "chat \\ud83d")
     records, contract = tmp_path / "records.json", tmp_path / "contract.json"
     reports = [f"--llmtrace-report=openobserve={records}", f"--llmtrace-report=contract={contract}"]
@@ -92,7 +92,7 @@ def test_half_a_character(run: Callable[..., Any], tmp_path: Path, plugins: list
 
 @WAYS
 def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
-    """The report in Weaver's form has all LLM spans of the run with what is found of them, and no values."""
+    """The report in Weaver's form has all LLM spans of the run with the findings on them, and no values."""
     done = run(SUITE, plugins=plugins, options=[*options, "--llmtrace-report=weaver=out/weaver.json"])
     assert done.code == 0, done.out
     assert done.summary()[-1] == f"  report       wrote weaver to {tmp_path / 'out' / 'weaver.json'}"
@@ -130,7 +130,7 @@ def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], opt
 
 
 def test_configured(run: Callable[..., Any], tmp_path: Path) -> None:
-    """The ini value says the same as the option; what no traced test has contributed to is written, too."""
+    """The ini value works like the option; the report is written even if no test was traced."""
     ini = "[pytest]\nllmtrace_report = weaver=weaver.json\n"
     assert run("def test_nothing(): pass\n", files={"pytest.ini": ini}).code == 0
     assert read(tmp_path / "weaver.json")["samples"] == []
@@ -149,7 +149,7 @@ def test_wrong_values(run: Callable[..., Any], value: str, said: str) -> None:
 
 
 def test_one_report_to_several_places(run: Callable[..., Any], tmp_path: Path) -> None:
-    """A file for later, and the terminal for now."""
+    """One report may go to several files, and to the terminal."""
     done = run(SUITE, options=[f"--llmtrace-report=contract={place}" for place in ("a.json", "-", "b.json")])
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert (tmp_path / "b.json").read_text(encoding="utf-8") == text
@@ -166,7 +166,7 @@ FILES = {
 @pytest.mark.parametrize("tests", [SUITE, "def test_nothing(): pass"], ids=["traced", "untraced"])
 @pytest.mark.parametrize("file", ["report", "played"])
 def test_not_written(run: Callable[..., Any], file: str, tests: str) -> None:
-    """A file that cannot be written fails the run, and no test; the summary says so, also where nothing was traced."""
+    """A file that cannot be written fails the run but no test; the summary says so, even if no test was traced."""
     done = run(tests, files={"taken": "a file, not a folder"}, options=[FILES[file].format("taken/file.json")])
     assert done.code == pytest.ExitCode.TESTS_FAILED
     assert set(done.outcomes.values()) == {"passed"}
@@ -175,7 +175,7 @@ def test_not_written(run: Callable[..., Any], file: str, tests: str) -> None:
 
 
 def test_one_that_is_not_written_leaves_the_others_be(run: Callable[..., Any]) -> None:
-    """Each report is written by itself; the one that cannot be is named as it was asked for, also on a full disk."""
+    """Reports are written independently; one that fails, on a full disk for example, is named as it was asked for."""
     reports = [FILES["report"].format(path) for path in ("/dev/full", "contract.json")]
     done = run(SUITE, options=reports)
     assert done.code == pytest.ExitCode.TESTS_FAILED
@@ -187,7 +187,7 @@ def test_one_that_is_not_written_leaves_the_others_be(run: Callable[..., Any]) -
 
 
 def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
-    """What editors ask for, with the options of the suite, leaves the files of the last run as they were."""
+    """Listing tests, as editors do with the suite's options, leaves the files of the last run as they were."""
     options = [option.format(tmp_path / name) for name, option in FILES.items()]
     assert run(SUITE, options=options).code == 0
     written = {name: (tmp_path / name).read_bytes() for name in FILES}
@@ -198,7 +198,7 @@ def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path
 
 
 def test_files_are_relative_to_where_the_run_began(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Wherever a test has gone."""
+    """A test that changes the working directory does not move the files."""
     source = f"{SUITE}\ndef test_elsewhere(llmtrace, tmp_path):\n    import os\n    os.chdir(tmp_path)\n"
     done = run(source, options=[option.format(name) for name, option in FILES.items()], LLMTRACE_VERIFY="warn")
     assert [name for name in FILES if not (tmp_path / name).is_file()] == [], done.out

@@ -1,4 +1,4 @@
-"""Recorded time in a run of pytest: seen by the code under test only, ended with it, and beside its neighbours."""
+"""Recorded time in a run of pytest: only the code under test sees it, it ends with the test, and neighbours work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from timed import DURATION, play, play_async
 
 """
 
-# Plays a recorded stream of ten hours; the chunks come at half of it and at its end.
+# Replays a recorded stream of ten hours, with chunks at half of the time and at its end.
 TIMED = """
 import time
 from time import perf_counter
@@ -117,12 +117,12 @@ NEIGHBOURS = ("freezegun", "pytest_timeout", "uvloop")
 
 
 def test_neighbours_in_time_are_there() -> None:
-    """Where the rarest neighbour of all is installed, these are: none is left out unseen."""
+    """Where the rarest neighbour of all is installed, these are too: none is left out unnoticed."""
     assert all(map(has, NEIGHBOURS)) or not has("cassetter")
 
 
 def test_pytest_s_own_time_is_real(run: Callable[..., Any]) -> None:
-    """However a test ends, its ten hours are in no duration, and the next test begins in real time."""
+    """However a test ends, its ten hours count in no duration, and the next test begins in real time."""
     result = run(SUITE, files={"timed.py": TIMED})
     assert result.outcomes == OUTCOMES, result.out
     durations = {case.attrib["name"]: float(case.attrib["time"]) for case in result.junit.iter("testcase")}
@@ -132,7 +132,7 @@ def test_pytest_s_own_time_is_real(run: Callable[..., Any]) -> None:
 
 
 def test_an_interrupt_ends_it(run: Callable[..., Any]) -> None:
-    """Ctrl-C in a test, and what runs after it sees real time."""
+    """After Ctrl-C in a test, everything that runs sees real time."""
     source = f"""{MARKED}
 began = time.time()
 
@@ -153,7 +153,7 @@ def pytest_keyboard_interrupt(excinfo):
 
 @pytest.mark.parametrize("way", ["marker", "configuration", "ini", "environment"])
 def test_ways_to_say_it(run: Callable[..., Any], way: str) -> None:
-    """The closest wins: marker, fixture, environment, ini."""
+    """The closest setting wins: marker, then fixture, then environment, then ini."""
     source = f"""{MARKED}
 {'@pytest.mark.llmtrace(timing="recorded")' if way == "marker" else ""}
 def test_it(llmtrace):
@@ -168,7 +168,7 @@ def test_it(llmtrace):
 
 
 def test_a_wrong_word_stops_the_run(run: Callable[..., Any]) -> None:
-    """An unknown timing is a usage error that names the nearest."""
+    """An unknown timing is a usage error that names the nearest known one."""
     result = run("def test_it(): pass", LLMTRACE_TIMING="record")
     text = "unknown value of timing= 'record': did you mean 'recorded'? known: instant, real, recorded"
     assert result.usage_error() == f"ERROR: llmtrace: LLMTRACE_TIMING: {text}"
@@ -179,7 +179,7 @@ def test_a_wrong_word_stops_the_run(run: Callable[..., Any]) -> None:
 
 @only_with("pytest_timeout")
 def test_a_timeout_of_the_test_is_real(run: Callable[..., Any]) -> None:
-    """pytest-timeout counts real seconds, and the end that it makes is an end like others."""
+    """pytest-timeout counts real seconds, and when it ends a test, real time comes back too."""
     source = f"""{MARKED}
 @pytest.mark.timeout(30)
 @pytest.mark.llmtrace(timing="recorded")
@@ -202,7 +202,7 @@ def test_after():
 
 @only_with("uvloop")
 def test_uvloop(run: Callable[..., Any]) -> None:
-    """Another loop's timeouts are real, too."""
+    """Timeouts of another event loop are in real time too."""
     source = f"""{MARKED}
 import uvloop
 
@@ -221,7 +221,7 @@ RUNNERS = {"anyio": "anyio.pytest_plugin", "asyncio": "pytest_asyncio.plugin"}
 
 @pytest.mark.parametrize("runner", [name for name, plugin in RUNNERS.items() if has(plugin)])
 def test_coroutine_tests(run: Callable[..., Any], runner: str) -> None:
-    """Whoever runs a coroutine test, calls that it makes at the same time take the time of one, and no real time."""
+    """Whichever plugin runs the test, concurrent calls take as long as one, and no real time."""
     source = f"""{MARKED}
 import anyio
 
@@ -240,7 +240,7 @@ async def test_it(llmtrace):
 
 
 def test_trio_with_a_clock_of_its_own(run: Callable[..., Any]) -> None:
-    """A fake clock of the loop, which jumps where all tasks sleep, neither moves ours nor is moved by it."""
+    """A fake clock of the loop, which jumps when all tasks sleep, neither moves ours nor is moved by it."""
     source = f"""{MARKED}
 import trio
 import trio.testing
@@ -261,7 +261,7 @@ def test_it(llmtrace):
 
 
 def test_a_loop_with_a_clock_that_stands_still(run: Callable[..., Any]) -> None:
-    """Waiting needs no timer of the loop."""
+    """Waiting does not depend on a timer of the loop."""
     source = f"""{MARKED}
 class Loop(asyncio.SelectorEventLoop):
     def time(self):
@@ -283,7 +283,7 @@ def test_it(llmtrace):
 
 
 def test_time_machine_in_the_test(run: Callable[..., Any]) -> None:
-    """The test's own travel decides what time of day it is; the other clocks go on, and both end as they should."""
+    """Travel in the test decides the time of day; the other clocks go on, and both end as they should."""
     source = f"""{MARKED}
 import time_machine
 
@@ -317,7 +317,7 @@ def test_after():
 
 @only_with("freezegun")
 def test_freezegun_in_the_test(run: Callable[..., Any]) -> None:
-    """A block of frozen time stands still, and ends; virtual time goes on behind it, and both are undone."""
+    """A block of frozen time stands still until it ends; virtual time goes on meanwhile, and both are undone."""
     source = f"""{MARKED}
 import freezegun
 
@@ -364,7 +364,7 @@ version: 1
 
 @pytest.mark.parametrize("timing", ["recorded", "real", "instant"])
 def test_recordings_without_times(run: Callable[..., Any], timing: str) -> None:
-    """Absent, backwards or too many: said once a cassette where times were asked for, replayed at once, and no hang."""
+    """Absent, decreasing or too many offsets: reported once a cassette if times are wanted, and replayed at once."""
     source = f"""
 import pytest
 from child import library_named
@@ -391,7 +391,7 @@ warning  replay/timing  cassettes/untimed.yaml
 
 @only_with("freezegun")
 def test_freezegun_before_the_test(run: Callable[..., Any]) -> None:
-    """Time that stood still before cannot be moved: all comes at once, which is said once, with what to do."""
+    """Time frozen before the test cannot be moved: replies come at once, and one finding says what to do."""
     source = f"""{MARKED}
 import freezegun
 
@@ -424,7 +424,7 @@ waive: @pytest.mark.llmtrace(ignore={"replay/timing": "reason"})
 
 
 def test_a_script_without_times_is_no_complaint(run: Callable[..., Any]) -> None:
-    """A reply that a test has written takes the time that it was given, also none."""
+    """A scripted reply takes the time that the test has given it, which may be none."""
     source = """
 import pytest
 from child import ask, span

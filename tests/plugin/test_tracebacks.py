@@ -1,4 +1,4 @@
-"""What this package raises is shown where the application made the call."""
+"""Errors of this package are shown at the line where the application made the call."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def test_of_an_sdk(llmtrace):
 
 @pytest.mark.parametrize("options", [[], ["--full-trace"]], ids=["short", "full"])
 def test_it_ends_in_the_application(run: Callable[..., Any], options: list[str]) -> None:
-    """Below the line that made the call stands what is to be done; what is between is shown to those who ask for it."""
+    """The message stands below the line that made the call; frames in between are shown with `--full-trace` only."""
     out = run(SUITE, options=options).out
     for name in ("test_refused", "test_refused_async", "TestCase.test_refused_testcase", "test_misused"):
         told = shown(out, name)
         last = [line for line in told.splitlines() if line.startswith(">")][-1]
         assert (last.endswith("# here"), "pytest_llmtrace/" in told) == (not options, bool(options)), told
-    # What an SDK raises is its own, and ends where it was raised.
+    # An error that an SDK raises is its own, and its traceback ends where it was raised.
     assert "openai/_utils/_utils.py" in shown(out, "test_of_an_sdk")
 
 
 def shown(out: str, name: str) -> str:
-    """Return what the terminal shows of the failure of a test."""
+    """Return the part of the terminal output about the failure of a test."""
     found = re.search(rf"^_+ {name} _+\n(.*?)^[_=]{{3,}} ", out, re.DOTALL | re.MULTILINE)
     assert found is not None, out
     return found[1]

@@ -1,4 +1,4 @@
-"""unittest's test cases are judged like any other test; with the guard of the private name that this takes."""
+"""Test cases of unittest are verified like any other test; with a check of the private name of pytest that we read."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ left open  INTERNAL  UNSET  not ended"""
 
 
 def test_testcases(run: Callable[..., Any]) -> None:
-    """Findings fail a test case; a failure or skip of its own stands, with the findings as a section beside it."""
+    """Findings fail a test case; its own failure or skip stays its outcome, with the findings beside it."""
     result = run(SUITE)
     assert {name.replace("::", "."): outcome for name, outcome in result.outcomes.items()} == {
         "TestSync.test_good": "passed",
@@ -149,14 +149,14 @@ def test_testcases(run: Callable[..., Any]) -> None:
         assert result.text(f"Test{kind}::test_own_failure") == "AssertionError: by itself"
         assert result.section(f"Test{kind}::test_own_failure") == SECTION
     assert result.text("TestSync::test_unexpected_success") == "Failed: Unexpected success"
-    assert result.section("TestUnanswered::test_sent") == ""  # The error says it all.
+    assert result.section("TestUnanswered::test_sent") == ""  # The error has the whole text already.
     assert result.text("TestUnanswered::test_swallowed").startswith("Failed: llmtrace: 1 finding in test_swallowed")
 
 
 def test_pytest_keeps_the_failure_of_a_testcase_where_we_look(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`TestCaseFunction._excinfo` is a list of exception infos, there before `pytest_runtest_call` is over."""
+    """`TestCaseFunction._excinfo` is a list of exception infos, present before `pytest_runtest_call` is over."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     seen: dict[str, BaseException | None] = {}
 

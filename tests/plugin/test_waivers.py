@@ -1,4 +1,4 @@
-"""What hides findings beside the marker of a test: ini values, the configuration fixture, known faults."""
+"""Settings that hide findings beside a test's marker: ini values, the configuration fixture, known faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WAYS = pytest.mark.parametrize(
     ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
 )
 
-# Each test says what hides its finding: the closest waiver.
+# In each test, the reason names the place of the closest waiver, which is the one that hides its finding.
 PLACES = """
 import pytest
 from told import chat
@@ -65,7 +65,7 @@ LINES = [
 
 @WAYS
 def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """United, the closest says the reason. A test answers for its own; wider ones are judged by the whole run."""
+    """Waivers are united, the closest gives the reason. Unused ones: a test reports its own, the run the wider ones."""
     result = run(PLACES, plugins=plugins, options=options, files={"pytest.ini": INI})
     assert set(result.outcomes.values()) == {"passed"}, result.out
     summary = result.summary()
@@ -80,14 +80,14 @@ def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], opti
 
 @pytest.mark.parametrize("options", [["-k", "wide"], ["test_it.py"], ["test_it.py::test_wide"]], ids=" ".join)
 def test_a_part_of_a_suite_says_nothing_of_wider_waivers(run: Callable[..., Any], options: list[str]) -> None:
-    """What was left out may be what they are for."""
+    """A wider waiver may be needed by the tests that were left out."""
     result = run(PLACES, options=options, files={"pytest.ini": INI})
     captured = next(index for index, line in enumerate(result.summary()) if line.startswith("  captured"))
     assert result.summary()[captured + 1 :] in ([], ["  found        1  waiver/unused"]), result.out
 
 
 def test_a_failed_test_says_nothing_of_wider_waivers(run: Callable[..., Any]) -> None:
-    """What it would have shown is not known."""
+    """A failed test might have needed a wider waiver, so nothing is said about those."""
     suite = "from told import chat\ndef test_it(llmtrace):\n    chat(llmtrace)\n    assert False\n"
     result = run(suite, files={"pytest.ini": INI})
     assert result.summary() == [
@@ -98,7 +98,7 @@ def test_a_failed_test_says_nothing_of_wider_waivers(run: Callable[..., Any]) ->
 
 
 def test_the_environment_has_waivers_too(run: Callable[..., Any]) -> None:
-    """`LLMTRACE_IGNORE` takes the place of the ini value; lines or `;` part them."""
+    """`LLMTRACE_IGNORE` replaces the ini value; its entries are separated by line breaks or `;`."""
     suite = """
         from told import chat
 
@@ -130,13 +130,13 @@ def test_the_environment_has_waivers_too(run: Callable[..., Any]) -> None:
     ],
 )
 def test_wrong_ini_values(run: Callable[..., Any], ini: str, said: str) -> None:
-    """They stop the run before any test."""
+    """Wrong values stop the run before any test."""
     result = run("def test_it(): pass", files={"pytest.ini": f"[pytest]\n{ini}\n"})
     assert result.usage_error().startswith(f"ERROR: llmtrace: {said}")
 
 
 def test_a_misspelt_variable(run: Callable[..., Any]) -> None:
-    """One that is nearly ours stops the run, since it would say nothing; any other is the suite's own."""
+    """A variable that is nearly one of ours stops the run, as it would have no effect; any other is the suite's own."""
     wrong = run("def test_it(): pass", LLMTRACE_VERIFI="warn")
     assert wrong.usage_error() == (
         "ERROR: llmtrace: unknown environment variable LLMTRACE_VERIFI: did you mean LLMTRACE_VERIFY?"
@@ -159,7 +159,7 @@ def test_marked(llmtrace):
 
 @pytest.mark.parametrize(("value", "outcome", "printed"), [("warn", "passed", 1), ("off", "passed", 0)])
 def test_verify_of_a_suite(run: Callable[..., Any], value: str, outcome: str, printed: int) -> None:
-    """`llmtrace_verify` and its twin hold where no marker says otherwise."""
+    """`llmtrace_verify` and its environment variable hold where no marker says otherwise."""
     done = run(VERIFY, files={"pytest.ini": f"[pytest]\nllmtrace_verify = {value}\n"})
     assert done.outcomes == {"test_it": outcome, "test_marked": "failed"}
     assert len([line for line in done.summary() if line.startswith("llmtrace: 1 finding in test_it ")]) == printed
@@ -231,7 +231,7 @@ def failure(test: str, scope: str, *known: str) -> str:
 @WAYS
 @pytest.mark.parametrize("strict", [[], ["--llmtrace-strict"]], ids=["", "strict"])
 def test_known_faults(run: Callable[..., Any], plugins: list[str], options: list[str], strict: list[str]) -> None:
-    """They are hidden; one that is looked for in its range and does not occur is named, which fails no run."""
+    """Known faults are hidden; one that does not occur in its range of versions is listed, which fails no run."""
     result = run(KNOWN, plugins=plugins, options=[*options, *strict])
     assert (result.code, result.outcomes) == (0, {"test_in_range": "passed", "test_all_versions": "passed"}), result.out
     assert result.summary() == [
@@ -244,7 +244,7 @@ def test_known_faults(run: Callable[..., Any], plugins: list[str], options: list
 
 
 def test_known_faults_end_with_their_versions(run: Callable[..., Any]) -> None:
-    """Out of range a finding stands and says so; what another instrumentor does is no known fault."""
+    """Outside its range a finding fails and names the range; a fault of another instrumentor is not a known fault."""
     result = run(KNOWN + BEYOND)
     scope = "opentelemetry.instrumentation.openai.v1"
     only = "expected for versions <0.63 only; this is"
@@ -254,7 +254,7 @@ def test_known_faults_end_with_their_versions(run: Callable[..., Any]) -> None:
     assert result.text("test_another") == failure("test_another", another)
 
 
-# What is wrong with each, and how that is said.
+# Wrong entries, and the message about each.
 WRONG_KNOWN = {
     '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "version": "1"}':
         "unknown key in known= 'version': did you mean 'versions'? known: check, instrumentor, reason, versions",
@@ -268,7 +268,7 @@ WRONG_KNOWN = {
 
 
 def test_wrong_known_faults(run: Callable[..., Any]) -> None:
-    """They are usage errors, in the configuration fixture and in `LLMTrace(known=[...])` alike."""
+    """Wrong entries are usage errors, in the configuration fixture and in `LLMTrace(known=[...])` alike."""
     result = run(f"""
         import pytest
         from pytest_llmtrace import LLMTrace

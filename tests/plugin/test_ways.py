@@ -1,6 +1,6 @@
-"""No way to the network passes by the guard: kept-alive connections, redirects, proxies, transports, other clients.
+"""No way to the network bypasses the guard: kept-alive connections, redirects, proxies, transports, other clients.
 
-The cells are tests of suites/ways.py, run in one process; each is looked at here.
+The cells are tests of suites/ways.py, run in one process; the tests here check each cell's outcome.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OF_CLIENTS = (
     "transport with sockets of its own",
 )
 OF_SDKS = ["openai", "anthropic"]
-# The SDKs of this generation bring a transport of their own over aiohttp.
+# The SDKs of this generation have a transport of their own, built on aiohttp.
 OF_AIOHTTP_TRANSPORTS = ["openai-aiohttp transport", "anthropic-aiohttp transport"]
 OUTSIDE = {
     "http": ("http.client", "urllib.request", "urllib.request-HTTP_PROXY"),
@@ -51,7 +51,7 @@ def result(run_suite: Callable[..., Any]) -> Any:
 
 
 def test_the_list_is_whole(result: Any) -> None:
-    """Every way that the suite knows is looked at here, and where the rarest client is installed, all are."""
+    """Every way that the suite knows is checked here, and where the rarest client is installed, all are."""
     tried = {name.partition("[")[2].removesuffix("]") for name in result.reports}
     assert tried == {*THROUGH_HTTPX, *OTHERS}
     assert all(map(has, OUTSIDE)) or not has("aiohttp")
@@ -59,9 +59,9 @@ def test_the_list_is_whole(result: Any) -> None:
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
 def test_guarded_nothing_is_sent(result: Any, way: str) -> None:
-    """Refused at once and a finding: no connection, and no request over one that is open already.
+    """A request is refused at once, with a finding: no connection is made, and none that is open is used.
 
-    Where an allowed host sends on to another, only the allowed one is reached.
+    Where an allowed host redirects to another host, only the allowed one is reached.
     """
     cell = f"test_guarded[{way}]"
     reached = 1 if "redirect" in way else 0
@@ -75,7 +75,7 @@ def test_guarded_nothing_is_sent(result: Any, way: str) -> None:
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX)
 def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> None:
-    """The SDKs included, aiohttp transports included: our error, whole and unwrapped."""
+    """With the SDKs and aiohttp transports too, the error is ours, complete and unwrapped."""
     cell = f"test_guarded[{way}]"
     scheme = "https" if "HTTPS" in way else "http"
     host = {"redirect": "other.test:1", "address": "127.0.0.1"}.get(way.rpartition("-")[2], "llm.test:1")
@@ -96,13 +96,13 @@ def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> No
 
 @pytest.mark.parametrize("way", OTHERS)
 def test_other_clients_raise_their_own_connection_error(result: Any, way: str) -> None:
-    """It carries ours, and the finding beside it names the host and the client."""
+    """That error carries ours, and the finding beside it names the host and the client."""
     cell = f"test_guarded[{way}]"
     library = way.partition("-")[0]
     client = {"requests": "urllib3", "http.client": "test_ways", "urllib.request": "test_ways"}.get(library, library)
     host = "other.test" if "redirect" in way else "llm.test"
     assert f"{client} tried to reach {host}:1 in {cell}, and was not let through" in result.text(cell)
-    if way == "http.client":  # It does not wrap ours, which says all that the section would.
+    if way == "http.client":  # It does not wrap our error, so the section would repeat it.
         assert result.text(cell).startswith("pytest_llmtrace.errors.BlockedConnection: ")
         assert result.section(cell) == ""
         return
@@ -124,7 +124,7 @@ no span and no exchange was seen"""
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
 def test_unguarded_the_server_is_reached(result: Any, way: str) -> None:
-    """The proof of the proof: in a test without `llmtrace` the server counts the connection, or the request over it."""
+    """The counter-check: without `llmtrace` the server counts the connection, or the request on an open one."""
     cell = f"test_without_llmtrace[{way}]"
     connections, requests = {"redirect": (2, 2), "kept-alive": (0, 1)}.get(_last(way), (1, 1))
     assert result.outcomes[cell] == "passed"
@@ -133,7 +133,7 @@ def test_unguarded_the_server_is_reached(result: Any, way: str) -> None:
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
 def test_an_allowed_host_is_reached(result: Any, way: str) -> None:
-    """`allow_hosts` lets the same request through, by a proxy too; a connection that was refused is made anew."""
+    """`allow_hosts` lets the same request through, by a proxy too; a refused connection is opened anew."""
     cell = f"test_allowed[{way}]"
     assert result.outcomes[cell] == "passed"
     assert result.properties(cell)["requests"] == (2 if "redirect" in way else 1)

@@ -1,4 +1,4 @@
-"""Shuffle the soak's tests, waive what it leaves behind on purpose, and write down what each process saw."""
+"""Shuffles the soak's tests, waives the spans that it abandons on purpose, and writes a report for each process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_teardown() -> None:
     if not resident:
-        # Where a span is open, garbage is collected before a test is judged: it need not walk through the SDK's modules
-        # and 2,000 items each time. What the tests make is not among what is frozen, but for the first.
+        # Where a span is open, garbage is collected before a test is verified; frozen objects (the SDK's modules, 2,000
+        # items) are not walked through each time. Objects that the tests make are not frozen, except the first test's.
         gc.collect()
         gc.freeze()
     if len(resident) % 50 == 0:
-        gc.collect()  # What is garbage by then is no leak,
-        give_back(0)  # nor is what the C library holds of freed memory.
+        gc.collect()  # Garbage is no leak,
+        give_back(0)  # nor is freed memory that the C library still holds.
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident.append(pages * os.sysconf("SC_PAGE_SIZE"))
 

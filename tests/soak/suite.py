@@ -1,7 +1,7 @@
 """The suite that the soak test runs in a child process: 2,000 tests that mix threads, pools, tasks and leftovers.
 
-Every span and every request carries the number of the test that made it. A record is judged some tests after its own,
-so that what came late is in it, and then dropped.
+Every span and every request carries the number of the test that made it. A record is checked some tests after its own
+test, so that late spans are in it, and is then dropped.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def several(number: int) -> None:
 
 
 def stream(number: int) -> Any:
-    """Leave a span open until somebody collects the generator."""
+    """Leave a span open until the generator is garbage collected."""
     with tracer.start_span("stream", attributes=attributes(number)):
         yield from client.chat.completions.create(**body(number), stream=True)
 
@@ -96,7 +96,7 @@ def judge(number: int, record: Any) -> None:
 
 
 def settle(keep: int) -> None:
-    """Let what was left behind end, the oldest first, and judge the records that are complete by then."""
+    """End the oldest leftovers until `keep` remain, and check the records that are complete by then."""
     while len(streams) > keep:
         streams.popleft()
     while len(gates) > keep:
@@ -108,7 +108,7 @@ def settle(keep: int) -> None:
 
 
 def summary() -> dict[str, Any]:
-    """Let everything end, and say what was seen in which record."""
+    """End everything, and return the totals of what was started and what was in the records."""
     settle(0)
     pool.shutdown()
     return {

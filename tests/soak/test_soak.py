@@ -1,4 +1,4 @@
-"""Nothing gets into another test's record, and memory stays flat, over thousands of tests."""
+"""Over thousands of tests nothing gets into another test's record, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TESTS = 2000
 
 
 def run_suite(folder: Path, suite: str, environ: dict[str, str], *, said: str) -> list[dict[str, Any]]:
-    """Run 2,000 tests in a process of their own under `-n 2`; return what each worker wrote down.
+    """Run 2,000 tests in a process of their own under `-n 2`; return the report of each worker.
 
     Args:
-        folder: Where to run.
-        suite: The file of tests.
-        environ: Its environment.
-        said: What pytest must have said.
+        folder: The folder to run in.
+        suite: The name of the file with the tests.
+        environ: The environment of the run.
+        said: A text that pytest's output must contain.
     """
     shutil.copy(HERE / suite, folder / suite)
     shutil.copy(HERE / "child_conftest.py", folder / "conftest.py")
@@ -40,14 +40,14 @@ def run_suite(folder: Path, suite: str, environ: dict[str, str], *, said: str) -
 def test_soak(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> None:
     """2,000 tests with threads, pools, tasks, abandoned streams and late threads, shuffled, under `-n 2`.
 
-    Each span and exchange carries its test's number, sums equal what was started, each is there when its own test
-    is judged unless it was left behind on purpose, no test has a finding (nor a waiver that hides none), and resident
-    memory at the end is at most 1.05 times that after a fifth.
+    Each span and exchange carries its test's number, totals equal the number of started spans, each span is there when
+    its own test is verified unless it was abandoned on purpose, no test has a finding (nor an unused waiver), and
+    resident memory at the end is at most 1.05 times that after a fifth of the tests.
     """
-    calls = TESTS // 5 * 7  # Of five tests four make 1, 2, 3 and 1 of them.
-    abandoned = TESTS // 5  # Streams whose spans are waived.
+    calls = TESTS // 5 * 7  # Four of five tests make calls: 1, 2, 3 and 1 of them.
+    abandoned = TESTS // 5  # Streams left open, whose findings are waived.
     said = f"{TESTS} tests, {calls} exchanges, {calls} LLM spans, 0 findings, {abandoned} waived\n"
-    # One arena: what the C library sets aside for each of hundreds of threads is no memory of ours.
+    # One arena, since the memory that the C library reserves for each of hundreds of threads is not ours to measure.
     environ = child_environ(tmp_path, SOAK_TESTS=str(TESTS), MALLOC_ARENA_MAX="1")
     reports = run_suite(tmp_path, "suite.py", environ, said=said)
     assert sum(report["tests"] for report in reports) == TESTS

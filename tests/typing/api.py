@@ -1,4 +1,4 @@
-"""The public names as a type checker sees them; checked by mypy in strict mode, never run."""
+"""The public API as a type checker sees it; checked by mypy in strict mode, never run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_llmtrace import (
 
 
 def use(llmtrace: LLMTrace) -> None:
-    """Use what the fixture offers."""
+    """Use what the fixture offers, with the types that it must have."""
     span = llmtrace.llm_span(lambda span: span.ended, scope="app", attributes={"n": 1})
     assert_type(span, SpanView)
     assert_type(span.call, Reading | None)

@@ -1,4 +1,4 @@
-"""Makers of records, with only what a test says about them, virtual time, and few objects."""
+"""Factories of records that fill in what a test does not state, virtual time, and cheap garbage collection."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ ExchangeMaker = Callable[..., Exchange]
 
 @pytest.fixture(scope="module")
 def few_objects() -> Iterator[None]:
-    """Let garbage be collected at once: not among the SDKs' modules and thousands of tests, which takes half a second.
+    """Make garbage collections fast: with the SDKs' modules and thousands of tests, each takes half a second.
 
-    What is frozen is hidden from `gc.get_referrers` too. The plugin knows that; others do not, so it ends again.
+    Frozen objects are hidden from `gc.get_referrers` too. The plugin takes that into account, but other code does not,
+    so the freeze ends with the module.
     """
     gc.collect()
     gc.freeze()

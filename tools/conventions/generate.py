@@ -1,4 +1,4 @@
-"""Write the packs of conventions, and NOTICE, from the extracts beside it: `python tools/conventions/generate.py`.
+"""Write NOTICE and the packs of conventions from the extracts beside this file: `python tools/conventions/generate.py`.
 
 An extract is a table of names, types, levels and conditions (in our own words) as a convention states them at a named
 commit. A pack is what `pytest_llmtrace.conventions` loads. `genai-2026-10` is `genai-2026-08` with a list of changes.
@@ -38,7 +38,7 @@ def packs() -> dict[str, str]:
 
 
 def notice() -> str:
-    """Return what is said of whose facts the packs hold."""
+    """Return the text of NOTICE, with the attribution of the facts in each pack."""
     told = (f"{pack['name']}.json ({pack['license']}): {pack['attribution']}\n" for pack in _packs())
     return NOTICE_HEAD + "".join(told)
 
@@ -89,7 +89,7 @@ def _otel(name: str) -> Table:
 
 
 def _rename(stated: Table, attributes: Table) -> Table:
-    """Leave out where the same is told now, if this version does not tell it."""
+    """Return a rename without its hint if the hint names an attribute that this version does not have."""
     return {key: value for key, value in stated.items() if key != "hint" or value in attributes}
 
 
@@ -112,7 +112,7 @@ def _otel_extract(name: str) -> Table:
 
 
 def _apply_to_metrics(change: Table, metrics: Table, renames: Table) -> bool:
-    """Make a change, and keep what became of a name; tell whether it was one of metrics."""
+    """Apply a change if it is one of metrics, and record what became of old names; tell whether it was."""
     match change:
         case {"define_metric": new, "as": stated}:
             metrics[new] = stated
@@ -150,7 +150,7 @@ def _apply(change: Table, spans: Table) -> None:
 
 
 def _span_types(spans: Table) -> Table:
-    """Return the types, those of a provider before what they refine: the first that fits is a span's."""
+    """Return the span types, a provider's before the type that it refines, since a span gets the first that fits."""
     refined = {name: _refined(span, spans[span["refines"]]) for name, span in spans.items() if "refines" in span}
     plain = {name: span for name, span in spans.items() if name not in refined}
     return {name: _span_type(name, span) for name, span in {**refined, **plain}.items()}
@@ -231,7 +231,7 @@ def _of_kind(kind: str, extract: Table) -> Table:
 
 
 def _openllmetry() -> Table:
-    """Its own names, and those of OpenTelemetry, which its spans use as well."""
+    """Return OpenLLMetry's pack: its own names, and OpenTelemetry's, which its spans use as well."""
     extract = _extract("openllmetry")
     others = {name: stated for each in OTEL[:3] for name, stated in _otel_extract(each)["attributes"].items()}
     renamed = _extract("otel-renames")["renames"]
@@ -249,7 +249,7 @@ def _openllmetry() -> Table:
             for types in extract["span_types"]
             for value in types["values"]
         },
-        # Their names alone: the package gives neither instruments nor units, and each instrumentation has its own.
+        # Names of metrics only: the package states no instruments or units, and each instrumentation has its own.
         metrics={name: _metric({"instrument": "", "unit": None, "attributes": {}}) for name in extract["metrics"]},
         renames=extract["renames"],
         metric_renames={},

@@ -1,6 +1,6 @@
-"""Run the suite with an instrumentor before and after an upgrade, and keep its telemetry contract of either.
+"""Run the suite with an instrumentor before and after an upgrade, and keep the telemetry contract of each run.
 
-python tests/docs/upgrade/record.py FOLDER, where two environments are made in the folder; needs uv and the registry.
+`python tests/docs/upgrade/record.py FOLDER` makes two environments in the folder; needs uv and the package registry.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def main(folder: Path) -> None:
-    """Write `before.json` and `after.json`."""
+    """Write `before.json` and `after.json`, the contracts of the two releases."""
     for name, version in (("before", BEFORE), ("after", AFTER)):
         environment = folder / version
         uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment))
@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
 
 
 def uv(*arguments: str) -> None:
-    """Run uv."""
+    """Run uv with these arguments."""
     subprocess.run((sys.executable, "-m", "uv", *arguments), check=True)
 
 

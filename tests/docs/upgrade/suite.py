@@ -1,4 +1,4 @@
-"""A team's suite, as small as can be: what its spans look like is what an upgrade may change."""
+"""A team's suite, as small as possible; an upgrade of the instrumentor may change its spans."""
 
 from __future__ import annotations
 

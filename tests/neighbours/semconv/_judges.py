@@ -1,4 +1,4 @@
-"""What either tool finds of the same spans."""
+"""The findings of either tool on the same spans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.neighbours.semconv._specimens import Specimen
 
 __all__ = ["is_of_genai", "judged", "ours", "theirs"]
 
-_OF_METRICS = "convention/metric"  # The neighbour knows spans alone.
+_OF_METRICS = "convention/metric"  # The neighbour checks spans only.
 _HELPERS: Mapping[str, Callable[..., Any]] = {
     "chat": neighbour.assert_chat_span,
     "execute_tool": neighbour.assert_execute_tool_span,
@@ -26,7 +26,7 @@ _HELPERS: Mapping[str, Callable[..., Any]] = {
 
 
 def theirs(span: ReadableSpan) -> tuple[str, ...]:
-    """Return the violations that pytest-genai-semconv finds: the generic ones, and those of the operation's helper."""
+    """Return the violations that pytest-genai-semconv finds: generic ones, and those of the operation's helper."""
     operation = (span.attributes or {}).get("gen_ai.operation.name")
     found: dict[str, None] = {}
     for check in (neighbour.assert_genai_span_compliant, _HELPERS.get(str(operation))):
@@ -39,12 +39,12 @@ def theirs(span: ReadableSpan) -> tuple[str, ...]:
 
 
 def is_of_genai(span: ReadableSpan) -> bool:
-    """Tell whether a span has an attribute that pytest-genai-semconv looks at."""
+    """Tell whether a span has an attribute that pytest-genai-semconv checks."""
     return any(name.startswith("gen_ai.") for name in span.attributes or {})
 
 
 def judged(specimen: Specimen) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
-    """Make a specimen's span, and return what the neighbour says of it, and our findings: severity and check."""
+    """Make a specimen's span; return the neighbour's violations, and our findings as severity and check."""
     with LLMTrace(verify=False) as llmtrace:
         tracer = trace.get_tracer("specimen", tracer_provider=TracerProvider())
         span = tracer.start_span(specimen.name, kind=SpanKind[specimen.kind.upper()])
@@ -58,7 +58,7 @@ def judged(specimen: Specimen) -> tuple[Sequence[str], Sequence[tuple[str, str]]
 
 
 def ours(llmtrace: LLMTrace, profile: str) -> tuple[tuple[str, str], ...]:
-    """Return severity and check of what is found on spans against a convention that the test names."""
+    """Return severity and check of our findings on spans, against the convention that is named."""
     evidence = replace(llmtrace.judge()[0], profiles=(conventions.profile(profile),))
     found = ((finding.severity.value, finding.check) for finding in checks.verify(evidence, {}).findings)
     return tuple(one for one in found if one[1].startswith("convention/") and not one[1].startswith(_OF_METRICS))

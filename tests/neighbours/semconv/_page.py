@@ -1,4 +1,4 @@
-"""docs/conformance.md."""
+"""The tables of docs/conformance.md on specimens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["groups", "rows"]
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """What both tools say of the spans of one group.
+    """The results of both tools on the spans of one group.
 
     Attributes:
         specimens: The spans.
-        theirs: How many of them pytest-genai-semconv objects to.
-        ours: How many of them we do, at least with a warning.
-        told: How many of them we tell something of, if only in the report.
-        how: Severities and checks, with their numbers.
+        theirs: How many of them pytest-genai-semconv reports.
+        ours: How many of them we report, at least with a warning.
+        told: How many of them we report in any way, even if only as information.
+        how: How often each pair of severity and check was found.
     """
 
     specimens: Sequence[Specimen]
@@ -32,12 +32,12 @@ class Group:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether its convention says that the spans are wrong."""
+        """Whether the convention says that the spans are wrong."""
         return self.specimens[0].is_wrong
 
 
 def groups() -> Iterator[Group]:
-    """Show both tools all specimens."""
+    """Yield the results of both tools on all specimens, group by group."""
     by_group: dict[str, list[Specimen]] = {}
     for specimen in specimens():
         by_group.setdefault(specimen.group, []).append(specimen)
@@ -53,7 +53,7 @@ def groups() -> Iterator[Group]:
 
 
 def rows(found: Iterable[Group], *, wrong: bool) -> Iterator[str]:
-    """Write the table of the right or of the wrong groups."""
+    """Yield the lines of the table of the right or of the wrong groups."""
     yield "| spans | pytest-genai-semconv | pytest-llmtrace | source |"
     yield "| --- | --- | --- | --- |"
     for group in found:

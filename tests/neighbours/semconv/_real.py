@@ -1,4 +1,4 @@
-"""What either tool finds of real instrumentors, each in a process of its own."""
+"""The findings of either tool on spans of real instrumentors, each run in a process of its own."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ _KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
     r"span kind must be .* got (\S+)": ("kind {}", "convention/span-kind"),
     r"span name .* should start with ('.*?') .*": ("a name that does not begin with {}", "convention/span-name"),
 }
-"""What pytest-genai-semconv says, in our words, and our check for the same; None where it has no rule to stand on."""
+"""Patterns of pytest-genai-semconv's violations, with our wording, and our check for the same.
+
+The check is None where the convention has no rule that would support the violation.
+"""
 
 
 def played(name: str) -> list[dict[str, Any]]:
-    """Play all cases under an instrumentor."""
+    """Play all cases under an instrumentor, and return the results of each."""
     environ = {**os.environ, **INSTRUMENTORS[name].environ}
     command = (sys.executable, "-W", "ignore", "-m", "tests.neighbours.semconv._worker", name)
     done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, timeout=600)
@@ -35,7 +38,7 @@ def played(name: str) -> list[dict[str, Any]]:
 
 
 def real_rows(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Write the table of one instrumentor: what the neighbour says, and of how many of these calls we say it too."""
+    """Yield the tables of an instrumentor: the neighbour's violations, how many calls have them, and our findings."""
     found, shared, mine = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     for case in cases:
         checks = {check for _, check in case["ours"]}

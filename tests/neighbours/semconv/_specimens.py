@@ -1,4 +1,4 @@
-"""Spans that are right, and spans that break one rule each: what both tools are shown."""
+"""Specimens that both tools check: spans that are right, and spans that break one rule each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Specimen:
     """A span, and whether its convention says that it is wrong.
 
     Attributes:
-        group: What is right or wrong about it, in the words of the page.
-        source: Where the convention says so.
-        profile: The convention by which it is judged, where it is not the one that pytest-genai-semconv was made of.
+        group: The property that makes it right or wrong, in the words of the page.
+        source: The place in the convention that says so.
+        profile: The convention to check against, if it is not the one that pytest-genai-semconv was made for.
     """
 
     group: str
@@ -44,7 +44,7 @@ _LLM: Mapping[str, Any] = {"openinference.span.kind": "LLM", "llm.system": "open
 
 
 def specimens() -> Iterator[Specimen]:
-    """Yield all, those of one group together, right ones first."""
+    """Yield all specimens: those of one group together, right ones first."""
     yield from _golden()
     yield from _right()
     yield from _types()
@@ -57,7 +57,7 @@ def specimens() -> Iterator[Specimen]:
 
 
 def _golden() -> Iterator[Specimen]:
-    """Yield the neighbour's own examples; what it has for wrong is in the groups of its rules."""
+    """Yield the neighbour's own right examples; its wrong ones are in the groups of the rules that they break."""
     for one in (*golden.VALID_SPANS.values(), *golden.AGENT_TRAJECTORY):
         yield Specimen(group="pytest-genai-semconv's own right examples", source=_SPANS, is_wrong=False, **one)
 
@@ -70,7 +70,7 @@ def _chat(
     is_wrong: bool = True,
     failed: bool = False,
 ) -> Specimen:
-    """Make a chat span with attributes more, or others; one that is None is left out."""
+    """Make a chat span with added or replaced attributes; an attribute that is None is left out."""
     attributes = {name: value for name, value in {**_CHAT, **said}.items() if value is not None}
     return Specimen(
         group=group, source=source, is_wrong=is_wrong, name="chat gpt-4o", attributes=attributes, failed=failed

@@ -1,4 +1,4 @@
-"""One instrumentor, all recordings and scripted replies: what either tool finds of each call's spans, as JSON.
+"""Plays all recordings and scripted replies under one instrumentor, and prints each call's findings as JSON.
 
 python -m tests.neighbours.semconv._worker NAME
 """
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 
 def main(name: str) -> None:
-    """Play all cases under an instrumentor."""
+    """Play all cases under an instrumentor, and print the findings of both tools."""
     json.dump(list(_played(name)), sys.stdout)
 
 

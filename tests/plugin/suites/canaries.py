@@ -1,4 +1,4 @@
-"""A test for each place that a canary can travel in: of a call that is recorded, and of telemetry."""
+"""A test for each place that a canary can be in: the parts of a recorded call, and of telemetry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHAT = {"id": "c", "model": "m", "choices": [{"index": 0, "message": MESSAGE, "f
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as the test wants it to."""
+    """Answers as the current test has set."""
 
     headers_now: dict[str, str]
     body_now: bytes
@@ -66,7 +66,7 @@ def llmtrace_config() -> dict[str, str]:
 
 @pytest.fixture
 def ask(llmtrace: Any, server: str) -> Callable[..., str]:
-    """Make a call in a span; return the bytes that went over the wire, as text."""
+    """Make a call in a span; return the request and the response as they were on the wire, as text."""
 
     def ask(
         query: str = "",

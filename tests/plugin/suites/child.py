@@ -1,6 +1,6 @@
-"""A plugin for the child runs, and what their tests share: names that only it can resolve, the server's count, a call.
+"""A plugin for child runs, and helpers of their tests: host names that only it resolves, the server's count, a call.
 
-Loaded before the first guard is installed, so that what it patches lies below.
+It is loaded before the first guard is installed, so that the guards wrap what it patches.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import pytest
 PORT = int(os.environ["CHILD_PORT"])
 PATH = "/v1/chat/completions"
 LIVE = f"http://llm.test:{PORT}{PATH}"
-"""The server, under a name that is not this machine's."""
+"""The server's URL, under a host name that is not this machine's."""
 OTHER = f"http://other.test:{PORT}{PATH}"
 MOCKED = f"http://mocked.test{PATH}"
-"""Where nobody is, and mocks answer."""
+"""A URL that no server listens on; mocks answer for it."""
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
 CHAT = (
@@ -32,7 +32,7 @@ CHAT = (
     '"choices": [{"index": 0, "message": {"role": "assistant", "content": "mocked"}, "finish_reason": "stop"}], '
     '"usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}'
 )
-"""What a mock answers."""
+"""The body of a mock's answer."""
 
 _resolve = _socket.getaddrinfo
 
@@ -46,7 +46,7 @@ _socket.getaddrinfo = _resolve_test_names
 
 
 def count() -> dict[str, int]:
-    """Ask the server how many connections and requests have reached it: by a socket that no guard and no mock sees."""
+    """Ask the server for its counts of connections and requests, on a socket that no guard and no mock sees."""
     with contextlib.closing(_socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)) as raw:
         raw.connect(("127.0.0.1", PORT))
         raw.sendall(b"GET /count HTTP/1.1\r\nHost: count\r\n\r\n")
@@ -59,13 +59,13 @@ def count() -> dict[str, int]:
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Tell the outer test something: a property of the report."""
+    """Pass a value to the outer test, as a property of the report."""
     return lambda name, value: request.node.user_properties.append((name, value))
 
 
 @pytest.fixture
 def tally(note: Callable[[str, object], None]) -> contextlib.AbstractContextManager[None]:
-    """Note how many connections and requests a `with` block makes."""
+    """Return a context manager that notes how many connections and requests its block makes."""
 
     @contextlib.contextmanager
     def counting() -> Iterator[None]:
@@ -80,19 +80,19 @@ def tally(note: Callable[[str, object], None]) -> contextlib.AbstractContextMana
 
 
 def ask(url: str = LIVE, *, library: str = "", **options: Any) -> Any:
-    """Make a chat completion call with httpx2 or httpx, and return what was said."""
+    """Make a chat completion call with httpx2 or httpx, and return the text of the answer."""
     with library_named(library).Client(**options) as client:
         return said(client.post(url, json=BODY))
 
 
 async def ask_async(url: str = LIVE, *, library: str = "", **options: Any) -> Any:
-    """Do the same without blocking."""
+    """Make the same call without blocking, and return the text of the answer."""
     async with library_named(library).AsyncClient(**options) as client:
         return said(await client.post(url, json=BODY))
 
 
 def said(response: Any) -> Any:
-    """Return the text of a chat completion; the span around it, if it is one of an LLM call, states its tokens."""
+    """Return the text of a chat completion; write its tokens on the current span, if that describes an LLM call."""
     reply = response.json()
     _note_usage(reply.get("usage", {}))
     return reply["choices"][0]["message"]["content"]
@@ -143,7 +143,7 @@ def left_current(name: str = "left current") -> None:
 
 
 def library_named(name: str = "") -> Any:
-    """Import a library by name, by default the newer of the two that is installed."""
+    """Import a library by name; without a name, httpx2 where it is installed, else httpx."""
     if name:
         return importlib.import_module(name)
     found = next(known for known in ("httpx2", "httpx") if importlib.util.find_spec(known))
@@ -151,7 +151,7 @@ def library_named(name: str = "") -> Any:
 
 
 def _message(report: pytest.TestReport) -> str:
-    """Return what was raised, without the traceback."""
+    """Return the message of the failure, without the traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message) if crash else report.longreprtext
 

@@ -1,4 +1,4 @@
-"""The cells of one mock, which the environment names: each library, sync and async, answered and unanswered."""
+"""The matrix's cells for one mock, which the environment names: each library, sync and async, answered or not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Send = Callable[[str], Any]
 
 @pytest.fixture(scope="module")
 def vcr_config() -> dict[str, Any]:
-    """Let vcrpy and cassetter pass the server, which nothing is recorded of."""
+    """Let vcrpy and cassetter pass requests to the server, which the cassette has no recordings of."""
     return {"ignore_hosts": ["llm.test"], "match_on": ["method", "uri"]}
 
 
@@ -62,7 +62,7 @@ def is_async(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def mock(request: pytest.FixtureRequest, library: Any, is_async: bool) -> dict[str, Any]:
-    """Start the mock: it answers at MOCKED and lets LIVE pass. Returns options of the client."""
+    """Start the mock, which answers at MOCKED and lets LIVE pass; return the client's options for it."""
     options: dict[str, Any] = {}
     if MOCK == "pytest-httpx":
         request.getfixturevalue("httpx_mock").add_response(url=MOCKED, text=CHAT, is_reusable=True, is_optional=True)
@@ -86,7 +86,7 @@ def send(library: Any, is_async: bool, mock: dict[str, Any]) -> Send:
 
 
 def _send(library: Any, url: str, *, is_async: bool, **options: Any) -> Any:
-    """Post with the library, and return what was said."""
+    """Post with the library, and return the text of the answer."""
     if not is_async:
         with library.Client(**options) as client:
             return said(client.post(url, json=BODY))
@@ -99,7 +99,7 @@ def _send(library: Any, url: str, *, is_async: bool, **options: Any) -> Any:
 
 
 def _in_process(library: Any, *, is_async: bool) -> Any:
-    """An application that answers for itself at MOCKED, and elsewhere asks on with the same library."""
+    """Return a transport to an application that answers at MOCKED itself, and calls LIVE for any other host."""
     if is_async:
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
@@ -122,14 +122,14 @@ def _in_process(library: Any, *, is_async: bool) -> Any:
 
 
 def _forwarding() -> contextlib.AbstractContextManager[Any]:
-    """The span of the application's own call: it is instrumented as far as its caller is."""
+    """The span of the application's own call: it only has one if its caller has a span."""
     from opentelemetry import trace
 
     return span("forwarded") if trace.get_current_span().is_recording() else contextlib.nullcontext()
 
 
 def _through_test_client(url: str) -> Any:
-    """Post with FastAPI's TestClient, a client of httpx2 in whose application httpx2 may ask on."""
+    """Post with FastAPI's TestClient, a client of httpx2, to an application that may itself call LIVE with httpx2."""
     from fastapi import FastAPI, Request, Response
     from fastapi.testclient import TestClient
 
@@ -153,7 +153,7 @@ async def _reply(send: Any) -> None:
 
 @pytest.fixture
 def script(request: pytest.FixtureRequest) -> None:
-    """Where there is no mock, what answers is ours."""
+    """Without a mock, let our own gateway answer."""
     if MOCK == "nothing":
         request.getfixturevalue("llmtrace").gateway("openai").chat(text="mocked")
 

@@ -1,4 +1,4 @@
-"""An application whose spans say of the tokens what a test wants them to say; the wire says 3 and 2."""
+"""An application whose span states the input tokens that a test wants; the wire has 3 input and 2 output tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
 def chat(llmtrace: Any, tokens: int = 3, *, scope: str = "app", version: str | None = None, name: str = "chat") -> None:
-    """Make a call inside of a span of that scope, which states so many input tokens."""
+    """Make a call inside a span of the given scope that states `tokens` input tokens."""
     from opentelemetry import trace
 
     llmtrace.gateway("openai").chat(text="hi", usage=USAGE)

@@ -1,4 +1,4 @@
-"""Ways to the network past a client's plain request; each is tried guarded, with the host allowed, and without us."""
+"""Ways to the network beyond a client's plain request; each is tried guarded, with the host allowed, and without us."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def _awaited(result: Coroutine[Any, Any, Any]) -> Any:
 
 
 class _Client:
-    """A library in one mode."""
+    """An HTTP library in one mode, sync or async."""
 
     def __init__(self, library: str, *, is_async: bool) -> None:
         self.library = library_named(library)
@@ -78,13 +78,13 @@ class _Client:
         self.do(client.aclose() if self.is_async else client.close())
 
     def kept_alive(self) -> Way:
-        client = self.new(limits=self.library.Limits(keepalive_expiry=None))  # However slow the machine is.
+        client = self.new(limits=self.library.Limits(keepalive_expiry=None))  # It stays open on a slow machine too.
         _closing.append(lambda: self.close(client))
         self.do(client.post(LIVE, json=BODY))
         return lambda: self.do(client.post(LIVE, json=BODY))
 
     def custom(self) -> Any:
-        """Make a transport that hands on to the library's own."""
+        """Make a custom transport that delegates to the library's own."""
         if self.is_async:
             inner = self.library.AsyncHTTPTransport()
 
@@ -302,7 +302,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 def _marked_where_a_host_sends_on() -> list[Any]:
-    """Let the host through that sends on to another: that other is what is refused."""
+    """Allow the host that redirects to another one, so that the guard's refusal is about that other host."""
     mark = pytest.mark.llmtrace(allow_hosts="llm.test")
     return [pytest.param(way, id=name, marks=[mark] if "redirect" in name else []) for name, way in WAYS.items()]
 
@@ -315,7 +315,7 @@ def test_guarded(llmtrace: Any, way: Way, tally: Any) -> None:
 
 @pytest.mark.llmtrace(allow_hosts=["llm.test", "other.test", "127.0.0.1"], verify=False)
 def test_allowed(way: Way, tally: Any) -> None:
-    with tally, contextlib.suppress(Exception):  # What the server does not understand (TLS, anthropic) fails later.
+    with tally, contextlib.suppress(Exception):  # The server does not know TLS or Anthropic's API.
         way()
 
 

@@ -13,14 +13,14 @@ from pytest_llmtrace.secrets.shapes import shapes_in
 
 
 def test_each_is_its_own() -> None:
-    """Two places, and two tests, have two canaries; a run has those of the run before, since recordings hold them."""
+    """Each place and each test has its own canary; a later run has the same ones, since recordings contain them."""
     values = [Canaries(seed).give(place) for seed in ("test_a", "test_b") for place in PLACES]
     assert len(set(values)) == 2 * len(PLACES)
     assert values[0] == Canaries("test_a").give("api_key")
 
 
 def test_each_tells() -> None:
-    """Each is long enough to be looked for, and a key looks like one."""
+    """Each canary is long enough to be searched for, and the one for a key looks like a key."""
     canaries = Canaries("test_a")
     for place, found in PLACES.items():
         assert is_telling(canaries.give(place), found.kind)
@@ -28,7 +28,7 @@ def test_each_tells() -> None:
 
 
 def test_only_those_that_were_given_are_known() -> None:
-    """What nobody has put anywhere need not be looked for."""
+    """Canaries that a test has not asked for are not searched for."""
     canaries = Canaries("test_a")
     value = canaries.give("user_id")
     assert [(one.value, one.what, one.where, one.kind) for one in canaries.given()] == [
@@ -38,7 +38,7 @@ def test_only_those_that_were_given_are_known() -> None:
 
 @pytest.mark.parametrize("place", ["apikey", ["api_key"]])
 def test_another_place_is_a_mistake(place: Any) -> None:
-    """The error names the nearest place that there is."""
+    """The error names the nearest known place."""
     with pytest.raises(UsageError) as error:
         Canaries("test_a").give(place)
     assert str(error.value) == (

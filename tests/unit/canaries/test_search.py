@@ -1,4 +1,4 @@
-"""A value that is known is found wherever it comes out, and nothing else is."""
+"""A known value is found in every form in which it comes out, and nothing else is found."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FORMS = {
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
 def test_every_form_is_found_and_masked(text: str) -> None:
-    """A secret is found as it is, in JSON, in a URL and in base64 at any alignment; masked, it is found no more."""
+    """A secret is found as it is, in JSON, in a URL and in base64 at any alignment; after masking no longer."""
     sought = search(KEY)
     assert [one.value for one in sought.within(text)] == [KEY]
     masked = sought.masked(text)
@@ -61,7 +61,7 @@ def test_every_form_is_found_and_masked(text: str) -> None:
 @pytest.mark.parametrize("others", [0, 100])
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
 def test_no_form_is_missed_by_the_quick_look(text: str, others: int, around: str) -> None:
-    """Where the quick look finds nothing there is nothing, among few values and many, in short texts and long ones."""
+    """The quick look misses no form, among few values and many, in short texts and long ones."""
     sought = search(KEY, *(f"{number}-of-many-others" for number in range(others)))
     assert sought.may_be_in(Glance(["chat", f"{around}{text}"]))
     assert not sought.may_be_in(Glance(["chat", around, "gpt-4o"]))
@@ -73,7 +73,7 @@ def test_no_form_is_missed_by_the_quick_look(text: str, others: int, around: str
     depth=st.integers(0, 3),
 )
 def test_the_quick_look_is_no_narrower_than_the_search(before: str, after: str, depth: int) -> None:
-    """Whatever is found, at whatever depth of JSON, was suspected: a first look is rough, but misses nothing."""
+    """Every value that the search finds, at any depth of JSON, passes the quick look first: rough, but never blind."""
     text = f"{before}{KEY}{after}"
     for _ in range(depth):
         text = json.dumps({"t": text})
@@ -85,7 +85,7 @@ def test_the_quick_look_is_no_narrower_than_the_search(before: str, after: str, 
     "text", ["", KEY[:-1], f"{KEY}0", f"a{KEY}", KEY.upper(), KEY.replace("-", "_"), coded(KEY[:-1])]
 )
 def test_only_the_value_itself_is_found(text: str) -> None:
-    """What is in the midst of a longer word, or differs in a letter, is another value."""
+    """A value inside a longer word, or one that differs in a letter, is another value."""
     assert search(KEY).within(text) == ()
 
 
@@ -94,12 +94,12 @@ def test_only_the_value_itself_is_found(text: str) -> None:
     [PROMPT, PROMPT[:50], f"Asked: {PROMPT}", f"...{PROMPT[-45:]}", json.dumps([PROMPT[:60]]), quote(PROMPT)],
 )
 def test_a_long_value_is_found_where_it_was_cut(text: str) -> None:
-    """Of a long value its first or its last 40 characters are enough."""
+    """The first or the last 40 characters of a long value are enough to find it."""
     assert [one.value for one in search(PROMPT, kind="content").within(text)] == [PROMPT]
 
 
 def test_long_words_are_found_whole() -> None:
-    """A long value without any other word in it is found as a whole."""
+    """A long value that is a single word is found as a whole."""
     value = "f00d" * 30
     assert [one.value for one in search(value).within(f"key={value}")] == [value]
 
@@ -121,26 +121,26 @@ def test_long_words_are_found_whole() -> None:
     ],
 )
 def test_what_is_too_short_tells_nothing(value: str, kind: str, tells: bool) -> None:
-    """Words that may stand anywhere are not looked for."""
+    """Words that may stand in any text are not searched for."""
     assert is_telling(value, kind) is tells  # type: ignore[arg-type]
     assert len(search(value, kind=kind)) == tells
 
 
 def test_part_of_a_secret_is_masked() -> None:
-    """What a report has cut off, or taken out of the middle, is masked too."""
+    """A secret that a report has cut off, or quotes in part, is masked too."""
     key = "sk-canary-8fd698cefae0a6f9d5b24d47"
     assert search(key).masked(f"{key[:-5]}... and '{key[10:]}'") == "[secret]... and '[secret]'"
 
 
 @given(st.text(), st.sampled_from(list(FORMS.values())))
 def test_no_text_makes_it_raise(text: str, form: str) -> None:
-    """Any text may come."""
+    """Any text can be searched and masked without an error."""
     sought = search(KEY, PROMPT)
     assert sought.within(sought.masked(text + form)) == ()
 
 
 def test_takes_linear_time() -> None:
-    """Ten thousand values are looked for in ten thousand texts one by one, in no more than a second."""
+    """Ten thousand values are searched for in ten thousand texts, one by one, within a second."""
     sought = search(*(f"What is OpenTelemetry, asked for the time number {n}?" for n in range(10_000)), kind="content")
     start = time.process_time()
     found = [sought.within(f"prompt: What is OpenTelemetry {n}, and what is it for?") for n in range(10_000)]
@@ -150,5 +150,5 @@ def test_takes_linear_time() -> None:
 
 @given(st.text(alphabet="azAZ09+/_-=. \n", max_size=80))
 def test_base64_stands_in_long_runs(text: str) -> None:
-    """The quick look asks the long runs of a text for base64, and finds what the pattern describes."""
+    """The quick look searches the long runs of a text for base64, and finds all that the pattern describes."""
     assert [part for run in runs_of(text) for part in _layers.BASE64.findall(run)] == _layers.BASE64.findall(text)

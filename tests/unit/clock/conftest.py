@@ -1,4 +1,4 @@
-"""Modules that read every clock, and a way to wait in threads and in tasks alike."""
+"""Modules that read every clock, and waits that work the same in threads and in tasks."""
 
 from __future__ import annotations
 
@@ -100,12 +100,12 @@ places = lambda: [
     closure.__closure__[1].cell_contents,
 ]
 """
-"""The code of a module that reads every clock: bound by its name, looked up as it is read, and held by what it made."""
+"""The code of a module that reads every clock: bound by name, looked up at each read, and held by its objects."""
 
 
 @pytest.fixture
 def make_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Make a module that reads every clock, as if it had been imported by that name."""
+    """Make a module that reads every clock, as if it had been imported under that name."""
 
     def make(name: str) -> ModuleType:
         module = ModuleType(name)
@@ -124,13 +124,13 @@ class Runner:
         self.pace = clock.pace("recorded")
 
     def wait_until(self, *dues: float) -> Callable[[], Any]:
-        """Return what waits for some moments, one after the other, and returns the virtual times that it saw."""
+        """Return a function that waits for some moments in turn, and returns the virtual time at each of them."""
         if self.kind == "threads":
             return functools.partial(self._wait, dues)
         return functools.partial(self._wait_async, dues)
 
     def run(self, *works: Callable[[], Any]) -> list[Any]:
-        """Run them at the same time, and return their results in order."""
+        """Run functions at the same time, and return their results in order."""
         results: list[Any] = [None] * len(works)
         if self.kind == "threads":
             self._in_threads(works, results)
@@ -195,6 +195,6 @@ def tasks() -> Runner:
 
 @pytest.fixture
 def real_seconds() -> Callable[[], float]:
-    """Return what tells the real seconds since the test began."""
+    """Return a function that returns the real seconds since the test began."""
     began = real()
     return lambda: real() - began

@@ -1,4 +1,4 @@
-"""Who waits for a moment gets there, in order, whoever else does or does nothing; and nothing hangs."""
+"""Every wait for a moment ends, in order, whatever others do or fail to do; nothing hangs."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def base() -> float:
 
 
 def close_to(base: float, *offsets: float) -> Any:
-    """The moments, ten seconds apart, and what a busy machine adds: real time goes on within virtual time."""
+    """Return the moments with a tolerance for a busy machine, since real time goes on within virtual time."""
     return pytest.approx([base + offset for offset in offsets], abs=4)
 
 
 def test_one_alone(runner: Any, base: float, real_seconds: Callable[[], float]) -> None:
-    """Whoever waits alone gets to each of its moments at once."""
+    """A single waiter reaches each of its moments at once."""
     [seen] = runner.run(runner.wait_until(base + 10, base + 20, base + 30))
     assert seen == close_to(base, 10, 20, 30)
     assert real_seconds() < 20
 
 
 def test_together_it_takes_as_long_as_the_longest(runner: Any, base: float) -> None:
-    """Three waits of some seconds end at their own moments, not one after the other."""
+    """Three concurrent waits of some seconds end at their own moments, not one after the other."""
     seen = runner.run(*(runner.wait_until(base + due) for due in (30, 10, 20)))
     assert [moment for [moment] in seen] == close_to(base, 30, 10, 20)
 
 
 def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
-    """The waits of several are one sequence: nobody sees a moment after a later one of somebody else's."""
+    """The waits of several are one sequence: none sees its moment after a later moment of another one."""
     steps = [[base + 40 * step + 10 * lane for step in range(25)] for lane in range(4)]
     seen = runner.run(*(runner.wait_until(*lane) for lane in steps))
     assert seen == [pytest.approx(lane, abs=4) for lane in steps]
@@ -50,7 +50,7 @@ def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> None:
-    """Whoever waits lets others run, as if it waited for the network: a reply that is asked for then begins then."""
+    """A waiting task lets others run, as if it waited for the network: a reply requested meanwhile begins meanwhile."""
     import anyio
 
     pace, seen = clock.pace("recorded"), []
@@ -76,7 +76,7 @@ def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> Non
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_task_that_a_thread_works_for_comes_in_time(backend: str) -> None:
-    """SDKs ask a thread for the platform before their first request: it is waited for, although it looks idle."""
+    """SDKs ask a thread for the platform before their first request: such a task is waited for though it looks idle."""
     import anyio
 
     pace, gate, seen = clock.pace("recorded"), threading.Event(), []
@@ -118,7 +118,7 @@ class SSLSocket:
 
 @pytest.mark.parametrize(("call", "busy"), [("create_default_context", True), ("SSLSocket().read", False)])
 def test_who_reads_certificates_is_busy(call: str, busy: bool) -> None:
-    """A client that is made in a thread asks for something soon; one that waits for its server may wait for long."""
+    """A client that is made in a thread will make a request soon; one that waits for its server may wait for long."""
     ssl: dict[str, Any] = {"__name__": "ssl"}
     exec(IN_SSL, ssl)  # noqa: S102
     gate = threading.Lock()
@@ -130,7 +130,7 @@ def test_who_reads_certificates_is_busy(call: str, busy: bool) -> None:
 
 
 def _comes(true: Callable[[], bool]) -> bool:
-    """Tell whether something comes to be true, and stays so for ten looks."""
+    """Tell whether a condition becomes true within 10 s and stays true for ten looks."""
     seen, until = 0, real() + 10
     while seen < 10 and real() < until:
         seen = seen + 1 if true() else 0
@@ -139,7 +139,7 @@ def _comes(true: Callable[[], bool]) -> bool:
 
 
 def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
-    """Time never goes back."""
+    """A wait for a moment in the past ends at once, and time never goes back."""
     [[first, second]] = runner.run(runner.wait_until(base + 10, base + 5))
     assert second >= first >= base + 10
 
@@ -147,8 +147,8 @@ def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
 def test_whoever_does_nothing_is_not_waited_for(
     runner: Any, base: float, real_seconds: Callable[[], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stream that somebody has begun and left behind costs the others one grace, not one a chunk."""
-    monkeypatch.setattr(_agenda, "SLICE", 0.02)  # 400 graces would be 80 s.
+    """A stream that was begun and abandoned delays the others by one grace period, not by one for each chunk."""
+    monkeypatch.setattr(_agenda, "SLICE", 0.02)  # With this slice, 400 grace periods would be 80 s.
     forgotten = threading.Thread(target=lambda: (runner.pace.begin(), runner.pace.wait(base)))
     forgotten.start()
     forgotten.join()
@@ -158,7 +158,7 @@ def test_whoever_does_nothing_is_not_waited_for(
 
 
 def test_many_at_once_look_no_more_each(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of a thousand looks about as often whose turn it is as each of a hundred."""
+    """Each of a thousand waiters checks whose turn it is about as often as each of a hundred."""
     looks, step = [0], Agenda._step
 
     def counted(agenda: Agenda, wait: Any) -> Any:
@@ -176,7 +176,7 @@ def test_many_at_once_look_no_more_each(tasks: Any, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_blocked_loop_keeps_nobody_waiting(base: float, real_seconds: Callable[[], float]) -> None:
-    """A task may be first, and its loop blocked by whoever waits behind it: it is passed over."""
+    """A task that is next in turn, but whose loop is blocked by a later waiter, is passed over."""
     pace, done = clock.pace("recorded"), threading.Event()
 
     async def first() -> float:
@@ -201,7 +201,7 @@ def test_a_blocked_loop_keeps_nobody_waiting(base: float, real_seconds: Callable
 
 
 def test_a_cancelled_wait_is_off_the_agenda(base: float, real_seconds: Callable[[], float]) -> None:
-    """Nobody waits for what was cancelled, and time does not stop at its moment."""
+    """A cancelled wait holds up no one, and time does not stop at its moment."""
     pace = clock.pace("recorded")
 
     async def wait(due: float) -> float:
@@ -229,7 +229,7 @@ def test_the_end_of_virtual_time_wakes_everybody(runner: Any, virtual: clock.Clo
         begun.set()
         pace.wait(clock.now() + 1e9)
 
-    # Somebody who has acted and does nothing holds the wait up for one grace.
+    # A thread that has begun and then does nothing delays the wait by one grace period.
     threads = [threading.Thread(target=wait) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -241,7 +241,7 @@ def test_the_end_of_virtual_time_wakes_everybody(runner: Any, virtual: clock.Clo
 
 
 def test_a_user_may_move_time_past_the_moment(runner: Any, virtual: clock.Clock, base: float) -> None:
-    """Whoever waits for an earlier moment goes on."""
+    """A wait for a moment that the user's `advance` has passed ends at once."""
     virtual.advance(15)
     [seen] = runner.run(runner.wait_until(base + 10))
     assert seen == close_to(base, 15)

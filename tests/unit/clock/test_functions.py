@@ -1,4 +1,4 @@
-"""Which clocks are shifted, for whom, and that all of it is undone."""
+"""Which clocks virtual time shifts, for which modules, and that all of it is undone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BOUND = [
     *(("held", name) for name in HELD),
 ]
 
-# The exemption of each is named by the code of a module of that name.
+# Each stands for an exempt package; the code of a module with that name must see real time.
 REAL_FOR = [
     "asyncio.base_events", "threading", "concurrent.futures", "anyio._core", "trio._core", "httpx._client",
     "httpx2._client", "httpcore._sync", "httpcore2._sync", "urllib3.util", "aiohttp.client", "uvloop.loop",
@@ -50,7 +50,7 @@ def seconds(module: ModuleType, how: str, name: str) -> float:
 def test_every_clock_of_the_application_is_virtual(
     make_module: Callable[[str], ModuleType], how: str, name: str
 ) -> None:
-    """Whichever it reads, however it was bound, an hour has passed where the virtual clock was moved by one."""
+    """Each clock, however it was bound, shows that an hour has passed once the virtual clock was moved by an hour."""
     app, virtual = make_module("an_app.tracing"), clock.Clock("recorded")
     real = seconds(app, how, name)
     virtual.start()
@@ -66,7 +66,7 @@ def test_every_clock_of_the_application_is_virtual(
 
 @pytest.mark.parametrize("name", REAL_FOR)
 def test_who_waits_for_real_has_real_monotonic_time(make_module: Callable[[str], ModuleType], name: str) -> None:
-    """Loops, pools, timeouts and pytest itself would end their waits early, or never."""
+    """Loops, pools, timeouts and pytest itself would end their waits early, or never, in virtual time."""
     module, virtual = make_module(name), clock.Clock("recorded")
     virtual.start()
     try:
@@ -79,7 +79,7 @@ def test_who_waits_for_real_has_real_monotonic_time(make_module: Callable[[str],
 
 
 def test_everything_is_put_back(make_module: Callable[[str], ModuleType]) -> None:
-    """The functions of the standard library, and what modules hold that were imported before or meanwhile."""
+    """Functions of the standard library are restored, and so are references in modules imported before or meanwhile."""
     names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
     real = [getattr(time, name) for name in names]
     before, virtual = make_module("app_before"), clock.Clock("recorded")
@@ -104,7 +104,7 @@ def _within(place: Any) -> Any:
 def test_what_the_test_has_put_there_stays(
     make_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that the suite has replaced itself is its own business, in the library and in the application."""
+    """A clock that the suite has replaced itself is left alone, in the standard library and in the application."""
     app, virtual = make_module("app_with_a_mock"), clock.Clock("recorded")
     monkeypatch.setattr(time, "monotonic", lambda: 7.0)
     vars(app)["perf_counter"] = lambda: 8.0
@@ -119,7 +119,7 @@ def test_what_the_test_has_put_there_stays(
 
 
 def test_a_module_is_searched_once(virtual: clock.Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often virtual time begins: a module that had bound no clock is not looked at again."""
+    """A module that had bound no clock is not searched again, however often virtual time begins."""
     looked_at, look = [], places_in
 
     def noted(module: ModuleType, clocks: Any) -> Any:
@@ -137,7 +137,7 @@ def test_a_module_is_searched_once(virtual: clock.Clock, monkeypatch: pytest.Mon
 
 
 def test_nested_clocks_are_one(virtual: clock.Clock) -> None:
-    """There is one wall clock: virtual time ends when the outer one ends it."""
+    """There is only one wall clock: virtual time ends when the outermost clock ends it."""
     inner = clock.Clock("recorded")
     inner.start()
     inner.advance(HOUR)
@@ -146,7 +146,7 @@ def test_nested_clocks_are_one(virtual: clock.Clock) -> None:
 
 
 def test_a_travel_that_ends_after_ours_is_left_alone() -> None:
-    """The suite's own time-machine may begin in the test and end in a fixture: each ends its own."""
+    """The suite's own time-machine may begin in the test and end in a fixture: each of the two ends its own."""
     virtual, now = clock.Clock("recorded"), time.time()
     virtual.start()
     virtual.advance(HOUR)
@@ -160,7 +160,7 @@ def test_a_travel_that_ends_after_ours_is_left_alone() -> None:
 
 
 def test_the_suite_s_own_travel_around_it_is_kept() -> None:
-    """Virtual time begins at what the suite says the time is."""
+    """Virtual time begins at the time that the suite has travelled to."""
     with time_machine.travel(dt.datetime(2020, 1, 1, tzinfo=dt.UTC), tick=False):
         virtual = clock.Clock("recorded")
         virtual.start()
@@ -174,7 +174,7 @@ def test_the_suite_s_own_travel_around_it_is_kept() -> None:
 
 
 def test_timeouts_of_asyncio_are_real(virtual: clock.Clock) -> None:
-    """An hour of virtual time is no reason for a timeout of a minute."""
+    """A timeout of a minute does not fire when an hour of virtual time passes."""
 
     async def work() -> str:
         virtual.advance(HOUR)
@@ -190,7 +190,7 @@ def test_timeouts_of_asyncio_are_real(virtual: clock.Clock) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_timeouts_of_anyio_are_real(virtual: clock.Clock, backend: str) -> None:
-    """`fail_after` counts real seconds under both of its loops."""
+    """`fail_after` counts real seconds under both loops."""
     import anyio
 
     async def main() -> str:
@@ -203,7 +203,7 @@ def test_timeouts_of_anyio_are_real(virtual: clock.Clock, backend: str) -> None:
 
 
 def test_timeouts_of_pools_and_locks_are_real(virtual: clock.Clock) -> None:
-    """`ThreadPoolExecutor.map(timeout=)` has its time, and a lock is waited for as long as was said, not shorter."""
+    """`ThreadPoolExecutor.map(timeout=)` counts real time, and a lock is waited for its full timeout."""
     lock = threading.Lock()
     lock.acquire()
 
@@ -219,7 +219,7 @@ def test_timeouts_of_pools_and_locks_are_real(virtual: clock.Clock) -> None:
 
 
 def test_batches_of_spans_are_exported_in_real_time(virtual: clock.Clock) -> None:
-    """The processor of a batch waits for its delay in real time; what it holds has virtual times."""
+    """The batch processor waits for its delay in real time; the spans that it holds have virtual times."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=HOUR * 1000))
     with provider.get_tracer("app").start_as_current_span("an hour"):
@@ -235,7 +235,7 @@ def test_batches_of_spans_are_exported_in_real_time(virtual: clock.Clock) -> Non
 
 
 def test_there_is_no_virtual_time_unless_it_was_asked_for() -> None:
-    """The clock tells the time in any case; moving it says which timing it belongs to."""
+    """The clock returns the time in any case; moving it without virtual time is an error that names the timing."""
     instant = clock.Clock("instant")
     instant.start()
     assert instant.time() == pytest.approx(time.time(), abs=60)
@@ -248,7 +248,7 @@ def test_there_is_no_virtual_time_unless_it_was_asked_for() -> None:
 
 
 def test_virtual_time_is_on_during_the_test_only() -> None:
-    """In fixtures it is not, and the error says so."""
+    """In fixtures there is no virtual time, and the error says so."""
     with pytest.raises(UsageError) as raised:
         clock.Clock("recorded").advance(1)
     assert str(raised.value) == (
@@ -259,7 +259,7 @@ def test_virtual_time_is_on_during_the_test_only() -> None:
 
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
 def test_virtual_time_goes_forward(virtual: clock.Clock, amount: float) -> None:
-    """It is moved by a number of seconds, and never back."""
+    """The clock is moved by a finite number of seconds, and never back."""
     with pytest.raises(UsageError, match=r"^clock.advance\(\) moves the clock forward by seconds, got "):
         virtual.advance(amount)
 
@@ -272,14 +272,14 @@ def test_virtual_time_goes_forward(virtual: clock.Clock, amount: float) -> None:
     ],
 )
 def test_unknown_timings(timing: Any, text: str) -> None:
-    """A wrong word is a usage error that names the nearest."""
+    """An unknown timing is a usage error that names the nearest known one."""
     with pytest.raises(UsageError) as raised:
         clock.refuse_timing(timing)
     assert str(raised.value) == text
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only recorded timing needs time-machine; without it one sentence says how to get it."""
+    """Only recorded timing needs time-machine; without it, one sentence says how to install it."""
     monkeypatch.setitem(sys.modules, "time_machine", None)
     clock.refuse_timing("instant")
     clock.refuse_timing("real")

@@ -1,4 +1,4 @@
-"""How long a trace lasts: real and virtual time, whatever a test does with the time of day."""
+"""The duration of a trace: real and virtual time, whatever a test does to the time of day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.harness import LLMTrace
 
 
 def test_virtual_time_counts_after_its_end_too() -> None:
-    """Metrics are read when virtual time is over; what was measured in it was that long."""
+    """Metrics are read after virtual time has ended, and its length still counts."""
     outer = clock.Watch()
     with LLMTrace(timing="recorded", verify=False) as trace:
         trace.clock.advance(60)
@@ -25,7 +25,7 @@ def test_virtual_time_counts_after_its_end_too() -> None:
 
 
 def test_a_time_of_day_that_is_moved_does_not_count() -> None:
-    """It tells when the watch was opened, as the code under test has it."""
+    """A moved time of day only changes when the watch was opened, as the code under test sees it."""
     freezegun = pytest.importorskip("freezegun")
     with freezegun.freeze_time(dt.datetime(2024, 1, 1, tzinfo=dt.UTC)) as frozen:
         watch = clock.Watch()
@@ -36,7 +36,7 @@ def test_a_time_of_day_that_is_moved_does_not_count() -> None:
 
 @pytest.mark.parametrize("name", ["perf_counter", "monotonic", "time", "time_ns"])
 def test_nobody_can_tell_with_another_clock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that puts a clock of its own in the place of Python's says how long everything takes."""
+    """If a test replaces one of Python's clocks, no duration can be known, and it is 0."""
     watch = clock.Watch()
     monkeypatch.setattr(time, name, lambda: 7)
     seconds = watch.seconds

@@ -1,4 +1,4 @@
-"""Makers of contracts."""
+"""A convention, and a fixture that makes contracts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Reduce = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def profile() -> Profile:
-    """A convention with a family of names, and names that were renamed once and twice."""
+    """A convention with a family of names, and names that were renamed once or twice."""
     return PROFILE
 
 
 @pytest.fixture
 def reduce() -> Reduce:
-    """Reduce spans, and log records and points of metrics, to the scopes of a contract."""
+    """Reduce spans, log records and metric points to the scopes of a contract."""
 
     def reduce(*spans: Any, logs: tuple[LogRecord, ...] = (), metrics: tuple[MetricPoint, ...] = ()) -> dict[str, Any]:
         return scopes_of(spans, logs, metrics, Names([PROFILE]))

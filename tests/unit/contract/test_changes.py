@@ -1,4 +1,4 @@
-"""What has changed from one contract to another."""
+"""The changes from one contract to another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Compare = Callable[[dict[str, Any], dict[str, Any]], list[str]]
 
 @pytest.fixture
 def compare(profile: Profile) -> Compare:
-    """Compare two contracts, and return the lines of the text without its headline."""
+    """Return a function that compares two contracts and returns the lines of the text without its headline."""
 
     def compare(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         found = changes(old, new, Renames([profile]))
@@ -30,7 +30,7 @@ def compare(profile: Profile) -> Compare:
 
 
 def test_nothing_has_changed(make_span: Any, reduce: Any, profile: Profile) -> None:
-    """Of two equal contracts nothing is said."""
+    """Between two equal contracts there is no change."""
     scopes = reduce(make_span(attributes={"a": 1}))
     assert changes(scopes, scopes, Renames([profile])) == ()
     assert FORMATS["text"]((), "old.json", "new.json") == "old.json -> new.json: no change"
@@ -54,10 +54,10 @@ def test_nothing_has_changed(make_span: Any, reduce: Any, profile: Profile) -> N
 def test_attributes(
     make_span: Any, reduce: Any, compare: Compare, old: dict[str, Any], new: dict[str, Any], line: str
 ) -> None:
-    """What is gone, renamed or of another type breaks its readers; what has come does not.
+    """An attribute that is removed, renamed or has another type breaks its readers; an added one does not.
 
-    A name is renamed if the old one is gone and the convention's new one has come, by as many steps as it took. Of one
-    that has no new name it is told where the convention has the same.
+    An attribute is renamed if the old name is gone and the convention's new name has come, over any number of renames.
+    If there is no new name, the hint says where the convention has the value.
     """
     said = compare(reduce(make_span(attributes=old)), reduce(make_span(attributes=new)))
     assert said == ["", "app", "  span chat", f"    {line}"]
@@ -75,14 +75,14 @@ def test_attributes(
     ],
 )
 def test_types(make_span: Any, reduce: Any, compare: Compare, old: list[Any], new: list[Any], said: list[str]) -> None:
-    """An empty array is one of any type; a type more breaks readers, a type less does not."""
+    """An empty array fits any type of array; an additional type breaks readers, a removed one does not."""
     before, after = (reduce(*(make_span(attributes={"a": value}) for value in values)) for values in (old, new))
     lines = [line.strip() for line in compare(before, after) if "attribute" in line]
     assert lines == said
 
 
 def test_how_often_an_attribute_is_seen(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """Shares are compared, not numbers: twice as many spans with twice as many attributes are no change."""
+    """Shares are compared, not counts: twice as many spans with twice as many attributes are no change."""
     old = reduce(make_span(attributes={"a": 1, "b": 1}), make_span(attributes={"c": 1, "b": 1}))
     new = reduce(*(make_span(attributes={"b": 1, **({"c": 1} if number else {})}) for number in range(4)))
     twice = {name: {**scope} for name, scope in new.items()}
@@ -98,7 +98,7 @@ def test_how_often_an_attribute_is_seen(make_span: Any, reduce: Any, compare: Co
 
 
 def test_spans_events_logs_and_metrics(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """Whatever has a name can be gone, come, or have other parts; of what is gone as a whole, no part is named."""
+    """Anything with a name can be removed, added or have other parts; parts of what is removed are not listed."""
     choice = SpanEvent(name="choice", time_ns=1, attributes={"index": 1})
     token = MetricPoint(scope="app", name="tokens", unit="{token}", kind="histogram", attributes={"type": "input"})
     old = reduce(
@@ -135,7 +135,7 @@ def test_spans_events_logs_and_metrics(make_span: Any, reduce: Any, compare: Com
 
 
 def test_words_that_have_come(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """A status, kind or name more is an addition."""
+    """A further status, kind or name is an addition."""
     old, new = reduce(make_span(status="OK")), reduce(make_span(status="OK"), make_span(status="ERROR"))
     assert compare(old, new)[3:] == [
         "    other     count    count: 1 -> 2",
@@ -144,7 +144,7 @@ def test_words_that_have_come(make_span: Any, reduce: Any, compare: Compare) -> 
 
 
 def test_a_scope_that_was_renamed(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """One scope gone and one come that tell of the same spans are one scope, whose spans are compared."""
+    """A removed and an added scope with the same spans are one renamed scope, whose spans are compared."""
     old = reduce(make_span(scope="otel.openai_v2", attributes={"a": 1}))
     new = reduce(make_span(scope="otel.genai.openai"))
     assert compare(old, new) == [
@@ -157,7 +157,7 @@ def test_a_scope_that_was_renamed(make_span: Any, reduce: Any, compare: Compare)
 
 
 def test_a_span_whose_operation_is_called_otherwise(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """One shape gone and one come that share a span name are one shape; with two that do, nobody knows which."""
+    """A removed and an added shape with one span name are one renamed shape; with two added ones it is ambiguous."""
     old = reduce(make_span(name="openai.embeddings", attributes={"llm.request.type": "embedding"}))
     new = reduce(make_span(name="openai.embeddings", attributes={"llm.request.type": "embeddings"}))
     third = reduce(make_span(name="openai.embeddings", attributes={"traceloop.span.kind": "task"}))
@@ -170,7 +170,7 @@ def test_a_span_whose_operation_is_called_otherwise(make_span: Any, reduce: Any,
 
 
 def test_scopes_that_have_gone_and_come(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """Scopes that tell of other spans are other scopes."""
+    """Scopes with other spans are other scopes."""
     old, new = reduce(make_span(scope="a", name="x")), reduce(make_span(scope="b", name="y"))
     assert compare(old, new) == [
         "",
@@ -183,7 +183,7 @@ def test_scopes_that_have_gone_and_come(make_span: Any, reduce: Any, compare: Co
 
 
 def test_pages(make_span: Any, reduce: Any, profile: Profile) -> None:
-    """Markdown is for a pull request, JSON for programs; foreign names are no markup and move no cursor."""
+    """Markdown is for a pull request, JSON for programs; foreign names cannot add markup or move a cursor."""
     old, new = reduce(make_span(attributes={"a|`b`\x1b": 1, TOTAL: 1})), reduce(make_span(attributes={"c": 1}))
     found = changes(old, new, Renames([profile]))
     assert [change.impact for change in found] == [Impact.BREAKING, Impact.ADDITION, Impact.BREAKING]

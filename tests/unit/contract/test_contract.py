@@ -1,4 +1,4 @@
-"""What a run's telemetry is reduced to."""
+"""How the telemetry of a run is reduced to a contract."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
 
 
 def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
-    """Names, kinds, types and how often, of spans, events, log records and metrics by scope; no value, id or time."""
+    """A contract has names, kinds, types and counts of all signals by scope, but no value, id or time."""
     failed = SpanEvent(name="exception", time_ns=1, attributes={"exception.type": "RateLimitError"})
     scopes = reduce(
         make_span(1, name="chat gpt-4o", kind="CLIENT", status="OK", scope_version="1.2", attributes=CHAT),
@@ -86,7 +86,7 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
     ],
 )
 def test_types(make_span: Any, reduce: Any, value: Any, name: str) -> None:
-    """A type is named as conventions do, and a bool is no int."""
+    """Types are named as in conventions, and a bool is no int."""
     shape = reduce(make_span(attributes={"a": value}))["app"]["spans"]["chat"]
     assert shape["attributes"] == {"a": {"seen": 1, "types": [name]}}
 
@@ -103,19 +103,19 @@ def test_types(make_span: Any, reduce: Any, value: Any, name: str) -> None:
     ],
 )
 def test_attribute_names(make_span: Any, reduce: Any, name: str, kept: str) -> None:
-    """Indices, the keys of families, ids and secrets are no part of a name."""
+    """Indices, keys of families, ids and secrets are replaced in names."""
     assert list(reduce(make_span(attributes={name: 1}))["app"]["spans"]["chat"]["attributes"]) == [kept]
 
 
 def test_an_indexed_name_is_seen_once_a_span(make_span: Any, reduce: Any) -> None:
-    """Ten messages on one span are one attribute that one span has, with the types of all."""
+    """Ten messages on one span are one attribute, seen on one span, with the types of all."""
     span = make_span(attributes={"m.0.content": "a", "m.1.content": 1, "m.2.content": "b"})
     attributes = reduce(span)["app"]["spans"]["chat"]["attributes"]
     assert attributes == {"m.<n>.content": {"seen": 1, "types": ["int", "string"]}}
 
 
 def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What makes a name comparable is done once a name, not once a span: the time is linear and short."""
+    """Each name is normalised once, not once for each span, so the time is linear and short."""
     looked: list[str] = []
 
     def look(name: str) -> str:
@@ -144,13 +144,13 @@ def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pyte
 def test_shapes(
     make_span: Any, reduce: Any, name: str, attributes: dict[str, str], shape: str | None, kept: str
 ) -> None:
-    """A span's shape is what its convention calls the operation, else its name without what changes between calls."""
+    """A span's shape is the operation that its convention states, or its name without what varies between calls."""
     spans = reduce(make_span(name=name, attributes=attributes))["app"]["spans"]
     assert {known: found["names"] for known, found in spans.items()} == {shape or kept: [kept]}
 
 
 def test_parts_in_any_order_are_one_contract(make_span: Any, reduce: Any) -> None:
-    """Tests may run in any order, in any process: the file is the same, letter by letter."""
+    """Tests may run in any order and any process: the file is the same, byte by byte."""
     spans = [
         make_span(number, name=f"n{number % 3}", scope=f"s{number % 2}", attributes={f"a{number % 5}": number})
         for number in range(30)
@@ -162,7 +162,7 @@ def test_parts_in_any_order_are_one_contract(make_span: Any, reduce: Any) -> Non
 
 
 def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_path: Path) -> None:
-    """What is written can be read."""
+    """A written contract can be read back."""
     scopes = reduce(make_span(attributes={"a": 1, "é": [1]}))
     path = tmp_path / "contract.json"
     path.write_text(as_json(as_contract(scopes)), encoding="utf-8")
@@ -196,7 +196,7 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
     ],
 )
 def test_what_is_no_contract(tmp_path: Path, content: str | None, reason: str) -> None:
-    """A file that is missing, foreign, damaged or of another version is one error that says which and why."""
+    """A missing, foreign or damaged file, or one of another version, is an error that names the file and the reason."""
     path = tmp_path / "contract.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -206,7 +206,7 @@ def test_what_is_no_contract(tmp_path: Path, content: str | None, reason: str) -
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    """So is a file in no known encoding."""
+    """A file that is not UTF-8 is the same kind of error."""
     path = tmp_path / "contract.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="is no JSON: 'utf-8' codec can't decode byte 0xff"):

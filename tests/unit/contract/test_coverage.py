@@ -1,4 +1,4 @@
-"""Which attributes of a convention a run has shown."""
+"""The attributes of a convention that a run has shown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ PAGE = """\
 
 @pytest.fixture
 def claim(make_span: Any) -> Callable[..., Claim]:
-    """Make a span that claims the convention, of a type or of none."""
+    """Return a function that makes a span which claims the convention, as a span type or as none."""
 
     def claim(*, span_type: SpanType | None = CHAT, scope: str = "app", **attributes: Any) -> Claim:
         named = {name.replace("__", "."): value for name, value in attributes.items()}
@@ -100,20 +100,20 @@ def measured(*series: dict[str, Any]) -> MetricClaim:
 
 
 def covered(*claims: Claim, metrics: tuple[MetricClaim, ...] = ()) -> Any:
-    """Count each span and each metric apart, as tests do, and add up."""
+    """Count each span and each metric on its own, as tests do, and return the sum."""
     names = Names([PROFILE])
     of_spans = (seen_of([one], [], names) for one in claims)
     return coverages(add_all((*of_spans, *(seen_of([], [one], names) for one in metrics))))
 
 
 def test_nothing_claims_a_convention() -> None:
-    """No span and no metric, no table."""
+    """Without a span and a metric that claim a convention there is no table."""
     assert to_markdown(covered()) == "No span or metric claims to keep a convention."
     assert json.loads(to_json(covered())) == {"format": "pytest-llmtrace coverage", "version": 1, "coverage": []}
 
 
 def test_the_page(claim: Callable[..., Claim]) -> None:
-    """All that the convention wants is there, seen or not, by its level; then all else that was seen, and what it is.
+    """All attributes that the convention wants are listed by level, seen or not; then all others, with their group.
 
     Lists and families count as the one attribute that the convention names.
     """
@@ -129,7 +129,7 @@ def test_the_page(claim: Callable[..., Claim]) -> None:
 
 
 def test_json(claim: Callable[..., Claim]) -> None:
-    """JSON has the same, for programs."""
+    """The JSON form has the same content, for programs."""
     content = json.loads(to_json(covered(claim(ai__model="x", ai__tool="x"), metrics=(measured({"ai.model": "x"}),))))
     assert content == {
         "format": "pytest-llmtrace coverage",

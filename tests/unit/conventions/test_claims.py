@@ -1,4 +1,4 @@
-"""Which convention a span claims to keep, and as what."""
+"""The conventions that a span claims to keep, and its span type in each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def names_of(found: tuple[Profile, ...]) -> list[str]:
     ],
 )
 def test_claims(scope: str, version: str | None, attributes: dict[str, Any], names: list[str]) -> None:
-    """By scope and attributes; of OpenTelemetry's versions the newest that has all names, with these types."""
+    """Scope and attributes decide; of OpenTelemetry's versions, the newest that has all names with these types."""
     assert names_of(claims(make(scope, "CLIENT", version, **attributes))) == names
 
 
@@ -60,7 +60,7 @@ def test_claims(scope: str, version: str | None, attributes: dict[str, Any], nam
     ],
 )
 def test_several_claims(attributes: dict[str, Any], names: list[str]) -> None:
-    """A span that is written twice keeps both; one that runs inside of Traceloop's SDK is not Traceloop's own."""
+    """A span written in two conventions claims both; so does another instrumentation's span in a Traceloop workflow."""
     assert names_of(claims(make(**attributes))) == names
 
 
@@ -74,7 +74,7 @@ def test_several_claims(attributes: dict[str, Any], names: list[str]) -> None:
     ],
 )
 def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
-    """Nor does a span that has nothing to do with it."""
+    """A span that only borrows names of a convention claims nothing, nor does an unrelated span."""
     assert claims(make(**attributes)) == ()
 
 
@@ -90,7 +90,7 @@ def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
-    """It takes the place of the version that would be found, and holds for who uses its names and claims nothing."""
+    """Named conventions replace the version that would be found, and hold for spans that only use their names too."""
     acme = Profile(name="acme", convention="registry acme.yaml", source="acme.yaml", namespaces=("acme.",))
     assert names_of(claims(make(**attributes), (profile("genai-2026-08"), acme))) == names
 
@@ -119,7 +119,7 @@ groups:
     ],
 )
 def test_a_registry_holds_for_names_in_no_namespace_of_its_own(name: str, names: list[str], tmp_path: Path) -> None:
-    """For those that it defines without a dot, or in the namespace of a convention, and for no others there."""
+    """A registry covers names that it defines without a dot or in a convention's namespace, but none beside them."""
     (tmp_path / "acme.yaml").write_text(NOWHERE_ELSE)
     assert names_of(claims(make(**{name: "x"}), (from_registry(tmp_path / "acme.yaml"),))) == names
 
@@ -145,12 +145,12 @@ def test_a_registry_holds_for_names_in_no_namespace_of_its_own(name: str, names:
     ],
 )
 def test_types(name: str, kind: str, attributes: dict[str, Any], expected: str | None) -> None:
-    """By what the span says it is; a provider's own type before the general one, the kind where both are one."""
+    """A span's statements decide its type; a provider's type precedes the general one, then the span kind decides."""
     found = span_type(profile(name), make("app", kind, **attributes))
     assert (found.id if found else None) == expected
 
 
 def test_odd_names() -> None:
-    """What no SDK writes as a name is passed over."""
+    """Attribute names that no SDK writes are skipped."""
     odd: dict[Any, Any] = {**CHAT, 10**5000: 1, None: 2, "\ud800": 3}
     assert names_of(claims(replace(make(), attributes=odd))) == ["genai-2026-10"]

@@ -1,4 +1,4 @@
-"""What may be said of which conventions spans are to keep."""
+"""The forms in which conventions may be named, and the errors about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.errors import UsageError
 
 
 def test_names_and_files(tmp_path: Path) -> None:
-    """A name is one of those that are shipped; whatever looks like a file is one."""
+    """A name stands for a shipped convention; anything that looks like a file is one."""
     (tmp_path / "house.yaml").write_text("groups: []\n", encoding="utf-8")
     said = absolute(("openinference", "house.yaml"), tmp_path)
     assert [kept.name for kept in named(said)] == ["openinference", "house"]
@@ -21,13 +21,13 @@ def test_names_and_files(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """It is missed when it is read."""
+    """A missing file is reported when it is read."""
     with pytest.raises(UsageError, match=r"nowhere\.yaml is no registry of conventions"):
         named(absolute("nowhere.yaml", tmp_path))
 
 
 def test_outside_pytest() -> None:
-    """The same is refused there."""
+    """Outside pytest the same names are refused."""
     with pytest.raises(UsageError, match="unknown convention 'openinferense'"):
         LLMTrace(conventions="openinferense")
     with pytest.raises(UsageError, match=r"two versions of one convention: core-1\.36 and core-1\.41\.1"):

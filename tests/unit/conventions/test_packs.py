@@ -1,4 +1,4 @@
-"""The packs are what the generator makes of the extracts, and say what the conventions say."""
+"""The packs equal the generator's output from the extracts, and state what the conventions state."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PACKS = Path(conventions.__file__).parent / "packs"
 
 
 def test_they_are_generated() -> None:
-    """Each pack is, byte for byte, what the generator writes; none is left over."""
+    """Each pack equals the generator's output byte for byte, and there is no other pack."""
     assert {file.name: file.read_text(encoding="utf-8") for file in PACKS.iterdir()} == GENERATOR["packs"]()
 
 
 def test_whose_facts_they_are() -> None:
-    """NOTICE tells it of each."""
+    """NOTICE has the attribution of each pack, as the generator writes it."""
     assert (ROOT / "NOTICE").read_text(encoding="utf-8") == GENERATOR["notice"]()
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_each_names_its_source(name: str) -> None:
-    """Repository, commit, license and attribution."""
+    """Each pack states repository, commit, licence and attribution."""
     kept = profile(name)
     repository, _, commit = kept.source.partition(" at ")
     assert "/" in repository
@@ -40,7 +40,7 @@ def test_each_names_its_source(name: str) -> None:
 
 
 def test_august() -> None:
-    """13 types of spans with 202 attributes in all, as the convention's own tables have; 63 names of gen_ai."""
+    """August has 13 span types with 202 attributes in all, like the convention's own tables, and 63 names of gen_ai."""
     kept = profile("genai-2026-08")
     types = [kind for kind in kept.span_types.values() if not kind.provider]
     assert (len(types), sum(len(kind.attributes) for kind in types)) == (13, 202)
@@ -48,7 +48,7 @@ def test_august() -> None:
 
 
 def test_october() -> None:
-    """It is August's with its changes: 46 attributes of a call, cache writes by their new name."""
+    """October is August with its changes: 46 attributes of a call, and cache writes under their new name."""
     kept = profile("genai-2026-10")
     assert len(kept.span_types["gen_ai.client.inference"].attributes) == 46
     assert "gen_ai.inference.client" not in kept.span_types
@@ -60,7 +60,7 @@ def test_october() -> None:
     ("name", "number"), [("core-1.36", 5), ("core-1.41.1", 11), ("genai-2026-08", 16), ("genai-2026-10", 23)]
 )
 def test_metrics(name: str, number: int) -> None:
-    """As many as the registry has; each of a known instrument, with a unit, and buckets where its page advises some."""
+    """All metrics of the registry are there, with a known instrument, a unit, and buckets unless they count tokens."""
     metrics = profile(name).metrics
     assert len(metrics) == number
     assert {metric.instrument for metric in metrics.values()} <= {"counter", "histogram"}
@@ -68,7 +68,7 @@ def test_metrics(name: str, number: int) -> None:
 
 
 def test_what_october_calls_otherwise() -> None:
-    """Calls of a model have metrics of their own: counters of tokens, and durations."""
+    """Calls of a model have metrics of their own in October: counters of tokens, and durations."""
     kept = profile("genai-2026-10")
     assert kept.metrics["gen_ai.client.inference.usage.input_tokens"].required == (
         "gen_ai.operation.name",
@@ -87,7 +87,7 @@ def test_what_october_calls_otherwise() -> None:
 
 @pytest.mark.parametrize(("name", "types", "rows"), [("core-1.36", 8, 135), ("core-1.41.1", 14, 292)])
 def test_core(name: str, types: int, rows: int) -> None:
-    """As many types and rows as the tables of its documents have, where a provider's do not repeat the provider."""
+    """Types and rows match the tables of the documents, which do not repeat the provider in a provider's own table."""
     kinds = profile(name).span_types.values()
     assert len(kinds) == types
     told = {"openai", "az.ai.inference", "azure.ai.inference", "anthropic"}
@@ -96,7 +96,7 @@ def test_core(name: str, types: int, rows: int) -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_wanted_names_are_known(name: str) -> None:
-    """What a type or a metric wants, and what is used instead of an old name, is among the attributes and metrics."""
+    """All names that types, metrics and renames refer to are among the attributes and metrics."""
     kept = profile(name)
     named = {each for kind in kept.span_types.values() for each in (*kind.attributes, *kind.unused, kind.when[0])}
     named |= {rename.new for rename in kept.renames.values() if rename.new}
@@ -109,7 +109,7 @@ def test_wanted_names_are_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_no_name_is_old_and_new(name: str) -> None:
-    """What a convention has renamed, it does not have."""
+    """A convention no longer has the names that it has renamed."""
     kept = profile(name)
     assert not kept.attributes.keys() & kept.renames.keys()
     assert not kept.metrics.keys() & kept.metric_renames.keys()
@@ -117,21 +117,21 @@ def test_no_name_is_old_and_new(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])
 def test_what_is_not_used(name: str) -> None:
-    """A retrieval has a top-k of its own, and who fetches an answer does not count its tokens again."""
+    """A retrieval has a top-k of its own, and fetching an answer does not count its tokens again."""
     kinds = profile(name).span_types
     assert kinds["gen_ai.retrieval.client"].unused == {"gen_ai.request.top_k"}
     assert kinds["openai.fetch_response.client"].unused == {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
 
 
 def test_levels() -> None:
-    """The provider is required since 1.37; before that it was the system."""
+    """The provider is required since 1.37; before, it was the system."""
     before, after = (profile(name).span_types["gen_ai.inference.client"] for name in ("core-1.36", "core-1.41.1"))
     assert before.attributes["gen_ai.system"].level is Level.REQUIRED
     assert after.attributes["gen_ai.provider.name"].level is Level.REQUIRED
 
 
 def test_a_false_file_system_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packs are read when they are first wanted, which may be in a test that has put another in place (pyfakefs)."""
+    """Packs are read on first use, which may be in a test that has replaced the file system (pyfakefs)."""
     known = profile("openinference")
     profile.cache_clear()
     with monkeypatch.context() as patched:
@@ -141,7 +141,7 @@ def test_a_false_file_system_hides_none(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_test_that_hides_packages_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packs are read when they are first wanted, which may be in a test that lets nothing be found."""
+    """Packs are read on first use, which may be in a test that makes every package impossible to find."""
     known = profile("openinference")
     profile.cache_clear()
     with monkeypatch.context() as patched:
@@ -150,6 +150,6 @@ def test_a_test_that_hides_packages_hides_none(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_name() -> None:
-    """The nearest one is named."""
+    """The error names the nearest known convention."""
     with pytest.raises(UsageError, match=r"^unknown convention 'genai-26-08': did you mean 'genai-2026-08'\?"):
         profile("genai-26-08")

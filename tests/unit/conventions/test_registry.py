@@ -1,4 +1,4 @@
-"""A registry of a user's own: what is read of it, and what is refused, in one sentence."""
+"""A user's own registry: what is read from it, and what is refused, in one sentence."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ ORDERS = MetricType(
 LAUGHS = "a: &a [x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise("abcdefghi")
 )
-"""A file that becomes a billion values where aliases are followed without a limit."""
+"""A file that expands to a billion values if its aliases are followed without a limit."""
 
 CHAIN = "groups:\n" + "".join(f"- {{id: g{each}, type: span, extends: g{each + 1}}}\n" for each in range(5_000))
 BUSHES = "groups:\n" + "".join(
@@ -84,7 +84,7 @@ DOUBLING = (
     )
     + "spans: [{type: s, kind: client, attributes: [{ref_group: g40}]}]\n"
 )
-"""Groups that refer to one another: one long way, many that are based on a large one, and 2**40 ways to one."""
+"""Groups that refer to one another: one long chain, many based on a large one, and 2**40 paths to a single one."""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -94,7 +94,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_groups(tmp_path: Path) -> None:
-    """Attributes with types, values and old names; of spans the levels, with those that they extend."""
+    """Attributes are read with types, values and old names; spans with the levels of their own and extended groups."""
     kept = from_registry(written(tmp_path, V1))
     assert (kept.name, kept.namespaces) == ("acme", ("acme.",))
     assert kept.attributes["acme.tenant"] == Attribute(name="acme.tenant", types=("string",))
@@ -117,17 +117,17 @@ def test_groups(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [V1, V2])
 def test_metrics(tmp_path: Path, text: str) -> None:
-    """Instrument, unit and levels of each metric, in both forms."""
+    """Instrument, unit and levels of each metric are read, in both forms."""
     assert from_registry(written(tmp_path, text)).metrics == {"acme.orders": ORDERS}
 
 
 def test_old_metrics(tmp_path: Path) -> None:
-    """A metric that is deprecated is no longer one, and its new name is known."""
+    """A deprecated metric is left out, and its new name is known."""
     assert from_registry(written(tmp_path, V1)).metric_renames == {"acme.sales": Rename(new="acme.orders")}
 
 
 def test_a_prefix(tmp_path: Path) -> None:
-    """Older registries give what all names of a group begin with."""
+    """Older registries state a prefix for all names of a group."""
     text = "groups: [{id: g, type: span, prefix: acme, attributes: [{id: tenant, type: string}, {ref: acme.tier}]}]"
     kept = from_registry(written(tmp_path, text))
     assert list(kept.attributes) == ["acme.tenant"]
@@ -135,7 +135,7 @@ def test_a_prefix(tmp_path: Path) -> None:
 
 
 def test_definitions(tmp_path: Path) -> None:
-    """The second form says the same in other words."""
+    """The second form of registries is read to the same result."""
     kept = from_registry(written(tmp_path, V2))
     span, refined = kept.span_types.values()
     assert (span.id, span.kinds) == ("acme.chat", ("CLIENT",))
@@ -147,7 +147,7 @@ def test_definitions(tmp_path: Path) -> None:
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    """All its files are one registry, named after it."""
+    """All files of a directory are one registry, with the directory's name."""
     folder = tmp_path / "house"
     folder.mkdir()
     head, _, spans = V1.partition("  - id: acme.base")
@@ -158,7 +158,7 @@ def test_a_directory(tmp_path: Path) -> None:
 
 
 def test_what_is_beside_a_registry(tmp_path: Path) -> None:
-    """A directory may hold a manifest as well, and groups may be those of the registry that it imports."""
+    """A directory may also hold a manifest, and may refer to groups of the registry that it imports."""
     folder = tmp_path / "house"
     folder.mkdir()
     (folder / "manifest.yaml").write_text("{name: acme, dependencies: [{name: otel}]}", encoding="utf-8")
@@ -170,7 +170,7 @@ def test_what_is_beside_a_registry(tmp_path: Path) -> None:
 
 
 def test_levels_are_inherited(tmp_path: Path) -> None:
-    """A group that mentions an attribute again, for its note or its examples, does not lower what it extends."""
+    """A group that repeats an attribute for a note or examples keeps the level of the group that it extends."""
     text = f"{V1}      - {{ref: acme.tenant, note: ours}}\n"
     [span] = from_registry(written(tmp_path, text)).span_types.values()
     assert span.attributes["acme.tenant"] == Wanted(level=Level.REQUIRED)
@@ -189,7 +189,7 @@ def test_levels_are_inherited(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_deprecated(tmp_path: Path, stated: str, rename: Rename) -> None:
-    """A new name is taken from wherever it stands alone."""
+    """A deprecated attribute's new name is taken from any statement that has exactly one."""
     text = f"groups: [{{id: g, attributes: [{{id: a.old, type: string, deprecated: {stated}}}]}}]"
     kept = from_registry(written(tmp_path, text))
     assert (kept.attributes, kept.renames) == ({}, {"a.old": rename})
@@ -205,13 +205,13 @@ def test_what_is_deprecated(tmp_path: Path, stated: str, rename: Rename) -> None
     ],
 )
 def test_namespaces(tmp_path: Path, names: tuple[str, ...], namespaces: tuple[str, ...]) -> None:
-    """One owns what is beside one's attributes, not what is above them, nor what is in a shipped convention's."""
+    """A registry owns the namespaces of its attributes, but neither those above nor those of a shipped convention."""
     stated = ", ".join(f"{{id: {name}, type: string}}" for name in names)
     assert from_registry(written(tmp_path, f"groups: [{{id: g, attributes: [{stated}]}}]")).namespaces == namespaces
 
 
 def test_the_hash_tells_its_version(tmp_path: Path) -> None:
-    """A report names what it was held against."""
+    """A report can name the exact file that it was checked against."""
     first = from_registry(written(tmp_path, V1)).source
     assert first.startswith("acme.yaml, sha256 ")
     assert from_registry(written(tmp_path, V1 + "\n")).source != first
@@ -265,7 +265,7 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
-    """One sentence says what is wrong with which file."""
+    """One sentence names the file and what is wrong with it."""
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as refused:
         from_registry(path)
@@ -274,19 +274,19 @@ def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
 
 
 def test_many_ways_to_one_group(tmp_path: Path) -> None:
-    """What a group wants is found once, however many refer to it."""
+    """The attributes of a group are computed once, however many groups refer to it."""
     kept = from_registry(written(tmp_path, DOUBLING))
     assert kept.span_types["s"].attributes == {"a.b": Wanted(level=Level.RECOMMENDED)}
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    """The same, where there is nothing to read."""
+    """If there is no file to read, the error has the same form."""
     with pytest.raises(UsageError, match="is no registry of conventions: no YAML file is there"):
         from_registry(tmp_path / "nowhere")
 
 
 def test_what_is_too_large(tmp_path: Path) -> None:
-    """It is refused before it is read."""
+    """A file that is too large is refused before it is read."""
     path = tmp_path / "acme.yaml"
     with path.open("wb") as file:
         file.truncate(20_000_001)

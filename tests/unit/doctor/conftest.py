@@ -1,4 +1,4 @@
-"""An environment that leads nowhere."""
+"""An environment without proxies, and a distribution to install."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# Where instrumentors cannot be made there is nothing to test.
+# Tests of instrumentors need the base package that instrumentors are made with.
 collect_ignore = [] if find_spec("opentelemetry.instrumentation") else ["test_doctor_instrumentors.py"]
 
 
@@ -20,7 +20,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Install a distribution with an instrumentor, whose module has some source, as packages look."""
+    """Install a distribution with an instrumentor, whose module has the given source."""
 
     def made(source: str) -> None:
         info = tmp_path / "acme_llm-1.0.dist-info"

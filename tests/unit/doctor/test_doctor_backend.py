@@ -1,4 +1,4 @@
-"""Settings, connection, and one span there and back."""
+"""The doctor's checks of a back end: settings, connection, and one span sent and read back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SENT = "ok       a span to openobserve: it accepted 'pytest-llmtrace doctor', tr
 
 @pytest.fixture
 def look(receiver: Receiver) -> Look:
-    """Look at a back end; return what is said, with the address and ids replaced."""
+    """Return a function that checks a back end and returns the lines, with address and ids replaced."""
 
     def look(name: str = "openobserve", *, is_wanted: bool = False, sends: bool = True, **more: str) -> list[str]:
         time = itertools.count()
@@ -48,7 +48,7 @@ def answering(path: str, status: int, body: bytes, kind: str = "application/json
 
 
 def test_all_is_well(look: Look, receiver: Receiver) -> None:
-    """One span is sent and found again; it has no content."""
+    """One span is sent and found again; it has no attributes."""
     assert look() == [
         *SET,
         SENT,
@@ -58,7 +58,7 @@ def test_all_is_well(look: Look, receiver: Receiver) -> None:
 
 
 def test_nothing_is_sent_unless_wanted(look: Look, receiver: Receiver) -> None:
-    """`--no-send` connects and asks nothing."""
+    """`--no-send` only connects, and sends no request."""
     assert look(sends=False) == [*SET, "unknown  a span to openobserve: not sent (--no-send)"]
     assert receiver.requests == []
 
@@ -81,7 +81,7 @@ def test_nothing_is_sent_unless_wanted(look: Look, receiver: Receiver) -> None:
     ],
 )
 def test_settings_that_are_wrong(look: Look, environ: dict[str, str], said: str) -> None:
-    """A setting that is missing or malformed is a problem, and nothing is sent."""
+    """A missing or malformed setting is a problem, and nothing is sent."""
     about = "problem  settings of --llmtrace-export openobserve"
     assert look(**environ) == [f"{about}: {said}; correct it in the environment or .env"]
 
@@ -94,13 +94,13 @@ def test_settings_that_are_wrong(look: Look, environ: dict[str, str], said: str)
     ],
 )
 def test_nothing_set(look: Look, is_wanted: bool, said: str) -> None:
-    """A back end that nobody has set up is a problem only where it was asked for."""
+    """A back end without settings is a problem only if the user asked for it."""
     found = "settings of --llmtrace-export openobserve: neither OPENOBSERVE_URL nor OPENOBSERVE_AUTH_TOKEN is set"
     assert look(is_wanted=is_wanted, OPENOBSERVE_URL="", OPENOBSERVE_AUTH_TOKEN="") == [said.format(found)]
 
 
 def test_otlp(look: Look, receiver: Receiver) -> None:
-    """A span is sent by OTLP, and nobody claims that it can be read back."""
+    """A span is sent by OTLP, and the report does not claim that it can be read back."""
     assert look("otlp", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_EXPORTER_OTLP_HEADERS=header(TOKEN)) == [
         "ok       settings of --llmtrace-export otlp: well-formed, OTLP at URL/v1/traces",
         "ok       connection to otlp: the server takes connections",
@@ -115,7 +115,7 @@ def header(token: str) -> str:
 
 
 def test_nobody_listens(look: Look, receiver: Receiver) -> None:
-    """A server that is down is named, and nothing is sent."""
+    """A server that is down is reported, and nothing is sent."""
     receiver.close()
     assert look() == [
         SET[0],
@@ -127,7 +127,7 @@ def test_nobody_listens(look: Look, receiver: Receiver) -> None:
 
 
 def test_behind_a_proxy(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where requests go through a proxy, a connection of our own says nothing; the span does."""
+    """If requests go through a proxy, a connection of our own would prove nothing; only the span does."""
     monkeypatch.setattr("urllib.request.getproxies", lambda: {"http": "http://user:secret@127.0.0.1:9"})
     monkeypatch.setattr("urllib.request.proxy_bypass", lambda _: False)
     assert look(sends=False)[1] == (
@@ -137,7 +137,7 @@ def test_behind_a_proxy(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_credentials_that_are_not_accepted(look: Look) -> None:
-    """OpenObserve's 401 as text is for credentials; whether the organization is wrong it does not tell."""
+    """OpenObserve's 401 as text means wrong credentials or a wrong organization, without saying which."""
     wrong = f"Basic {base64.b64encode(b'ci@example.com:another-secret').decode()}"
     assert look(OPENOBSERVE_AUTH_TOKEN=wrong) == [
         *SET,
@@ -149,7 +149,7 @@ def test_credentials_that_are_not_accepted(look: Look) -> None:
 
 
 def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
-    """OpenObserve's 401 as JSON is for a request without credentials: something has taken them away."""
+    """OpenObserve's 401 as JSON means a request without credentials: something on the way has removed them."""
     receiver.faults.append(answering("/v1/traces", 401, b'{"code":401,"message":"Unauthorized Access"}'))
     assert look() == [
         *SET,
@@ -189,14 +189,14 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
     ],
 )
 def test_a_span_that_is_not_taken(look: Look, receiver: Receiver, status: int, body: bytes, said: str) -> None:
-    """What the back end says is the reason, without the token, and the span is not looked for."""
+    """The back end's answer is the reason, without the token, and the span is not looked up."""
     receiver.faults.append(answering("/v1/traces", status, body))
     assert look() == [*SET, f"problem  a span to openobserve: {said}"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) -> None:
-    """A token for ingestion sends, and cannot see what it has sent."""
+    """A token for ingestion can send, but cannot search for what it has sent."""
     receiver.faults.append(answering("_search", status, b""))
     assert look() == [
         *SET,
@@ -218,7 +218,7 @@ def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) 
     ],
 )
 def test_a_search_that_fails(look: Look, receiver: Receiver, status: int, body: bytes, said: str) -> None:
-    """Whether the span is there cannot be told."""
+    """If the search fails, it stays unknown whether the span is there."""
     receiver.faults.append(answering("_search", status, body))
     assert look()[2:] == [
         SENT,
@@ -227,14 +227,14 @@ def test_a_search_that_fails(look: Look, receiver: Receiver, status: int, body: 
 
 
 def test_a_span_that_is_seen_late(look: Look, receiver: Receiver) -> None:
-    """The search is repeated for a while: a back end may index later than it accepts."""
-    receiver.times(answering("_search", 200, b'{"hits":[]}'), 2)  # The span's own request is the first.
+    """The search is repeated for a while, since a back end may index later than it accepts."""
+    receiver.times(answering("_search", 200, b'{"hits":[]}'), 2)  # The span's own request counts as the first.
     assert look()[3] == "ok       the span read back from openobserve: its search API has it in stream default"
     assert sum("_search" in path for path in receiver.requests) == 2
 
 
 def test_a_span_that_is_not_seen(look: Look, receiver: Receiver) -> None:
-    """The wait for the span has an end."""
+    """The doctor stops waiting for the span after a while."""
     receiver.faults.append(answering("_search", 200, b'{"hits":[]}'))
     assert look()[3] == (
         "unknown  the span read back from openobserve: its search API did not have it within 3 s; look for the trace "

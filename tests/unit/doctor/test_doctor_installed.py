@@ -1,4 +1,4 @@
-"""What is installed beside the app."""
+"""The doctor's checks of installed distributions."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ WAITS = "an app that uses it was measured to take 7 s to exit (1.45.2), with its
     ],
 )
 def test_names(installed: dict[str, str], said: str) -> None:
-    """One official distribution may import as `openobserve`, or none."""
+    """At most one distribution may import as `openobserve`, and it must be an official one."""
     assert str(names(installed)) == said.format("distributions that import as openobserve")
 
 
 def test_versions(install: Callable[[str], None]) -> None:
-    """Distributions are found by their names, whatever these are called by."""
+    """Distributions are found under their normalised names."""
     install("")
     assert versions()["acme-llm"] == "1.0"
 
 
 def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
-    """An endpoint that takes connections blocks nobody; nothing is sent to it."""
+    """An endpoint that accepts connections delays no app; nothing is sent to it."""
     found = exporters({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": receiver.url}, {HTTP: "1.45.2"})
     assert list(map(str, found)) == [
         f"ok       exporter {HTTP} 1.45.2: the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT takes connections"
@@ -73,7 +73,7 @@ def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
     ],
 )
 def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, name: str, cost: str) -> None:
-    """An endpoint that the environment names and nobody serves is a problem, with what it was measured to cost."""
+    """An endpoint that is set but down is a problem, reported with its measured cost."""
     receiver.close()
     port = receiver.url.rpartition(":")[2]
     found = exporters({variable: receiver.url}, {name: "1"})
@@ -99,14 +99,14 @@ def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, nam
     ],
 )
 def test_exporters_without_a_setting(monkeypatch: pytest.MonkeyPatch, found: str, said: str) -> None:
-    """That an exporter is installed does not say that the app uses it."""
+    """An installed exporter is not necessarily used by the app, so its default endpoint alone is no problem."""
     monkeypatch.setattr("pytest_llmtrace.doctor._exporters.obstacle", lambda _: found)
     assert list(map(str, exporters({}, {HTTP: "1.45.2"}))) == [said.format(f"exporter {HTTP} 1.45.2")]
 
 
 @pytest.mark.parametrize("value", ["ftp://here", "http://:4318", "http://here:port"])
 def test_exporters_whose_setting_is_wrong(value: str) -> None:
-    """An endpoint that is no address is a problem; it is not repeated, since it may have a password."""
+    """An endpoint that is no address is a problem; the value is not repeated, since it may contain a password."""
     found = exporters({"OTEL_EXPORTER_OTLP_ENDPOINT": value}, {HTTP: "1.45.2"})
     assert list(map(str, found)) == [
         (
@@ -117,7 +117,7 @@ def test_exporters_whose_setting_is_wrong(value: str) -> None:
 
 
 def test_no_exporters() -> None:
-    """What was looked for is named."""
+    """The distributions that were looked for are named."""
     assert list(map(str, exporters({}, {}))) == [
         (
             f"ok       exporters of the app: none of {HTTP}, opentelemetry-exporter-otlp-proto-grpc, "
@@ -128,7 +128,7 @@ def test_no_exporters() -> None:
 
 @pytest.mark.parametrize("signal", ["", "LOGS_"], ids=["all signals", "one signal"])
 def test_the_certificate_of_an_endpoint(signal: str) -> None:
-    """An exporter believes a server by the file that the environment names, and so is it judged."""
+    """An exporter trusts a server by the certificate file that is set, and the doctor checks with the same file."""
     secure = Receiver(has_tls=True)
     endpoint = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": secure.url}
     [found] = exporters({**endpoint, f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE": str(CERTIFICATE)}, {HTTP: "1.45.2"})
@@ -141,7 +141,7 @@ def test_the_certificate_of_an_endpoint(signal: str) -> None:
 
 
 def test_the_certificate_of_an_sdk() -> None:
-    """OpenObserve's SDKs believe a server by the file that OpenTelemetry's exporters do, which they are made of."""
+    """OpenObserve's SDKs are built on OpenTelemetry's exporters, and trust a server by the same certificate file."""
     secure = Receiver(has_tls=True)
     environ = {"OPENOBSERVE_URL": secure.url}
     [found] = exporters(environ, {"openobserve-telemetry-sdk": "0.1.1"})

@@ -1,4 +1,4 @@
-"""Instrumentors that are installed: which of them would do nothing."""
+"""The doctor's checks of installed instrumentors: which of them would do nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_instrumentors(install: Callable[[str], None], source: str, said: str) -
 
 
 def test_instrumentors_that_fit(install: Callable[[str], None]) -> None:
-    """Those that fit are named in one line."""
+    """Instrumentors that fit are listed in one line."""
     install(MODULE.format(wants="pytest >= 1"))
     (line,) = [str(found) for found in instrumentors() if "acme" in str(found)]
     assert line.startswith("ok       instrumentors that take the installed releases: acme (Acme_LLM)")

@@ -1,4 +1,4 @@
-"""Why a server takes no connection, in words."""
+"""The reasons in words why a server accepts no connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.receiver import Receiver
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """Return a port that takes connections and says nothing."""
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -28,7 +28,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 
 def test_a_server_that_takes_connections(silent: int) -> None:
-    """Nothing stands in the way."""
+    """A server that accepts connections is no obstacle."""
     assert obstacle(f"http://127.0.0.1:{silent}") == ""
 
 
@@ -46,27 +46,27 @@ def test_a_server_that_takes_connections(silent: int) -> None:
     ids=["dns", "refused", "timeout", "unreachable"],
 )
 def test_no_connection(monkeypatch: pytest.MonkeyPatch, error: OSError, said: str) -> None:
-    """Name resolution, refusals and timeouts are told apart."""
+    """Name resolution, refusals, timeouts and unreachable networks have different texts."""
     monkeypatch.setattr(socket, "create_connection", raising(error))
     assert obstacle("https://o2.example.com/base") == said
 
 
 def test_tls_that_does_not_begin(silent: int) -> None:
-    """A server that takes connections and is silent is no refusal."""
+    """A server that accepts connections and stays silent is reported as such, not as a refusal."""
     assert obstacle(f"https://127.0.0.1:{silent}", 0.05) == (
         f"port {silent} of 127.0.0.1 takes the connection, and does not begin TLS within 0.05 s"
     )
 
 
 def test_a_server_without_tls(receiver: Receiver) -> None:
-    """HTTP on the port of https is named; what OpenSSL calls it depends on its release."""
+    """HTTP on a port for https is reported; the rest of the text depends on OpenSSL's release."""
     found = obstacle(receiver.url.replace("http:", "https:"))
     where = receiver.url.rpartition(":")[2]
     assert found.rpartition(": ")[0] == f"port {where} of 127.0.0.1 takes the connection, and TLS fails"
 
 
 def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
-    """The reason is the one that verification has."""
+    """The reason is the one that the verification of the certificate gives."""
     error = ssl.SSLCertVerificationError()
     error.verify_message = "self-signed certificate"
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", raising(error))
@@ -91,5 +91,5 @@ def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, sile
     ids=["untrusted", "without tls", "refused"],
 )
 def test_what_to_do(found: str, todo: str) -> None:
-    """A server that is there is not to be started."""
+    """Only a server that is down is to be started; for others the address or the certificate is to be checked."""
     assert remedy(found, "SSL_CERT_FILE", "start it") == todo

@@ -21,11 +21,11 @@ ITEMS = ["a", "b", "c"]
 
 
 class Log(list[str]):
-    """What happened to a stream, in order."""
+    """The events in the life of a stream, in order."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Note how a block of a stream's own code ends."""
+        """Log how a block of the stream's own code ends."""
         try:
             yield
         except BaseException as error:
@@ -36,7 +36,7 @@ class Log(list[str]):
 
 
 class Stream:
-    """A stream as SDKs hand them out: an iterator, a context manager, with a `close`."""
+    """A stream like those of the SDKs: an iterator and context manager with a `close` method."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -59,7 +59,7 @@ class Stream:
 
 
 class AsyncStream:
-    """The same, asynchronous; SDKs call its method `close`."""
+    """Its asynchronous counterpart; SDKs call its closing method `close` too."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -85,7 +85,7 @@ class AsyncStream:
 
 
 class Wrapped(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """A stream as instrumentors hand it out: by its methods it is synchronous and asynchronous alike."""
+    """A stream as instrumentors wrap it: by its methods it is both synchronous and asynchronous."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.__wrapped__)
@@ -143,7 +143,7 @@ def under_trio(exits: Exits, source: Callable[[], Any]) -> Any:
     return trio.run(exits.arun, source)
 
 
-# The way, what a generator sees, what the SDKs' kind of stream sees.
+# By way: the end that a generator sees, and the one that a stream in the SDKs' form sees.
 SEEN = {
     "drained": ("ended", None),
     "break": ("GeneratorExit", "left"),
@@ -154,11 +154,11 @@ SEEN = {
     "cancelled": ("CancelledError", "left by CancelledError"),
 }
 SERVED = ("read-timeout", "truncated", "disconnected")
-"""What the server does; the consumer drains."""
+"""The ways in which the server ends the stream while the consumer drains it."""
 
 
 def test_all_ways_are_proved() -> None:
-    """A synchronous stream can be left in all ways but one."""
+    """All ways are in these tables; a synchronous stream cannot be cancelled, but has all other ways."""
     assert set(ASYNC_WAYS) == {*SEEN, *SERVED}
     assert [way for way in ASYNC_WAYS if way not in WAYS] == ["cancelled"]
 
@@ -170,7 +170,7 @@ def test_all_ways_are_proved() -> None:
     ids=["generator", "stream", "wrapped"],
 )
 def test_a_synchronous_stream_is_left(way: str, make: Callable[[Log], Any], of_sdk: bool) -> None:
-    """The stream sees how it is left, once, and the consumer has what came until then."""
+    """The stream sees once how it is left, and the consumer gets the items up to then."""
     log = Log()
     with LLMTrace() as trace:
         got = Exits(trace, way).run(lambda: make(log))
@@ -186,7 +186,7 @@ def test_a_synchronous_stream_is_left(way: str, make: Callable[[Log], Any], of_s
     ids=["generator", "stream", "wrapped"],
 )
 def test_an_asynchronous_stream_is_left(run: Run, way: str, make: Callable[[Log], Any], of_sdk: bool) -> None:
-    """The same, under any loop, and in a loop of its own from a plain test."""
+    """The same holds for asynchronous streams under any loop, and in a loop of its own from a plain test."""
     log = Log()
     with LLMTrace(allow_unused="no call is made") as trace:
         got = run(Exits(trace, way), lambda: make(log))
@@ -199,7 +199,7 @@ def test_an_asynchronous_stream_is_left(run: Run, way: str, make: Callable[[Log]
 
 @pytest.mark.parametrize("way", [way for way in SEEN if way in WAYS])
 def test_a_context_manager_is_entered(way: str) -> None:
-    """Where a function returns one, it gives the stream."""
+    """If a function returns a context manager, it is entered to get the stream."""
     log, alog = Log(), Log()
     with LLMTrace() as trace:
         Exits(trace, way).run(lambda: manager(log))
@@ -211,7 +211,7 @@ def test_a_context_manager_is_entered(way: str) -> None:
 
 @pytest.mark.parametrize("way", SERVED)
 def test_what_the_server_breaks_off_may_raise(way: str) -> None:
-    """Whether the application raises, and what, is its own business; what it got before is returned."""
+    """If the server breaks a stream off, the application may raise anything; the items before it are returned."""
 
     def breaks() -> Iterator[str]:
         yield "a"
@@ -223,7 +223,7 @@ def test_what_the_server_breaks_off_may_raise(way: str) -> None:
 
 
 def test_any_other_exception_is_the_tests() -> None:
-    """A stream that raises by itself has not been left; what this package refuses, and mistakes, are never let pass."""
+    """An error of the stream itself, a refusal of this package or a mistake in the code always reaches the test."""
 
     def raises(error: Exception) -> Iterator[str]:
         yield "a"
@@ -239,7 +239,7 @@ def test_any_other_exception_is_the_tests() -> None:
 
 
 def test_wrong_use_is_said() -> None:
-    """A way that is not known, a synchronous stream to be cancelled, a loop within a loop, what is no stream."""
+    """An unknown way, a synchronous stream to be cancelled, a loop within a loop, and a non-stream are usage errors."""
 
     async def answered() -> str:
         return "hi"

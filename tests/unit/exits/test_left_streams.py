@@ -1,4 +1,4 @@
-"""Streams of the real SDKs that are left before their end, in an instrumentation that says too much of them."""
+"""Streams of the real SDKs that are left early, under an instrumentation that always sets the status OK."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def _messages() -> AsyncIterator[Any]:
 
 
 def ok(stream: Source, **attributes: Any) -> Source:
-    """Put a stream into a span that is OK however it is left."""
+    """Put a stream into a span whose status is OK however it is left."""
 
     async def traced() -> AsyncIterator[Any]:
         span = tracer.start_span("chat", attributes={"gen_ai.request.model": "m", **attributes})
@@ -65,7 +65,7 @@ RUNNERS: dict[str, Callable[..., Any]] = {
 
 
 def left(way: str, sdk: str, runner: str, **attributes: Any) -> tuple[Exchange, list[str]]:
-    """Leave a stream, and return the exchange and the checks that have found something."""
+    """Leave a stream, and return the exchange and the `stream/` checks that have findings."""
     with LLMTrace(gateway=sdk, verify=False) as trace:
         RUNNERS[runner](Exits(trace, way).arun, ok(STREAMS[sdk], **attributes))
         evidence, verdict = trace.judge()
@@ -76,7 +76,7 @@ def left(way: str, sdk: str, runner: str, **attributes: Any) -> tuple[Exchange, 
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("sdk", STREAMS)
 def test_a_cancelled_call_is_known_as_that(sdk: str, runner: str) -> None:
-    """The cancellation arrives in the transport: the exchange says so, and OK on its span is found."""
+    """The cancellation reaches the transport: the exchange is marked as cancelled, and OK on its span is a finding."""
     exchange, found = left("cancelled", sdk, runner)
     assert exchange.stream_end is StreamEnd.CANCELLED
     assert exchange.response is not None
@@ -87,7 +87,7 @@ def test_a_cancelled_call_is_known_as_that(sdk: str, runner: str) -> None:
 @pytest.mark.parametrize("sdk", STREAMS)
 @pytest.mark.parametrize("way", ["break", "close", "dropped", "consumer-raises", "wrapper-closed"])
 def test_a_reader_that_stops_is_no_failure_and_no_fault(way: str, sdk: str) -> None:
-    """OK is right for whoever has seen enough."""
+    """OK is right for a reader that stops because it has seen enough."""
     exchange, found = left(way, sdk, "asyncio")
     assert exchange.stream_end in {StreamEnd.CLOSED, StreamEnd.OPEN}
     assert found == []
@@ -95,7 +95,7 @@ def test_a_reader_that_stops_is_no_failure_and_no_fault(way: str, sdk: str) -> N
 
 @pytest.mark.parametrize("way", ["break", "cancelled", "truncated", "disconnected"])
 def test_a_placeholder_is_found_however_the_stream_was_left(way: str) -> None:
-    """Anthropic's first count, kept as if it were the last."""
+    """Anthropic's first output count, left on the span as if it were the final one, is a finding."""
     counts = {"gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 1}
     assert "stream/partial-usage" in left(way, "anthropic", "asyncio", **counts)[1]
     assert "stream/partial-usage" not in left("drained", "anthropic", "asyncio", **counts)[1]

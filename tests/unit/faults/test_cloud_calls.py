@@ -1,4 +1,4 @@
-"""Calls through the SDK's clients of clouds, answered by their gateways, with spans that are right or wrong."""
+"""Calls through the SDK's clients for clouds, answered by their gateways, with right and wrong spans."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ streams = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
-    """Ask a cloud, in one LLM span with the attributes that are given: `ask("vertex", stream=True, attributes={})`."""
+    """Call a cloud in one LLM span with the given attributes: `ask("vertex", stream=True, attributes={})`."""
     if request.param == "sync":
         yield _ask
         return
@@ -72,7 +72,7 @@ async def _aask(cloud: str, *, stream: bool, attributes: Any = RIGHT, retries: i
 
 def _client(cloud: str, retries: int, prefix: str = "") -> Any:
     name, options, _ = CLIENTS[cloud]
-    # The span is ours; older releases make none.
+    # Only our span is wanted; older releases of the SDK make none of their own.
     switch = {"open_telemetry": False} if "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters else {}
     return getattr(anthropic, prefix + name)(**options, **switch, max_retries=retries)
 
@@ -94,7 +94,7 @@ def found(trace: LLMTrace) -> list[str]:
 @clouds
 @streams
 def test_a_right_span_has_no_finding(ask: Ask, cloud: str, stream: bool) -> None:
-    """The call is read as that of its cloud, by path, headers and body; what the span says of it is compared."""
+    """The call is recognised as its cloud's by path, headers and body, and the span is compared with the wire."""
     with LLMTrace() as trace:
         trace.gateway(cloud).messages(text="Hello there.", usage=USAGE)
         assert ask(cloud, stream=stream)
@@ -111,7 +111,7 @@ def test_a_right_span_has_no_finding(ask: Ask, cloud: str, stream: bool) -> None
 @streams
 @pytest.mark.parametrize(("attribute", "value", "check"), WRONG)
 def test_a_wrong_span_has_one(ask: Ask, cloud: str, stream: bool, attribute: str, value: Any, check: str) -> None:
-    """Each count, model and reason that differs from the bytes is told, once."""
+    """Each count, model and reason that differs from the wire is reported, once."""
     with LLMTrace(verify=False) as trace:
         trace.gateway(cloud).messages(usage=USAGE)
         ask(cloud, stream=stream, attributes={**RIGHT, attribute: value})
@@ -121,7 +121,7 @@ def test_a_wrong_span_has_one(ask: Ask, cloud: str, stream: bool, attribute: str
 @clouds
 @streams
 def test_the_retry_finds_the_reply(ask: Ask, cloud: str, stream: bool) -> None:
-    """The SDK takes the cloud's own error for what it is, and asks again."""
+    """The SDK recognises the cloud's own error, and asks again."""
     with LLMTrace() as trace:
         trace.gateway(cloud).error(429, retry_after=0).messages(usage=USAGE)
         assert ask(cloud, stream=stream, retries=1)
@@ -130,7 +130,7 @@ def test_the_retry_finds_the_reply(ask: Ask, cloud: str, stream: bool) -> None:
 
 @clouds
 def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes(ask: Ask, cloud: str) -> None:
-    """The SDK raises for the cloud's own event or frame, wherever a fault has put it."""
+    """The SDK raises for the cloud's own error event or frame, wherever in the stream a fault has put it."""
     with LLMTrace() as trace:
         trace.gateway(cloud).messages(text="one two three four")
         trace.fault("error-in-stream", after=4, message="no luck")
@@ -144,7 +144,7 @@ def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes(ask: Ask, cloud: str
 
 
 def test_a_recorded_stream_of_frames_breaks_off_too(ask: Ask) -> None:
-    """A recording has its frames in one block; faults cut it between them, and write Bedrock's exception."""
+    """A recording has all frames in one block; faults cut it between them, and add Bedrock's exception frame."""
     with LLMTrace(gateway="bedrock", verify=False) as trace:
         ask("bedrock", stream=True)
         [seen] = trace.exchanges()
@@ -173,7 +173,7 @@ def test_a_recorded_stream_of_frames_breaks_off_too(ask: Ask) -> None:
     ],
 )
 def test_a_status_has_the_form_of_the_cloud_that_was_asked(ask: Ask, cloud: str, gateway: str, kind: str) -> None:
-    """The path tells whose it is, whoever else is scripted; a fault meets the model in the path, and names another."""
+    """The path decides the form, whatever else is scripted; a fault matches the model in the path, not another one."""
     with LLMTrace(gateway=cloud, verify=False) as trace:
         trace.gateway("anthropic").messages()
         trace.fault(429, model="another")
@@ -190,7 +190,7 @@ def test_a_status_has_the_form_of_the_cloud_that_was_asked(ask: Ask, cloud: str,
 
 @pytest.mark.parametrize("kind", ["malformed-sse", "error-in-body", "invalid-json"])
 def test_frames_are_no_lines_and_no_body(ask: Ask, kind: str) -> None:
-    """What can happen to server-sent events or to a whole body only does not happen to frames, and says so."""
+    """Faults of server-sent events, or of a whole body, do not happen to frames, and their note says so."""
     why = {
         "malformed-sse": "the reply was a stream of frames, not of server-sent events",
         "error-in-body": ("the reply was a stream of events"),

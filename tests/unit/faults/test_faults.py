@@ -1,4 +1,4 @@
-"""What each kind of fault makes of a reply, to which requests it happens, and what is refused when it is planned."""
+"""How each kind of fault changes a reply, which requests it hits, and what is refused when it is planned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Spoil = Callable[..., Answer]
 
 
 def asked(api: str = "chat/completions", **body: Any) -> Request:
-    """Return a request to an LLM."""
+    """Return a request to an LLM's API."""
     sent = {"model": "gpt-4o", "messages": [], **body}
     return Request(method="POST", url=f"https://api.openai.com/v1/{api}", body=json.dumps(sent).encode())
 
@@ -47,13 +47,13 @@ WHOLE = Response(
 
 @pytest.fixture
 def faults() -> Faults:
-    """Return no faults yet, in OpenAI's form."""
+    """A plan without faults yet, whose errors have OpenAI's form."""
     return Faults(lambda _: "openai")
 
 
 @pytest.fixture
 def spoil(faults: Faults) -> Spoil:
-    """Put one fault on one reply: `spoil(STREAM, "truncate", after=2)`."""
+    """Return a function that puts one fault on one reply: `spoil(STREAM, "truncate", after=2)`."""
 
     def spoil(response: Response, kind: int | str, **options: Any) -> Answer:
         plan(faults, kind, **options)
@@ -70,9 +70,9 @@ def plan(faults: Faults, kind: int | str, **options: Any) -> Any:
     return faults.add(kind, {name: options.pop(name, None) for name in names}, options)
 
 
-# --- what it makes of a reply ---
+# --- how it changes a reply ---
 
-# Kind, options, the chunks that are left of a stream, how they end, what the report says.
+# Kind, options, number of chunks left of a stream, how they end, and the fault's words in the origin.
 CUT: tuple[tuple[str, dict[str, Any], int, Failure | None, str], ...] = (
     ("disconnect", {"after": 3}, 3, Failure.DISCONNECT, "disconnect after 3 chunks"),
     ("disconnect", {}, 2, Failure.DISCONNECT, "disconnect after 2 chunks"),
@@ -87,7 +87,7 @@ CUT: tuple[tuple[str, dict[str, Any], int, Failure | None, str], ...] = (
 def test_a_stream_is_cut_after_chunks(
     spoil: Spoil, kind: str, options: dict[str, Any], left: int, failure: Failure | None, words: str
 ) -> None:
-    """What was sent before is untouched, with its times; the origin says what was put on it."""
+    """Chunks before the cut keep their bytes and times; the origin names the fault."""
     answer = spoil(STREAM, kind, **options)
     assert answer.response.chunks == EVENTS[:left]
     assert answer.response.offsets == (STREAM.offsets or ())[:left]
@@ -96,7 +96,7 @@ def test_a_stream_is_cut_after_chunks(
 
 @pytest.mark.parametrize("kind", ["disconnect", "truncate"])
 def test_a_body_in_one_piece_is_cut_in_half(spoil: Spoil, kind: str) -> None:
-    """It has no chunk to be cut at; nor does it keep a length that a client could miss."""
+    """A body that is no stream is cut in half, and loses its length header, which would reveal the cut."""
     answer = spoil(WHOLE, kind)
     assert answer.response.body == WHOLE.body[:13]
     assert answer.origin == f"a.yaml, interaction 0, fault: {kind} after half of the body"
@@ -109,7 +109,7 @@ def test_a_body_in_one_piece_is_cut_in_half(spoil: Spoil, kind: str) -> None:
     ids=["one block", "packets"],
 )
 def test_chunks_of_a_stream_are_events(spoil: Spoil, chunks: tuple[bytes, ...]) -> None:
-    """A stream that was recorded in one block, or cut anywhere, is counted by its events, each as late as its end."""
+    """A stream recorded in one block, or cut anywhere, is counted by its events, each as late as its last byte."""
     offsets = tuple(float(index) for index in range(len(chunks)))
     answer = spoil(replace(STREAM, chunks=chunks, offsets=offsets), "disconnect", after=3)
     assert answer.response.chunks == EVENTS[:3]
@@ -117,7 +117,7 @@ def test_chunks_of_a_stream_are_events(spoil: Spoil, chunks: tuple[bytes, ...]) 
 
 
 def test_a_compressed_body_is_opened(spoil: Spoil) -> None:
-    """A fault counts what the application reads, so the content encoding is undone."""
+    """A fault counts decoded chunks, so the content encoding is undone."""
     headers = (*STREAM.headers, ("content-encoding", "gzip"))
     packed = replace(STREAM, headers=headers, chunks=(gzip.compress(b"".join(EVENTS)),), offsets=None)
     answer = spoil(packed, "truncate", after=2)
@@ -126,7 +126,7 @@ def test_a_compressed_body_is_opened(spoil: Spoil) -> None:
 
 
 def test_an_error_in_a_stream_is_the_gateways_own(spoil: Spoil) -> None:
-    """It comes after whole events, in the gateway's form."""
+    """The error comes after whole events, in the gateway's form."""
     *before, last = spoil(STREAM, "error-in-stream", after=2, message="Gone").response.chunks
     assert tuple(before) == EVENTS[:2]
     assert json.loads(last.removeprefix(b"data: ")) == {
@@ -135,7 +135,7 @@ def test_an_error_in_a_stream_is_the_gateways_own(spoil: Spoil) -> None:
 
 
 def test_an_error_in_a_stream_belongs_to_the_stream(spoil: Spoil) -> None:
-    """Where its event names what all events of the stream name, it says the same as they."""
+    """Fields that all events of the stream share have the same values in the error's event."""
     chunks = spoil(STREAM, "error-in-stream", after=1, gateway="openrouter").response.chunks
     data = json.loads(chunks[1].removeprefix(b"data: "))
     assert (data["id"], data["model"], data["error"]["code"]) == ("chatcmpl-1", "gpt-4o", 502)
@@ -143,7 +143,7 @@ def test_an_error_in_a_stream_belongs_to_the_stream(spoil: Spoil) -> None:
 
 
 def test_a_malformed_event_is_one_of_several(spoil: Spoil) -> None:
-    """Only the event at that place loses half of its JSON."""
+    """Only the event at the given place loses half of its JSON."""
     chunks = spoil(STREAM, "malformed-sse", after=1).response.chunks
     assert (chunks[:1], chunks[2:]) == (EVENTS[:1], EVENTS[2:])
     assert EVENTS[1].startswith(chunks[1].rstrip())
@@ -151,7 +151,7 @@ def test_a_malformed_event_is_one_of_several(spoil: Spoil) -> None:
 
 
 def test_waits_come_before_a_chunk(spoil: Spoil, faults: Faults) -> None:
-    """All that follows comes later, and a read timeout ends the wait."""
+    """All later chunks come later by the same time, and the answer is marked as stalling, for read timeouts."""
     answer = spoil(STREAM, "stall", seconds=30, after=2)
     assert answer.response.offsets == pytest.approx((0.1, 0.2, 30.3, 30.4, 30.5))
     assert answer.stalls
@@ -162,7 +162,7 @@ def test_waits_come_before_a_chunk(spoil: Spoil, faults: Faults) -> None:
 
 
 def test_bodies_that_say_something_else(spoil: Spoil) -> None:
-    """What is no JSON, nothing at all, and a type that is not the body's."""
+    """Bodies may be turned into broken JSON, into nothing, or be sent with a content type that is not theirs."""
     broken = spoil(WHOLE, "invalid-json")
     with pytest.raises(json.JSONDecodeError):
         json.loads(broken.response.body)
@@ -174,7 +174,7 @@ def test_bodies_that_say_something_else(spoil: Spoil) -> None:
 
 @pytest.mark.parametrize("gateway", ["openrouter", "openai"])
 def test_an_error_in_a_body_has_status_200(spoil: Spoil, gateway: str) -> None:
-    """OpenRouter sends such; others may be made to."""
+    """OpenRouter sends such errors; other gateways can be made to."""
     answer = spoil(WHOLE, "error-in-body", status=502, message="Gone", gateway=gateway)
     assert (answer.response.status, answer.response.reason) == (200, "OK")
     assert json.loads(answer.response.body)["error"]["message"] == "Gone"
@@ -183,7 +183,7 @@ def test_an_error_in_a_body_has_status_200(spoil: Spoil, gateway: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 529])
 def test_a_status_comes_instead_of_a_reply(faults: Faults, status: int) -> None:
-    """In the gateway's form; the reply is not asked for, so that the next attempt finds it."""
+    """A status has the gateway's form; the reply is not used up, so the next attempt gets it."""
     plan(faults, status, retry_after=2)
     answer = faults.answer(asked(), lambda _: pytest.fail("the reply was taken"))
     assert answer is not None
@@ -205,7 +205,7 @@ def test_a_status_comes_instead_of_a_reply(faults: Faults, status: int) -> None:
 def test_a_broken_connection_comes_instead_of_a_reply(
     faults: Faults, kind: str, options: dict[str, Any], failure: Failure
 ) -> None:
-    """What breaks before the first byte leaves the reply to the next attempt."""
+    """A failure before the first byte leaves the reply for the next attempt."""
     plan(faults, kind, **options)
     answer = faults.answer(asked(), lambda _: pytest.fail("the reply was taken"))
     assert answer is not None
@@ -213,7 +213,7 @@ def test_a_broken_connection_comes_instead_of_a_reply(
 
 
 def test_a_spoilt_reply_is_there_for_the_next_attempt(faults: Faults) -> None:
-    """Who asks the same again finds the next recording, and if there is none the one that was spoilt."""
+    """The same request gets the next recording, or the spoilt one again if there is none."""
     plan(faults, "disconnect", after=1)
     recorded = [Answer(response=STREAM, origin="the only one")]
     answers = [faults.answer(asked(), lambda _: recorded.pop(0) if recorded else None) for _ in range(3)]
@@ -223,7 +223,7 @@ def test_a_spoilt_reply_is_there_for_the_next_attempt(faults: Faults) -> None:
     assert faults.answer(asked(model="other"), lambda _: None) is None
 
 
-# Kind, options, the reply that it cannot happen to, why.
+# Kind, options, a reply that the fault cannot happen to, and the reason.
 NOT: tuple[tuple[str, dict[str, Any], Response, str], ...] = (
     ("error-in-stream", {}, WHOLE, "the reply was no stream of events"),
     ("malformed-sse", {}, WHOLE, "the reply was no stream of events"),
@@ -241,7 +241,7 @@ NOT: tuple[tuple[str, dict[str, Any], Response, str], ...] = (
 def test_a_fault_waits_for_a_reply_that_it_can_happen_to(
     faults: Faults, kind: str, options: dict[str, Any], response: Response, why: str
 ) -> None:
-    """Any other reply is given as it is, and the reason is kept for the report."""
+    """Any other reply is passed on unchanged, and the reason is kept for the report."""
     plan(faults, kind, **options)
     given = Answer(response=response, origin="a.yaml")
     assert faults.answer(asked(), lambda _: given) is given
@@ -249,7 +249,7 @@ def test_a_fault_waits_for_a_reply_that_it_can_happen_to(
 
 
 def test_every_kind_is_proved() -> None:
-    """No kind is without a test that makes it happen."""
+    """Each kind of fault is named in a test of this module."""
     source = Path(__file__).read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f'"{kind}"' not in source] == []
 
@@ -258,7 +258,7 @@ def test_every_kind_is_proved() -> None:
 
 
 def happens(faults: Faults, *requests: Request) -> str:
-    """Ask, and show each failed request as `x`."""
+    """Make the requests, and return `x` for each one that failed and `.` for each other."""
     answers = [faults.answer(request, lambda _: Answer(response=WHOLE, origin="a.yaml")) for request in requests]
     return "".join("x" if answer and answer.response.status != 200 else "." for answer in answers)
 
@@ -276,7 +276,7 @@ def happens(faults: Faults, *requests: Request) -> str:
     ],
 )
 def test_how_often(when: dict[str, Any], expected: str) -> None:
-    """Once if nothing else is said; chance is the same on every run."""
+    """A fault happens once by default; chance is the same in every run."""
     for _ in range(2):
         faults = Faults(lambda _: "openai")
         fault = plan(faults, 500, **when)
@@ -285,7 +285,7 @@ def test_how_often(when: dict[str, Any], expected: str) -> None:
 
 
 def test_to_which_requests(faults: Faults) -> None:
-    """Of one API and one model if that is said; never to what is no LLM call."""
+    """A fault may be limited to one API and one model, and never happens to a request that is no LLM call."""
     plan(faults, 500, api="chat", model="gpt-4o")
     weather = Request(method="GET", url="https://example.com/weather")
     others = (weather, asked(model="gpt-5"), asked("embeddings", input="x"))
@@ -293,7 +293,7 @@ def test_to_which_requests(faults: Faults) -> None:
 
 
 def test_several_faults_happen_in_order(faults: Faults) -> None:
-    """One a request, the first that is due; those that had no turn are named."""
+    """One fault happens for each request, the first that is due; the report names those that had no turn."""
     for status in (429, 503, 500):
         plan(faults, status)
     found = [faults.answer(asked(), lambda _: None) for _ in range(2)]
@@ -311,7 +311,7 @@ def test_several_faults_happen_in_order(faults: Faults) -> None:
     ],
 )
 def test_a_fault_says_what_it_waits_for(faults: Faults, when: dict[str, Any], words: str) -> None:
-    """What never happened is named as it was planned."""
+    """A fault that never happened is described as it was planned."""
     plan(faults, 429, **when)
     assert faults.never_happened() == (words,)
 
@@ -320,7 +320,7 @@ KNOWN = (
     "connect-error, connect-timeout, disconnect, empty-body, error-in-body, error-in-stream, invalid-json, "
     "malformed-sse, read-timeout, slow-first-byte, stall, truncate, wrong-content-type"
 )
-# Kind, options, what is said.
+# Kind, options, and the message.
 REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
     ("disconect", {}, f"unknown kind of fault 'disconect': did you mean 'disconnect'? known: a status as 429, {KNOWN}"),
     (200, {}, "a fault has a status from 400 to 599, got 200"),
@@ -353,7 +353,7 @@ REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
 
 @pytest.mark.parametrize(("kind", "options", "said"), REFUSED)
 def test_what_has_no_meaning_is_refused(faults: Faults, kind: Any, options: dict[str, Any], said: str) -> None:
-    """When it is planned, in a sentence that names what would have a meaning."""
+    """Options without meaning are refused when the fault is planned, in a sentence that names what is valid."""
     with pytest.raises(UsageError) as caught:
         plan(faults, kind, **options)
     assert str(caught.value) == said

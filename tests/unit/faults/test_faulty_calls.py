@@ -1,4 +1,4 @@
-"""Faults as the real SDKs meet them, whoever answers: a cassette, a gateway, the router."""
+"""Faults as the real SDKs meet them, with answers from a cassette, a gateway or the router."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ tracer = otel.get_tracer("app")
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
-    """Ask through the SDK, in one LLM span: `ask(stream=True, max_retries=1)`; a stream is read to its end."""
+    """Make a call by the SDK in one LLM span: `ask(stream=True, max_retries=1)`; a stream is read to its end."""
     if request.param == "sync":
         yield _ask
         return
@@ -54,7 +54,7 @@ def _span() -> AbstractContextManager[Any]:
 
 
 def recorded(**body: Any) -> Cassette:
-    """Return a cassette of one call."""
+    """Return a cassette with one call."""
     request = Request(method="POST", url=URL, body=json.dumps(_body(body)).encode())
     answer = Gateway("openai", default=True).answer(request)
     assert answer is not None
@@ -81,7 +81,7 @@ def by_router(trace: LLMTrace, **body: Any) -> AbstractContextManager[object]:
 
 @pytest.mark.parametrize("answering", [by_cassette, by_gateway, by_router])
 def test_the_retry_finds_the_reply(ask: Ask, answering: Any) -> None:
-    """A status comes instead of the reply, which the SDK's second attempt gets: nothing is left, nothing is refused."""
+    """A status replaces the reply, and the SDK's second attempt gets the reply: nothing is unplayed or refused."""
     with LLMTrace() as trace, answering(trace):
         fault = trace.fault(429, retry_after=0)
         assert ask(max_retries=1).choices[0].message.content
@@ -91,7 +91,7 @@ def test_the_retry_finds_the_reply(ask: Ask, answering: Any) -> None:
 
 @pytest.mark.parametrize("answering", [by_cassette, by_gateway, by_router])
 def test_a_stream_breaks(ask: Ask, answering: Any) -> None:
-    """The SDK raises, and the report says at the wire that the break was put there."""
+    """The SDK raises, and the exchange's origin says that a fault broke the stream."""
     with LLMTrace() as trace, answering(trace, stream=True):
         trace.fault("disconnect", after=3)
         with pytest.raises(Exception, match=r"disconnect|Connection error"):
@@ -104,7 +104,7 @@ def test_a_stream_breaks(ask: Ask, answering: Any) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_late_first_byte_is_tried_again(ask: Ask, stream: bool) -> None:
-    """Nothing has come when the client loses patience, so the SDK asks again, for a stream as well."""
+    """The client's timeout fires before the first byte, so the SDK asks again, also for a stream."""
     with LLMTrace() as trace, trace.replay(recorded(stream=stream)):
         trace.fault("slow-first-byte")
         assert ask(max_retries=1, stream=stream)
@@ -115,7 +115,7 @@ def test_a_late_first_byte_is_tried_again(ask: Ask, stream: bool) -> None:
 
 
 def test_the_report_names_the_fault(ask: Ask) -> None:
-    """Who reads a finding about a fault knows that the test has made it."""
+    """A finding about an injected fault names the fault, so its reader knows that the test caused it."""
     with LLMTrace(verify=False) as trace, trace.replay(recorded()):
         trace.fault("error-in-body", status=502, gateway="openrouter")
         ask()
@@ -127,7 +127,7 @@ def test_the_report_names_the_fault(ask: Ask) -> None:
 
 
 def test_a_reply_that_breaks_is_there_for_the_retry(ask: Ask) -> None:
-    """A whole reply that broke halfway is asked for again by the SDK, and was recorded once."""
+    """A whole reply that broke halfway is requested again by the SDK, and replayed again although recorded once."""
     with LLMTrace() as trace, trace.replay(recorded()):
         trace.fault("disconnect")
         trace.fault("read-timeout")
@@ -148,7 +148,7 @@ def test_a_reply_that_breaks_is_there_for_the_retry(ask: Ask) -> None:
     ids=["host", "azure", "unknown", "scripted", "other API"],
 )
 def test_an_error_has_the_form_of_its_gateway(ask: Ask, prepare: Any, base_url: str, form: str) -> None:
-    """That of the gateway that has a reply for the request, else of the host that it goes to."""
+    """An error has the form of the gateway that has a reply for the request, or else of the request's host."""
     with LLMTrace(allow_unused="the reply is not the point") as trace:
         prepare(trace)
         trace.fault(503)
@@ -159,7 +159,7 @@ def test_an_error_has_the_form_of_its_gateway(ask: Ask, prepare: Any, base_url: 
 
 
 def test_a_gateway_is_known_by_what_it_has_answered(ask: Ask) -> None:
-    """A LiteLLM Proxy has any host; a recording of that host shows whose headers it sends."""
+    """LiteLLM Proxy may run on any host; a recording of that host identifies it by its headers."""
     with LLMTrace(cassette="builtin:litellm/chat", allow_unused="the reply is not the point") as trace:
         trace.fault(503)
         with pytest.raises(openai.InternalServerError):
@@ -179,7 +179,7 @@ truncate, once: the reply had 1 chunk""",
 
 @pytest.mark.parametrize("allowed", [None, "not the point"])
 def test_a_fault_that_never_happened_is_found(ask: Ask, allowed: str | None) -> None:
-    """As a recording that was not played, and may be allowed as such."""
+    """It is a finding like an unplayed recording, and may be allowed in the same way."""
     with LLMTrace(gateway="openai", verify=False, allow_unused=allowed) as trace:
         trace.fault(429, model="gpt-5")
         trace.fault("error-in-body", every=2)

@@ -1,4 +1,4 @@
-"""An event that is no JSON is a failure of its call if the client gave the stream up for it, and for nothing else."""
+"""An event that is no JSON makes its call fail only if the client gave the stream up because of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Ask = Callable[[Deal | None], None]
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
-    """Read a stream in one LLM span, which tells of no error: by the SDK, or with what deals with the data of events.
+    """Read a stream in one LLM span without an error: with the SDK, or with a `deal` function for each event's data.
 
-    What deals with it returns whether it has had enough.
+    `deal` returns whether the reader should stop.
     """
     if request.param == "sync":
         yield _ask
@@ -44,7 +44,7 @@ def _ask(deal: Deal | None) -> None:
             assert [*client.chat.completions.create(**ASKED)]
             return
         with client.chat.completions.with_streaming_response.create(**ASKED) as response:
-            lines = response.iter_lines()  # A generator that only the loop holds is closed by itself, without a reason.
+            lines = response.iter_lines()  # A generator held by the loop alone would close without a reason.
             for line in lines:
                 if line.startswith("data: {") and deal(line.removeprefix("data: ")):
                     break
@@ -79,25 +79,25 @@ def _parse(data: str) -> None:
 
 
 def _skip(data: str) -> bool:
-    """Read on, whatever came."""
+    """Read on, whatever the data is."""
     return _is_broken(data) and False
 
 
 def _raise(data: str) -> None:
-    """Fail for a reason of its own, just there."""
+    """Fail at the broken event, but for a reason of its own."""
     if _is_broken(data):
         raise ValueError
 
 
 def _parse_something_else(data: str) -> None:
-    """Fail to parse what has been put together from the events so far."""
+    """Fail at the broken event while parsing another text, which was assembled from earlier events."""
     if _is_broken(data):
         json.loads('{"answer": ')
 
 
 @pytest.mark.parametrize("deal", [None, _parse])
 def test_a_client_that_gives_up_is_found(ask: Ask, deal: Deal | None) -> None:
-    """The SDK, and a client of one's own, raise at the event: a span without an error is a false success."""
+    """The SDK, and a client of one's own, raise at the event: a span without an error then states a false success."""
     with LLMTrace(gateway="openai", verify=False) as trace:
         trace.fault("malformed-sse", after=3)
         ask(deal)
@@ -107,7 +107,7 @@ def test_a_client_that_gives_up_is_found(ask: Ask, deal: Deal | None) -> None:
 
 @pytest.mark.parametrize("deal", [_is_broken, _skip, _raise, _parse_something_else])
 def test_whoever_leaves_for_another_reason_has_not_failed(ask: Ask, deal: Deal) -> None:
-    """A reader that stops just there, one that skips what it cannot read, and one that fails by itself."""
+    """A reader that stops there, one that skips the event, and one that fails for another reason have no finding."""
     with LLMTrace(gateway="openai", verify=False) as trace:
         trace.fault("malformed-sse", after=3)
         ask(deal)
@@ -126,7 +126,7 @@ interactions:
 
 
 def test_a_blank_event_is_no_json_either(ask: Ask, tmp_path: Path) -> None:
-    """OpenAI's SDK parses the data of each event, none at all too, and raises: the rest of the stream is not read."""
+    """OpenAI's SDK parses the data of each event, even empty data, and raises: the rest of the stream is not read."""
     chunk = json.dumps({"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "hi"}}]})
     body = f"data: {chunk}\n\ndata:\n\ndata: {chunk}\n\ndata: [DONE]\n\n"
     path = tmp_path / "blank.yaml"

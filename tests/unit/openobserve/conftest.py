@@ -1,4 +1,4 @@
-"""Spans as OpenObserve gets them."""
+"""A fixture that returns spans as the records that OpenObserve makes of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmtrace.openobserve import NEWEST, Record, record
 
 @pytest.fixture
 def store() -> Callable[..., Record]:
-    """Make a span of some attributes and return its record."""
+    """Return a function that makes a span with some attributes and returns its record."""
 
     def make(attributes: Mapping[str, Any] | None = None, profile: str = NEWEST, **more: Any) -> Record:
         fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What OpenObserve adds to an LLM span: its gate, operation, model, texts, parameters, tokens and costs."""
+"""The columns that OpenObserve adds to an LLM span: operation, model, texts, parameters, tokens and costs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PRICES = "not reproducible: the server takes prices from its own catalogue, whic
 
 
 def added(record: Record) -> dict[str, Any]:
-    """What is in a record beside base columns."""
+    """Return the columns of a record other than base columns."""
     base = {"trace_id", "span_id", "flags", "start_time", "end_time", "duration", "_timestamp", "events", "links"}
     base |= {"operation_name", "service_name", "span_status", "span_kind", "status_code", "status_message"}
     return {name: value for name, value in record.items() if name not in base}
@@ -90,7 +90,7 @@ OF_RELEASE: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_span_of_openinference(store: Store, profile: str) -> None:
-    """The whole record of the common case; its prices are the server's own and not made up."""
+    """The whole record of the most common span; its prices come from the server's catalogue and are marked unknown."""
     record = store(OPENINFERENCE, profile)
     assert added(record) == {**IN_EACH, **OF_RELEASE.get(profile, OF_RELEASE["0.92"])}
     prices = {record.server.columns[f"cost.{name}"] for name in ("input", "output", "total")}
@@ -100,7 +100,7 @@ def test_a_span_of_openinference(store: Store, profile: str) -> None:
 
 
 def test_texts_are_taken_out(store: Store) -> None:
-    """The attributes that held texts are gone, and the record tells where the text is."""
+    """Attributes whose text the server moves are gone, and asking for one names the column that has the text."""
     record = store(OPENINFERENCE)
     assert set(record.removed) == {key for key in OPENINFERENCE if key.startswith(("llm.input", "input.v", "output.v"))}
     with pytest.raises(KeyError, match=r"removes input\.value once it has its text in gen_ai_input_messages"):
@@ -112,13 +112,13 @@ def test_texts_are_taken_out(store: Store) -> None:
     [("gen_ai.request.model", "0.70"), ("input", "0.70"), ("openinference.span.kind", "0.92"), ("agent.name", "0.92")],
 )
 def test_the_gate(store: Store, key: str, since: str) -> None:
-    """One of some attributes makes a span an LLM span; 0.92 knows more of them."""
+    """Any of some attributes makes a span an LLM span; 0.92 knows more such attributes."""
     is_llm = [store({key: "x"}, profile).is_llm for profile in PROFILES]
     assert is_llm == [profile >= since for profile in PROFILES]
 
 
 def test_no_llm_span(store: Store) -> None:
-    """The answer's model and counts alone do not open it: nothing is computed."""
+    """The response's model and counts alone make no LLM span, so nothing is computed."""
     record = store({"gen_ai.response.model": "m", "llm.token_count.prompt": 3})
     assert not record.is_llm
     assert added(record) == {"gen_ai_response_model": "m", "llm_token_count_prompt": "3"}
@@ -146,7 +146,7 @@ def test_no_llm_span(store: Store) -> None:
     ids=str,
 )
 def test_the_operation(store: Store, attributes: Mapping[str, Any], newest: str, before: str) -> None:
-    """The first rule that knows its value decides; a name that no rule knows is overwritten."""
+    """The first rule that knows its value decides; an operation that no rule knows is overwritten."""
     assert store(attributes)["gen_ai_operation_name"] == newest
     assert store(attributes, "0.90")["llm_observation_type"] == before
 
@@ -156,12 +156,12 @@ def test_the_operation(store: Store, attributes: Mapping[str, Any], newest: str,
     [("ai", {"ai.model.id": "m"}, "chat"), ("ai", {}, "span"), ("other", {"ai.model.id": "m"}, "chat")],
 )
 def test_the_scope_of_the_vercel_sdk(store: Store, scope: str, attributes: Mapping[str, Any], expected: str) -> None:
-    """Its spans are LLM spans whatever they have."""
+    """Spans in the scope `ai` of Vercel's SDK are LLM spans, whatever attributes they have."""
     assert store(attributes, scope=scope)["gen_ai_operation_name"] == expected
 
 
 def test_the_first_model_counts_even_if_it_is_none(store: Store) -> None:
-    """A model that is no text hides those after it."""
+    """The first model attribute counts, even if it is no text, and hides later ones."""
     attributes = {"gen_ai.response.model": ("a", "b"), "gen_ai.request.model": "m"}
     assert store(attributes)["gen_ai_response_model"] == '["a","b"]'
     assert store({"gen_ai.request.model": "m"})["gen_ai_response_model"] == "m"
@@ -187,20 +187,20 @@ def test_openinference_names_no_provider(store: Store) -> None:
     ids=["messages", "traceloop first", "output only", "openinference", "indexed", "vertex"],
 )
 def test_texts(store: Store, attributes: Mapping[str, Any], said: tuple[str | None, str | None]) -> None:
-    """The first source that has an input supplies both texts; what was flattened is built again."""
+    """The first source with an input provides both texts; flattened messages are put together again."""
     record = store({"gen_ai.request.model": "m", **attributes})
     assert (record.get("gen_ai_input_messages"), record.get("gen_ai_output_messages")) == said
 
 
 def test_the_name_of_a_prompt_hides_the_messages(store: Store) -> None:
-    """It begins as the older prompts do, and is taken for one: its columns are those of an object."""
+    """`gen_ai.prompt.name` begins like the older prompts and is taken for one: it becomes columns of an object."""
     record = store({"gen_ai.prompt.name": "greet", "gen_ai.input.messages": "a", "gen_ai.request.model": "m"})
     assert record["gen_ai_input_messages_name"] == record["gen_ai_prompt_name"] == "greet"
     assert "gen_ai_input_messages" not in record
 
 
 def test_messages_in_events(store: Store) -> None:
-    """They come first, and how they are laid out is the server's matter."""
+    """Messages in events come before other sources; their layout is the server's, so the column is unknown."""
     event = SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi"})
     record = store({"gen_ai.request.model": "m", "input.value": "x"}, events=(event,))
     with pytest.raises(KeyError, match="the server lays it out by itself"):
@@ -222,7 +222,7 @@ def test_messages_in_events(store: Store) -> None:
 )
 @pytest.mark.parametrize("profile", PROFILES)
 def test_counts(store: Store, profile: str, attributes: Mapping[str, Any], counts: tuple[int, ...]) -> None:
-    """Of several sources the last wins; OpenInference's total is not read; each span has all three."""
+    """Of several sources the last wins; OpenInference's total is not read; each LLM span has all three counts."""
     record = store({"gen_ai.request.model": "m", **attributes}, profile)
     columns = [record.server.columns[f"usage.{name}"] for name in ("input", "output", "total")]
     assert [record[name] for name in columns] == list(counts)
@@ -238,7 +238,7 @@ def test_counts(store: Store, profile: str, attributes: Mapping[str, Any], count
     ids=str,
 )
 def test_cached_tokens(store: Store, cache: Mapping[str, int], total: int) -> None:
-    """By the name of the attribute 0.92 decides whether the input includes them; those beside it add to the total."""
+    """In 0.92 the attribute's name decides whether input includes cached tokens; otherwise they add to the total."""
     record = store(
         {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, **cache}
     )
@@ -246,7 +246,7 @@ def test_cached_tokens(store: Store, cache: Mapping[str, int], total: int) -> No
 
 
 def test_missing_counts_are_estimated_by_the_server(store: Store) -> None:
-    """Where there is a text: which number it gets is not known here; a chain's is nothing."""
+    """If there is a text, the server estimates missing counts, so they are unknown; a chain's counts are 0."""
     record = store({"gen_ai.operation.name": "chat", "input.value": "hi", "gen_ai.usage.output_tokens": 5})
     assert record["gen_ai_usage_output_tokens"] == 5
     assert {"gen_ai_usage_input_tokens", "gen_ai_usage_total_tokens"} <= record.unknown.keys()
@@ -256,21 +256,21 @@ def test_missing_counts_are_estimated_by_the_server(store: Store) -> None:
 
 
 def test_who_has_the_last_word(store: Store) -> None:
-    """0.91 writes its own counts over what the client has sent, 0.92 keeps them."""
+    """0.91 overwrites the client's counts with its own, 0.92 keeps them."""
     attributes = {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 7, "llm.token_count.prompt": 9}
     assert store(attributes, "0.91")["gen_ai_usage_input_tokens"] == 9
     assert store(attributes, "0.92")["gen_ai_usage_input_tokens"] == 7
 
 
 def test_a_count_that_is_none(store: Store) -> None:
-    """0.92 keeps what the client has sent, and its column holds numbers."""
+    """0.92 keeps the client's value even if it is no number, which its column of numbers cannot hold."""
     record = store({"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": "many"})
     assert record.unknown["gen_ai_usage_input_tokens"] == "the column holds numbers, and the client has sent 'many'"
 
 
 @pytest.mark.parametrize("profile", PROFILES[1:])
 def test_costs_that_were_sent(store: Store, profile: str) -> None:
-    """The client's own cost is the total; OpenInference's is not read."""
+    """The client's own cost is the total; OpenInference's cost is not read."""
     sent = {"gen_ai.request.model": "m", "gen_ai.usage.cost": 0.25, "llm.cost.total": 9.0}
     record = store(sent, profile)
     assert record[record.server.columns["cost.total"]] == 0.25
@@ -291,7 +291,7 @@ def test_costs_that_were_sent(store: Store, profile: str) -> None:
     ids=["genai", "arrays", "openinference", "the first that can be read"],
 )
 def test_parameters(store: Store, attributes: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-    """The first source that can be read gives them, as text; generation 3 leaves out the model."""
+    """The first readable source provides the parameters, as text; generation 3 leaves out the model."""
     record = store({"gen_ai.request.model": "m", **attributes}, "0.90")
     found = {
         name.removeprefix("llm_request_parameters_"): value for name, value in record.items() if "parameters_" in name
@@ -302,13 +302,13 @@ def test_parameters(store: Store, attributes: Mapping[str, Any], parameters: Map
 
 @pytest.mark.parametrize(("profile", "session"), [("0.90", "session_id"), (NEWEST, "gen_ai_conversation_id")])
 def test_user_and_session(store: Store, profile: str, session: str) -> None:
-    """They are read from the span, then from the resource."""
+    """User and session are read from the span, then from the resource."""
     record = store({"session.id": "s", "gen_ai.request.model": "m"}, profile, resource={"user.id": "u"})
     assert (record["user_id"], record[session]) == ("u", "s")
 
 
 def test_agents(store: Store) -> None:
-    """0.92 names the agent, its version and the environment."""
+    """0.92 has columns for the agent, its version and the environment."""
     attributes = {"openinference.span.kind": "AGENT", "agent.name": "planner"}
     record = store(attributes, resource={"service.name": "s", "service.version": "1.2", "deployment.environment": "ci"})
     names = ("gen_ai_agent_name", "gen_ai_agent_version", "deployment_environment_name")
@@ -317,7 +317,7 @@ def test_agents(store: Store) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_requested_model_is_no_parameter(store: Store, profile: str) -> None:
-    """Of `gen_ai.request.*` all but the model are parameters, in every release; one in JSON is, before 0.91."""
+    """All of `gen_ai.request.*` except the model are parameters, in each release; a model in JSON is, before 0.91."""
     record = store({"gen_ai.request.model": "m", "gen_ai.request.top_k": 4}, profile)
     prefix = record.server.columns["parameters"]
     assert record[f"{prefix}top_k"] == "4"
@@ -336,13 +336,13 @@ def test_the_requested_model_is_no_parameter(store: Store, profile: str) -> None
     ],
 )
 def test_numbers_in_parameters(store: Store, said: str, stored: str) -> None:
-    """They are written as the server's JSON has them, whose exponents are not Python's."""
+    """Numbers are written like the server's JSON, whose exponents differ from Python's."""
     record = store({"llm.model_name": "m", "llm.invocation_parameters": f'{{"p": {said}}}'})
     assert record["gen_ai_request_p"] == stored
 
 
 def test_parameters_that_only_python_reads(store: Store) -> None:
-    """`NaN` is no JSON: such parameters are not parsed, and the next source is asked."""
+    """`NaN` is no JSON: parameters with it are not parsed, and the next source is used."""
     both = {"llm.invocation_parameters": '{"temperature": NaN}', "gen_ai.request.temperature": 0.5}
     record = store({"llm.model_name": "m", **both}, "0.90")
     assert record["llm_request_parameters_temperature"] == "0.5"
@@ -357,7 +357,7 @@ def test_parameters_that_only_python_reads(store: Store) -> None:
     ],
 )
 def test_user_and_session_of_a_resource(store: Store, profile: str, user: str, conversation: str) -> None:
-    """Of a resource only `user.id` (from 0.80 on) and `session.id` are read, and none of their other names."""
+    """Of a resource only `user.id` (from 0.80 on) and `session.id` are read, under none of their other names."""
     record = store({"llm.model_name": "m"}, profile, resource={"user.id": "u", "session.id": "s"})
     assert (record.get(user), record[conversation]) == (None if profile == "0.70" else "u", "s")
     others = {"gen_ai.conversation.id": "c", "ai.telemetry.metadata.userId": "u"}
@@ -366,13 +366,13 @@ def test_user_and_session_of_a_resource(store: Store, profile: str, user: str, c
 
 
 def test_an_array_where_a_text_is_expected(store: Store) -> None:
-    """It is JSON in text, as everywhere."""
+    """An array is stored as JSON text, as everywhere."""
     assert store({"llm.model_name": "m", "session.id": ["a", "b"]})["gen_ai_conversation_id"] == '["a","b"]'
 
 
 @pytest.mark.parametrize("sent", ["9223372036854775808", "1_000", " 12 ", "\uff11\uff12", "12.0"])
 def test_what_is_no_count_to_the_server(store: Store, sent: str) -> None:
-    """It reads ASCII digits of 64 bits, and nothing else that Python reads."""
+    """The server reads ASCII digits that fit 64 bits, and nothing else that Python would read."""
     record = store({"gen_ai.operation.name": "execute_tool", "gen_ai.usage.input_tokens": sent}, "0.91")
     assert record["gen_ai_usage_input_tokens"] == 0
     kept = store({"gen_ai.operation.name": "execute_tool", "gen_ai.usage.input_tokens": sent})
@@ -380,7 +380,7 @@ def test_what_is_no_count_to_the_server(store: Store, sent: str) -> None:
 
 
 def test_a_clash_of_what_the_server_computes_anyway(store: Store) -> None:
-    """Its own value stands in the column, whichever attribute was there before."""
+    """A value that the server computes fills the column, so the client's two attributes for it are no clash."""
     record = store({"gen_ai.request.model": "m", "gen_ai.response.model": "a", "gen_ai_response_model": "b"})
     assert (record["gen_ai_response_model"], record.clashes) == ("a", {})
 
@@ -391,7 +391,7 @@ def test_a_clash_of_what_the_server_computes_anyway(store: Store) -> None:
 )
 @pytest.mark.parametrize("is_resource", [False, True])
 def test_a_user_that_is_no_text(store: Store, value: Any, columns: Mapping[str, str], is_resource: bool) -> None:
-    """It is stored as any array or map is, whether the span or the resource names it."""
+    """An array or a map as the user is stored like any other, whether from the span or the resource."""
     attributes = {"input": "hi", **({} if is_resource else {"user.id": value})}
     record = store(attributes, resource={"user.id": value} if is_resource else {})
     assert {name: each for name, each in record.items() if name.startswith("user_id")} == columns

@@ -19,7 +19,7 @@ BEFORE_091 = PROFILES[:2]
 
 
 def test_base_columns(store: Store) -> None:
-    """Every span has these; times are nanoseconds, but for the duration and the timestamp, which are microseconds."""
+    """Every span has these columns; times are in nanoseconds, but duration and timestamp in microseconds."""
     assert dict(store(status_description=None)) == {
         "trace_id": "00000000000000000000000000000abc",
         "span_id": "0000000000000def",
@@ -40,26 +40,26 @@ def test_base_columns(store: Store) -> None:
 
 
 def test_parent(store: Store) -> None:
-    """A child names its parent."""
+    """A child's record has its parent's ids."""
     record = store(parent=SpanKey(0xABC, 0x123))
     assert record["reference_parent_trace_id"] == record["trace_id"]
     assert (record["reference_parent_span_id"], record["reference_ref_type"]) == ("0000000000000123", "ChildOf")
 
 
 def test_an_error(store: Store) -> None:
-    """The status is a word and a number, with its description; they win over attributes of these names."""
+    """The status is stored as word, number and description, which win over attributes with the same names."""
     record = store({"status_code": 429, "status_message": "mine"}, status="ERROR", status_description="limit")
     assert [record[name] for name in ("span_status", "status_code", "status_message")] == ["ERROR", 2, "limit"]
 
 
 def test_kinds(store: Store) -> None:
-    """The kind is the number of the protocol, as text."""
+    """The kind is stored as the protocol's number, in text."""
     kinds = ("INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
     assert [store(kind=kind)["span_kind"] for kind in kinds] == ["1", "2", "3", "4", "5"]
 
 
 def test_events_and_links_are_text(store: Store) -> None:
-    """They are JSON, with their attributes' own names and with scalars as text."""
+    """Events and links are stored as JSON text, with their attributes' own names and scalars as text."""
     event = SpanEvent(name="exception", time_ns=7, attributes={"exception.type": "E", "n": 1})
     link = SpanLink(key=SpanKey(1, 2), attributes={"why": True})
     record = store(events=(event,), links=(link,))
@@ -91,12 +91,12 @@ def test_events_and_links_are_text(store: Store) -> None:
     ],
 )
 def test_every_value_is_text(store: Store, value: Any, stored: str) -> None:
-    """Numbers and booleans too; numbers without an exponent, arrays as JSON whose scalars are text."""
+    """All values are text: numbers without an exponent, booleans, and arrays as JSON with scalars as text."""
     assert store({"a.value": value})["a_value"] == stored
 
 
 def test_types_of_one_name(store: Store) -> None:
-    """Spans have the same names with values of other types; values that are equal in Python are written apart."""
+    """Values of one name may differ in type from span to span; values equal in Python keep their own texts."""
     said: list[tuple[Any, str]] = [
         (1, "1"), (True, "true"), (1.0, "1"), (-0.0, "-0"), (0, "0"), ("1", "1"), ((1,), '["1"]'),
         ((True,), '["true"]'),
@@ -109,13 +109,13 @@ def test_types_of_one_name(store: Store) -> None:
 
 
 def test_many_spans() -> None:
-    """The records of many are those of each."""
+    """`records` returns the same records as `record` for each span."""
     spans = [SpanRecord(key=SpanKey(1, n), name="chat", attributes={"gen_ai.request.model": "m"}) for n in (1, 2)]
     assert records(spans, profile="0.90") == tuple(record(span, profile="0.90") for span in spans)
 
 
 def test_maps_and_empty_arrays(store: Store) -> None:
-    """A map becomes a column for each of its keys, an empty array none."""
+    """A map becomes one column for each key, an empty array none."""
     record = store({"m": {"a": 1, "b": {"c": 2}}, "empty": ()})
     assert (record["m_a"], record["m_b_c"], "m" in record, "empty" in record) == ("1", "2", False, False)
 
@@ -132,15 +132,15 @@ def test_maps_and_empty_arrays(store: Store) -> None:
     ],
 )
 def test_names(store: Store, key: str, name: str) -> None:
-    """Letters are lower case, all but letters, digits and `_` is `_`, and several of them stay several.
+    """Letters become lower case, all but letters, digits and `_` become `_`, and repeated `_` stay repeated.
 
-    What Python alone calls a number (U+4E00), or a title case, is none of them.
+    A character that only Python counts as a number (U+4E00), or one in title case, becomes `_`.
     """
     assert store({key: "v"})[name] == "v"
 
 
 def test_resource(store: Store) -> None:
-    """Attributes of the resource are prefixed, the service's name is not; without one it is that of the stream."""
+    """Resource attributes get a prefix, the service's name does not; without it, the name is `default`."""
     record = store(resource={"service.name": "s", "service.version": "1", "telemetry.sdk.name": "otel"})
     names = ("service_name", "service_service_version", "service_telemetry_sdk_name")
     assert [record[name] for name in names] == ["s", "1", "otel"]
@@ -149,7 +149,7 @@ def test_resource(store: Store) -> None:
 
 @pytest.mark.parametrize("profile", SINCE_091)
 def test_reserved_names_stand_beside_their_columns(store: Store, profile: str) -> None:
-    """From 0.91 on an attribute cannot take a base column, nor one of the resource."""
+    """From 0.91 on an attribute cannot overwrite a base column, nor a column of the resource."""
     record = store(
         {"duration": "long", "trace.id": "x", "service.version": "2"},
         profile,
@@ -162,14 +162,14 @@ def test_reserved_names_stand_beside_their_columns(store: Store, profile: str) -
 
 @pytest.mark.parametrize("profile", BEFORE_091)
 def test_reserved_names_took_their_columns(store: Store, profile: str) -> None:
-    """Before that it could, but for four names as they are written; the record tells."""
+    """Before 0.91 it could, except for four names in their exact spelling; the record lists such columns."""
     record = store({"duration": "long", "trace.id": "x"}, profile)
     assert (record["attr_duration"], record["trace_id"]) == ("long", "x")
     assert record.overwritten == {"trace_id": "trace.id"}
 
 
 def test_two_attributes_of_one_column(store: Store) -> None:
-    """Which one is stored cannot be known; two that say the same are no matter."""
+    """It is unknown which of the two is stored, unless both have the same value."""
     record = store({"a.b": "1", "a_b": "2", "c.d": 1, "c_d": "1"})
     assert record.clashes == {"a_b": ("a.b", "a_b")}
     assert record["c_d"] == "1"
@@ -178,7 +178,7 @@ def test_two_attributes_of_one_column(store: Store) -> None:
 
 
 def test_an_attribute_that_becomes_a_column_of_the_status(store: Store) -> None:
-    """The status is written over an attribute of its very name, and stands beside one that only becomes its column."""
+    """The status overwrites an attribute with its exact name; one that only maps to its column is a clash."""
     record = store({"status.code": "x", "status.message": "slow"}, status_description="slow")
     assert record.clashes == {"status_code": ("status.code", "the status of the span")}
     assert (record.lost, record["status_message"]) == ((), "slow")
@@ -188,7 +188,7 @@ def test_an_attribute_that_becomes_a_column_of_the_status(store: Store) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_attribute_that_is_moved_to_the_name_of_another(store: Store, profile: str) -> None:
-    """Of two under one name the server takes the last, and the other one is gone."""
+    """Of two values under one name the server keeps the last, and the other one is lost."""
     record = store({"duration": "long", "attr_duration": "short"}, profile)
     assert record.clashes == {"attr_duration": ("duration", "attr_duration")}
     assert (record["attr_duration"], record["duration"]) == ("short", 2_000_001)
@@ -196,7 +196,7 @@ def test_an_attribute_that_is_moved_to_the_name_of_another(store: Store, profile
 
 
 def test_inferred_services(store: Store) -> None:
-    """From 0.91 on a client's span names the host that it called; an address is no name."""
+    """From 0.91 on a client's span has the name of the called host as a column; an IP address is no name."""
     attributes = {"server.address": "openrouter.ai:443"}
     assert store(attributes, kind="CLIENT")["infer_service_name"] == "openrouter.ai"
     assert "infer_service_name" not in store(attributes, kind="INTERNAL")
@@ -206,29 +206,29 @@ def test_inferred_services(store: Store) -> None:
 
 
 def test_a_column_that_is_not_there_says_so(store: Store) -> None:
-    """Whoever asks for it reads which release has none."""
+    """Asking for a missing column raises an error that names the release without it."""
     with pytest.raises(KeyError, match=f"llm_usage_tokens_input: no such column in OpenObserve {NEWEST}"):
         store({"llm.model_name": "m"})["llm_usage_tokens_input"]
 
 
 def test_an_unknown_profile(store: Store) -> None:
-    """The known ones are named."""
+    """The error names the known profiles."""
     with pytest.raises(UsageError, match=r"0\.93.*0\.70.*0\.90.*0\.91.*0\.92"):
         store(profile="0.93")
 
 
 def test_none_in_an_array(store: Store) -> None:
-    """It is null, and not the text of Python's name for it."""
+    """None in an array is stored as null, not as the text `None`."""
     assert store({"tags": ["a", None]})["tags"] == '["a",null]'
 
 
 def test_the_time_of_arrival(store: Store) -> None:
-    """Releases from 0.92 on have a column for it, which only a server can fill."""
+    """Releases from 0.92 on have a column for the time of arrival, which only a server can fill."""
     assert store().unknown == {"_o2_ingest_ts": "it is when the server got the span"}
     assert store(profile="0.91").unknown == {}
 
 
 def test_moved_attributes(store: Store) -> None:
-    """They are known as such; an attribute that looks like one is none."""
+    """The record lists attributes that were moved; one that only looks moved is not listed."""
     record = store({"duration": "long", "kind": "a", "attr.kind": "b"})
     assert record.moved == ("duration",)

@@ -1,4 +1,4 @@
-"""SQL on the records of spans, by the engine of OpenObserve and with its functions."""
+"""SQL on the records of spans, with OpenObserve's engine and functions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def calls(store: Store) -> Stream:
 
 
 def test_a_group(calls: Stream) -> None:
-    """What the server computes is a number; what the client has sent is text, and has to be cast."""
+    """Columns that the server computes are numbers; the client's columns are text, and must be cast."""
     found = calls.sql(
         "SELECT llm_model_name AS model, SUM(gen_ai_usage_input_tokens) AS n, "
         "SUM(CAST(llm_token_count_prompt AS INT)) AS m "
@@ -42,7 +42,7 @@ def test_a_group(calls: Stream) -> None:
 
 
 def test_slow_but_not_huge(calls: Stream) -> None:
-    """The question of those who look for calls that were slow without being large."""
+    """The question of a user who looks for calls that were slow without being large."""
     slow = 'SELECT llm_model_name FROM "default" WHERE duration > 5000000 AND gen_ai_usage_input_tokens < 500'
     assert calls.sql(slow) == [{"llm_model_name": "a"}]
 
@@ -74,7 +74,7 @@ def test_slow_but_not_huge(calls: Stream) -> None:
     ],
 )
 def test_functions(calls: Stream, expression: str, value: Any) -> None:
-    """Each does what the reference says."""
+    """Each function behaves as OpenObserve's reference says."""
     query = f"SELECT {expression} AS v FROM \"default\" WHERE llm_model_name = 'b'"  # noqa: S608
     assert calls.sql(query) == [{"v": value}]
 
@@ -132,13 +132,13 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
     ],
 )
 def test_what_cannot_be_answered(calls: Stream, query: str, error: str) -> None:
-    """A column or function that is not there, text where numbers are wanted, and what only a server knows."""
+    """Missing columns and functions, text in place of numbers, and values that only a server knows are errors."""
     with pytest.raises(QueryError, match=error):
         calls.sql(query)
 
 
 def test_columns_of_no_spans() -> None:
-    """Spans that are not there can be counted; whoever asks for more is told that there is none."""
+    """Without spans a count is 0, and asking for a column raises an error that says that no span was captured."""
     assert Stream([]).sql('SELECT COUNT(*) AS n FROM "default"') == [{"n": 0}]
     with pytest.raises(
         QueryError, match=r"No field named span_id\. No span was captured, so that there is no column\.$"
@@ -147,39 +147,39 @@ def test_columns_of_no_spans() -> None:
 
 
 def test_what_is_no_query(calls: Stream) -> None:
-    """It is wrong use, and no query that failed."""
+    """A query that is no text is wrong use, not a failed query."""
     with pytest.raises(UsageError, match=r"^a query is a text, not 3$"):
         calls.sql(3)  # type: ignore[arg-type]
 
 
 def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
-    """Nor is a function in one called."""
+    """A column or function named inside a string literal is neither."""
     assert calls.sql("SELECT 'gen_ai_usage_cost match_all(x)' AS v FROM \"default\" LIMIT 1") == [
         {"v": "gen_ai_usage_cost match_all(x)"}
     ]
 
 
 def test_letters_beyond_ascii_are_part_of_a_name(store: Store) -> None:
-    """A column may have them, since only their case is changed."""
+    """A column name may contain them, since only their case changes."""
     assert Stream([store({"Größe": "9"})]).sql('SELECT "größe" FROM "default"') == [{"größe": "9"}]
 
 
 @pytest.mark.parametrize("comment", ["-- it's\n", "/* it's\n */"])
 def test_an_apostrophe_in_a_comment_begins_no_text(calls: Stream, comment: str) -> None:
-    """Columns behind it are there as without it."""
+    """Columns after the comment are found as without it."""
     query = "SELECT COUNT(*) AS n {} FROM \"default\" WHERE service_name = 'chat-api'"
     assert calls.sql(query.format(comment)) == [{"n": 4}]
 
 
 def test_half_a_character_in_an_array_is_no_json(store: Store) -> None:
-    """The server does not take it either: there is no value, and other rows have theirs."""
+    """The server does not parse it either: that row has no value, and other rows have theirs."""
     records = [store({"said": '["\\ud800"]'}), store({"said": '["\\u00e9"]'})]
     query = "SELECT arrsort(said) AS a, arrjoin(said, ',') AS j, spath(said, 'x') AS s FROM \"default\" ORDER BY said"
     assert Stream(records).sql(query) == [{"a": '["é"]', "j": "é", "s": None}, {"a": None, "j": None, "s": None}]
 
 
 def test_values_that_no_column_holds(store: Store) -> None:
-    """Half a character is what the export makes of it, and a number that Python does not write is hexadecimal."""
+    """Half a character is stored as the export writes it, and a number too long for Python's digits as hexadecimal."""
     records = [store({"said": "Sun \ud83d", "huge": 2**20_000}), store({"said": "Rain"})]
     assert Stream(records).sql('SELECT said, huge FROM "default" ORDER BY said') == [
         {"said": "Rain", "huge": None},
@@ -188,7 +188,7 @@ def test_values_that_no_column_holds(store: Store) -> None:
 
 
 def test_no_spans() -> None:
-    """A stream without spans has no columns: OpenObserve does not know it either."""
+    """A stream without spans has no columns; OpenObserve does not know such a stream either."""
     with pytest.raises(QueryError):
         Stream(()).sql('SELECT operation_name FROM "default"')
 
@@ -203,7 +203,7 @@ def test_no_spans() -> None:
     ],
 )
 def test_a_query_only_reads_spans(calls: Stream, tmp_path: Path, statement: str) -> None:
-    """A dashboard from elsewhere neither writes nor reads files; the server takes no such statement either."""
+    """A dashboard from elsewhere neither writes nor reads files; the server rejects such statements too."""
     file = tmp_path / "x.csv"
     with pytest.raises(QueryError, match=r"^OpenObserve would refuse this query: .* not supported: "):
         calls.sql(statement.format(file=file))

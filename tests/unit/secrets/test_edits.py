@@ -1,4 +1,4 @@
-"""What is taken out of a body, and that nothing else is."""
+"""What is removed from a body; everything else stays."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EVENTS = 'data: {{"delta": {{"content": "{}"}}}}\n\ndata: {{"delta": {{"content"
     ids=["behind it", "between", "its end", "several"],
 )
 def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the end of one find has hidden goes too, in one look more: of the text that is written nothing is found."""
+    """A secret that another find had hidden goes in one more round; nothing is found in the written text."""
     monkeypatch.setattr("pytest_llmtrace.secrets.edits._ROUNDS", 1)
     assert scrubbed(text) == new
     changes = edits(text)
@@ -70,7 +70,7 @@ def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypat
     ],
 )
 def test_fields_that_are_secret_by_their_name(name: str) -> None:
-    """They go from JSON at any depth, from JSON in a string, from forms, and from JSON that is cut off or quoted."""
+    """Such fields are removed from JSON at any depth, JSON in a string, forms, and JSON that is cut off or quoted."""
     inner = json.dumps({"a": [{name: 'Zq8"\\\n77'}]})
     assert json.loads(scrubbed(inner)) == {"a": [{name: "[secret]"}]}
     outer = json.loads(scrubbed(json.dumps({"arguments": inner})))
@@ -107,7 +107,7 @@ def test_fields_that_are_secret_by_their_name(name: str) -> None:
     ],
 )
 def test_looks(text: str, wanted: str) -> None:
-    """The same goes from a string, from JSON in a string, from an event, from a form and from a plain text."""
+    """A shape is removed alike from a string, JSON in a string, an event, lines of JSON and plain text."""
     document = json.dumps({"a": text})
     assert json.loads(scrubbed(document)) == {"a": wanted}
     assert json.loads(json.loads(scrubbed(json.dumps([document])))[0]) == {"a": wanted}
@@ -136,18 +136,18 @@ def test_looks(text: str, wanted: str) -> None:
     ],
 )
 def test_documents(body: object, wanted: object) -> None:
-    """An id in an error is one of the provider's however short; elsewhere it may be any; keys are looked at too."""
+    """An id in an error is removed however short; elsewhere a plain one (`user_2`) stays; keys are searched too."""
     assert json.loads(scrubbed(json.dumps(body))) == wanted
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 def test_parts(end: str) -> None:
-    """Parts go by their name, and are looked into, as are their headers."""
+    """Parts are removed by their name, and searched, as are their headers."""
     assert scrubbed(PARTS.format(end, KEY)) == TOLD_PARTS.format(end)
 
 
 def test_a_form_stays_one() -> None:
-    """Values are read without their percent-encoding, and what is left of a form is a form."""
+    """Values are searched without their percent-encoding, and the result is still a form."""
     form = f"e=jane%40x.io&p=%2Fhome%2Fjdoe%2Fx&k={KEY}&j=%7B%22apiKey%22%3A%22Zq8%22%7D&u=%C3%A9%20jane%40x.io"
     assert (
         scrubbed(form)
@@ -161,7 +161,7 @@ def test_a_form_stays_one() -> None:
     ['"api_key": "your-key"', '"client_secret": "REDACTED"', "jane@example.com", "support@openai.com"],
 )
 def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: str) -> None:
-    """They are taken out of what is written, and raise no alarm."""
+    """Values in such places are removed from recordings even if harmless, but raise no alarm."""
     body = f"{{{text}}}" if text.startswith('"') else json.dumps([text])
     assert len(edits(body)) == 1
     assert [hit.stands_in for hit in hits_in_body(body)] == [True]
@@ -182,13 +182,13 @@ def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: s
     ],
 )
 def test_stand_ins_and_words_stay(text: str) -> None:
-    """What says that it is no secret, what is reserved for examples, and words that begin like a key are left alone."""
+    """Placeholders, values reserved for examples, and words that begin like a key are left alone."""
     for body in (text, json.dumps({"a": text, "b": json.dumps([text])}), f"data: {json.dumps({'a': text})}\n\n"):
         assert edits(body) == ()
 
 
 def test_a_place_shows_no_secret() -> None:
-    """A place names the way to a value, into JSON in a string as well, without keys that are themselves a find."""
+    """A place names the path to a value, also into JSON in a string, without keys that are finds themselves."""
     body = json.dumps({"jane@x.io": [{"a": json.dumps({"b": [KEY]})}]})
     assert [hit.place for hit in hits_in_body(body)] == ["$, a key", "$[…][0].a $.b[0]"]
 
@@ -210,7 +210,7 @@ def test_a_place_shows_no_secret() -> None:
     ],
 )
 def test_urls(url: str, wanted: str) -> None:
-    """User, secret parameters, and what looks secret or personal in path, query and fragment; never the host."""
+    """User, secret parameters, and secret or personal values in path, query and fragment go; the host stays."""
     assert scrubbed_url(url) == wanted
     assert scrubbed_url(wanted) == wanted
 
@@ -221,7 +221,7 @@ def test_urls(url: str, wanted: str) -> None:
 )
 @pytest.mark.parametrize("start", ["", "{", "data: {", "--b\r\nContent-Disposition: x\r\n\r\n", "json"])
 def test_the_time_is_that_of_the_length(piece: str, start: str) -> None:
-    """Eight times the text takes about eight times as long, and not 64 times; a busy machine has three tries."""
+    """Eight times the text takes about eight times as long, not 64 times; a busy machine has three tries."""
 
     def seconds(length: int) -> float:
         text = piece * (length // len(piece))

@@ -1,4 +1,4 @@
-"""What a stream brings in pieces goes as if it had come as a whole."""
+"""A secret in a stream's pieces is removed as if its text had come as a whole."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLED_TOLD = {"url": TOLD, "headers": {"api_key": "[secret]"}}
 Event = dict[str, Any]
 CHOICE = ("choices", 0, "delta")
 TEXT, DELTA = {"index": 0, "delta": {}}, {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta"}}
-# An event of each API, and where its piece stands.
+# An event of each API, and the path of its piece of text.
 FORMS: dict[str, tuple[Event, tuple[Any, ...]]] = {
     "chat": ({"id": "c", "choices": [{"index": 1, "delta": {"role": "assistant"}}]}, (*CHOICE, "content")),
     "refusal": ({"choices": [TEXT]}, (*CHOICE, "refusal")),
@@ -45,7 +45,7 @@ CALLS: dict[str, tuple[Event, tuple[Any, ...]]] = {
 
 
 def stream(form: tuple[Event, tuple[Any, ...]], texts: list[str], *, ascii_only: bool = False) -> str:
-    """Return a stream of such events."""
+    """Return a stream of events of this form, one for each text."""
     event, (*steps, last) = form
     lines = []
     for text in texts:
@@ -76,7 +76,7 @@ def scrubbed(text: str) -> str:
 @pytest.mark.parametrize("size", [1, 2, 5, 17])
 @pytest.mark.parametrize("name", FORMS)
 def test_text(name: str, size: int) -> None:
-    """What stands in its place comes with the first piece; no event goes."""
+    """The replacement stands in the first piece of the secret, and no event is removed."""
     form = FORMS[name]
     texts = cut(SAID, size)
     found = pieces_in(scrubbed(stream(form, texts)), form)
@@ -87,14 +87,14 @@ def test_text(name: str, size: int) -> None:
 @pytest.mark.parametrize("size", [1, 3, 8])
 @pytest.mark.parametrize("name", CALLS)
 def test_arguments(name: str, size: int) -> None:
-    """They stay JSON, and a field that is secret by its name goes too."""
+    """Arguments stay JSON, and fields that are secret by their name are removed too."""
     form = CALLS[name]
     found = pieces_in(scrubbed(stream(form, cut(json.dumps(CALLED), size))), form)
     assert json.loads("".join(found)) == CALLED_TOLD
 
 
 def test_a_block_that_starts_with_text() -> None:
-    """What the start of a block has already goes together with its deltas."""
+    """Text in the start of a block is searched together with the block's deltas."""
     start = {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": KEY[:9]}}
     before = f"data: {json.dumps(start)}\n\n" + stream(FORMS["messages"], [KEY[9:], "!"])
     first, *rest = events(scrubbed(before))
@@ -103,7 +103,7 @@ def test_a_block_that_starts_with_text() -> None:
 
 
 def test_texts_that_come_at_the_same_time_are_told_apart() -> None:
-    """Choices and calls have numbers; pieces of two do not make one."""
+    """Choices and calls have indices, so that pieces of two texts are not joined."""
     one, other = KEY[:12], KEY[12:]
 
     def both(first: int, second: int) -> str:
@@ -123,12 +123,12 @@ def test_texts_that_come_at_the_same_time_are_told_apart() -> None:
     ],
 )
 def test_what_are_no_pieces_of_one_text(body: str) -> None:
-    """Lines that are documents of their own, fields that bring no text, and one document alone."""
+    """Lines of separate documents, fields without text, and a single document are not joined."""
     assert edits(body) == ()
 
 
 def test_each_is_found_once() -> None:
-    """It is told where it begins and ends; a part that looks like a key by itself is no find of its own."""
+    """A secret in pieces has one place, from first event to last; a part that looks like a key is no second find."""
     [first, second] = hits_in_body(stream(FORMS["chat"], ["use ", f"{KEY}Aa", "Bb77 now"]))
     assert (first.place, first.value, first.continues) == (
         "events 1 to 2 $.choices[0].delta.content", f"{KEY}AaBb77", False
@@ -144,7 +144,7 @@ texts = st.lists(st.text(st.characters(exclude_categories=["Cs", "N"], exclude_c
 @settings(max_examples=200, deadline=None)
 @given(before=texts, after=texts, sizes=st.lists(st.integers(0, 9), max_size=40), ascii_only=st.booleans())
 def test_wherever_it_is_cut(before: list[str], after: list[str], sizes: list[int], ascii_only: bool) -> None:
-    """The text that the events add up to is the same with the secret replaced, and each piece around it as it was."""
+    """The joined text is the same with the secret replaced, and the number of pieces stays the same."""
     around = f"{''.join(before)} ", f" {''.join(after)}"
     whole, rest = [], f'{around[0]}"{KEY}"{around[1]}'
     for size in sizes:

@@ -1,4 +1,4 @@
-"""Wherever a secret stands, it goes, and it alone."""
+"""A secret anywhere in a body is removed, and nothing else is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_llmtrace.secrets.edits import applied, edits
 from pytest_llmtrace.secrets.shapes import is_stand_in
 
-# What is secret, what stays of it, and the part that must be nowhere.
+# A secret, what replaces it, and the part that must be nowhere.
 SECRETS = [
     ("sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x", "[secret]", "Ab3dEf6hIj9lMn2pQr5tUv8x"),
     ("ek_68a1b2c3d4e5f60718", "[secret]", "68a1b2c3d4e5f60718"),
@@ -24,7 +24,7 @@ FIELD_VALUE = "Zq8-77-bb"
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a text is no find of its own, and does not make a stand-in of what it follows."""
+    """Tell whether a text is no find itself, and does not turn the value before it into a stand-in."""
     return edits(f" {text} ") == () and not is_stand_in(FIELD_VALUE + text)
 
 
@@ -36,16 +36,16 @@ EDGES = st.sampled_from([" ", "\n", "\t", '"', "'", "\\ ", " <", "\u2028", "\r\n
 
 
 class Planted:
-    """Stands for a secret until a body is written."""
+    """A marker for a secret until a body is written."""
 
 
 class Field(Planted):
-    """Stands for the value of a field that is secret by its name."""
+    """A marker for the value of a field that is secret by its name."""
 
 
 @st.composite
 def strings(draw: st.DrawFn) -> list[Any]:
-    """A string with a secret somewhere in it, as a list of what it is joined of."""
+    """A string with a secret somewhere in it, as the list of its parts."""
     return [draw(TEXTS), draw(EDGES), Planted(), draw(EDGES), draw(TEXTS)]
 
 
@@ -66,7 +66,7 @@ DOCUMENTS = st.recursive(LEAVES, larger, max_leaves=8).map(lambda value: {"body"
 
 
 def filled(value: Any, secret: str, field: str) -> Any:
-    """Put a secret in each of the places made for it; JSON in a string is written last."""
+    """Put a secret in each place marked for one; JSON in a string is written last."""
     if isinstance(value, list):
         return "".join(secret if isinstance(part, Planted) else part for part in value)
     if isinstance(value, tuple):
@@ -94,7 +94,7 @@ def scrubbed(text: str, *canaries: str) -> str:
     indent=st.sampled_from([None, 2]),
 )
 def test_json(document: Any, secret: tuple[str, str, str], value: str, ascii_only: bool, indent: int | None) -> None:
-    """JSON stays JSON, and reads as the same with the secrets replaced; so do events, lines and cut-off texts."""
+    """JSON stays JSON, with only the secrets replaced; so it is with events and lines of JSON."""
     old, new, canary = secret
     before = filled(document, old, FIELD_VALUE + value)
     after = filled(document, new, "[secret]")
@@ -110,7 +110,7 @@ def test_json(document: Any, secret: tuple[str, str, str], value: str, ascii_onl
 @settings(max_examples=200, deadline=None)
 @given(document=DOCUMENTS, text=strings(), secret=st.sampled_from(SECRETS), value=TEXTS)
 def test_forms_and_parts(document: Any, text: Any, secret: tuple[str, str, str], value: str) -> None:
-    """A form has the same pairs with the secrets replaced; a multipart body the same parts."""
+    """A form keeps its pairs and a multipart body its parts, with only the secrets replaced."""
     old, new, canary = secret
     canaries = canary, FIELD_VALUE
     pairs = [

@@ -1,4 +1,4 @@
-"""The quick look for shapes."""
+"""The shapes of keys and passwords, and the quick look that comes before the search for them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pytest_llmtrace.secrets import shapes
 from pytest_llmtrace.secrets.words import runs_of
 
 BEHIND = re.compile(r"\(\?<=(?:\(\?i:)?([a-z:/ ]+)\)+")
-"""What must stand before one of them."""
+"""The text that some shapes require before them."""
 
 
 @pytest.mark.parametrize("name", shapes._SHAPES)
-@settings(max_examples=30)  # Of each shape; most of a key is any letter or digit.
+@settings(max_examples=30)  # For each shape; most of a key is any letter or digit.
 @given(data=st.data(), around=st.tuples(st.text(max_size=5), st.text(max_size=5)))
 def test_no_shape_is_passed_over(name: str, data: st.DataObject, around: tuple[str, str]) -> None:
-    """Whatever has a shape has a mark for which the quick look asks; `bearer` in odd capitals has not, as it says."""
+    """Every shape has a mark that the quick look searches for, except `bearer` in odd capitals, as documented."""
     shape = shapes._SHAPES[name]
     before = BEHIND.match(shape)
     usual = BEHIND.sub("", shape).replace("(?i:bearer)", "(?:bearer|Bearer|BEARER)")
@@ -53,7 +53,7 @@ KEYS = {
 
 @pytest.mark.parametrize(("looks_like", "key"), KEYS.items(), ids=KEYS.keys())
 def test_keys_of_services_that_agents_use(looks_like: str, key: str) -> None:
-    """Each is told by what it begins with, and by how long it is."""
+    """A key is recognised by its beginning and its length."""
     text = f"call it with {key}, please"
     assert [(shape.looks_like, text[shape.start : shape.end]) for shape in shapes.shapes_in(text)] == [
         (looks_like, key)
@@ -62,7 +62,7 @@ def test_keys_of_services_that_agents_use(looks_like: str, key: str) -> None:
 
 
 def basic(told: str) -> str:
-    """Return what a client sends for a user and a password."""
+    """Return the header value that a client sends for a user and a password."""
     return f"Basic {b64encode(told.encode()).decode()}"
 
 
@@ -77,7 +77,7 @@ def basic(told: str) -> str:
     ],
 )
 def test_users_and_passwords(text: str, looks_like: str, secret: str | None) -> None:
-    """Of `Basic` all is told, once it is base64 of both; of a URL its password alone."""
+    """`Basic` credentials are found as a whole if they decode to user and password; in a URL only the password is."""
     found = [(shape.looks_like, text[shape.start : shape.end]) for shape in shapes.shapes_in(text)]
     assert found == [(looks_like, secret or f"AccountKey={MIXED[:86]}==")]
     assert shapes.may_hold_shape(text, "\n".join(runs_of(text)))
@@ -87,14 +87,14 @@ def test_users_and_passwords(text: str, looks_like: str, secret: str | None) -> 
     "text",
     [
         "sk-proj-your-key-goes-here-please",
-        f"pk-lf-{HEX[:8]}-{HEX[:4]}-{HEX[:4]}-{HEX[:4]}-{HEX[:12]}",  # Public, and in every browser.
+        f"pk-lf-{HEX[:8]}-{HEX[:4]}-{HEX[:4]}-{HEX[:4]}-{HEX[:12]}",  # A public key, which every browser gets.
         "npm_config_registry_url_for_the_whole_workspace",
         "jina_embeddings_v3_base_en_text_matching_for_retrieval",
         "pypi-AgE",
         f"sha512-{MIXED}",
         "Basic understanding of telemetry",
         "basic authentication/authorization",
-        f"Basic {MIXED[:24]}",  # Of no user.
+        f"Basic {MIXED[:24]}",  # It decodes to no user.
         basic("user:password"),
         basic("pytest:dummy"),
         basic("nothing to be told apart"),
@@ -106,17 +106,17 @@ def test_users_and_passwords(text: str, looks_like: str, secret: str | None) -> 
     ],
 )
 def test_what_only_begins_like_a_key(text: str) -> None:
-    """Placeholders, public keys, names of things, and words behind `basic`."""
+    """Placeholders, public keys, names of things, and words after `basic` are no finds."""
     assert not list(shapes.shapes_in(text))
 
 
 def test_a_plain_text_needs_no_look() -> None:
-    """A text without marks has no shapes, and is told at once."""
+    """The quick look is enough to see that a text without marks has no shapes."""
     text = "A standard for telemetry, of traces, metrics and logs."
     assert not shapes.may_hold_shape(text, "\n".join(runs_of(text)))
 
 
 @given(st.text(alphabet="azAZ09+/._-=?é語\ud83d😀 \0\n", max_size=80))
 def test_long_runs_are_found_where_they_stand(text: str) -> None:
-    """The quick search for long runs finds what a pattern describes, in all scripts."""
+    """The quick search for long runs finds the same as a pattern, in all scripts."""
     assert runs_of(text) == re.findall(r"[A-Za-z0-9+/._-]{16,}", text)
