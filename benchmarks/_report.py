@@ -64,7 +64,7 @@ def _summed_up(page: str) -> Iterator[tuple[str, ...]]:
 def _as_markdown(result: Result) -> str:
     lines = [HEAD, ("---",) * len(HEAD), *map(_cells, result.rows)]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    missed = f"\n{_missed(result.missed)} {result.why}" if result.missed else ""
+    missed = f"\n{_missed(result.missed)}\n\n{result.why}" if result.missed else ""
     return f"## {result.title}\n\n{result.what}\n{table}{missed}\n{_circumstances()}\n\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._measure import Plan, Result
-from benchmarks._spans import ATTRIBUTES, SIZES, both, of_its_own
+from benchmarks._spans import ATTRIBUTES, LINEAR, SIZES, both, of_its_own
 from pytest_llmtrace.checks import Evidence
 from pytest_llmtrace.checks.conventions import CHECKS
 from pytest_llmtrace.model import SpanKey, SpanRecord
@@ -17,14 +17,16 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 SECONDS = 3.0
 
 WHAT = """\
-All checks of the family `convention/` over the spans of one trace, {attributes} attributes each, in CPU time, in one \
-process: OTel GenAI spans with messages and tools as content, and OpenInference spans with flattened messages. Nothing \
-is found, so that every rule is looked at to its end. The ratio of the time for {most:,} spans is to {seconds:g} s; \
-that of the time per span, to that of {fewest:,}. Medians of {rounds} interleaved rounds.
+Measured: the CPU time of all checks of the family `convention/` over the spans of one trace, each with {attributes} \
+attributes, in one process. They are OTel GenAI spans with messages and tools as content, and OpenInference spans with \
+flattened messages. Nothing is found, so every rule is followed to its end.
+
+Targets: {most:,} spans take less than {seconds:g} s, which is a ratio of 1.00, and the time per span is at most \
+{linear:.2f} times that of {fewest:,} spans. Medians of {rounds} interleaved rounds.
 """
 WHY = """\
-What depends on the names and types of a span's attributes is worked out once; what is left is mostly its content, \
-which differs from span to span and is parsed for each.
+The work that depends only on the names and types of a span's attributes is done once. What is left is mostly the \
+content, which differs from span to span and is parsed for each.
 """
 
 
@@ -32,8 +34,8 @@ def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is wr
     """Measure both conventions."""
     rows = both(plan, _seconds, allowed=SECONDS)
     what = WHAT.format(
-        attributes=ATTRIBUTES, most=SIZES[-1], fewest=SIZES[0], seconds=SECONDS, rounds=plan.rounds
-    )  # fmt: skip
+        attributes=ATTRIBUTES, most=SIZES[-1], fewest=SIZES[0], seconds=SECONDS, linear=LINEAR, rounds=plan.rounds
+    )
     return Result(name="conventions", title="Conventions", what=what, rows=tuple(rows), why=WHY)
 
 

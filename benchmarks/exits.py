@@ -18,13 +18,16 @@ MATRICES = {"sync": ("test_sync", WAYS), "async": ("test_async", ASYNC_WAYS)}
 SECONDS = 2.0
 
 WHAT = """\
-The tests that `llmtrace_exits` makes of one streaming function, under OpenInference with a scripted reply, set-up and \
-verification included, in a fresh `python -m pytest`; the first of them imports what captures, replays and judges. \
-Wall clock, as pytest's JUnit file adds it up; the ratio is to {seconds:g} s. Medians of {rounds} runs.
+Measured: the tests that `llmtrace_exits` makes of one streaming function, one for each way to leave its stream, under \
+OpenInference with a scripted reply. Set-up and verification are included. The tests run in a fresh `python -m \
+pytest`, so the first of them also imports the modules that capture, replay and verify.
+
+The time is wall clock: the times of the tests in pytest's JUnit file, added up. Target: below {seconds:g} s, which is \
+a ratio of 1.00. Medians of {rounds} runs.
 """
 WHY = """\
-After each way the heap is collected, once by the way itself and again where a span is still open: that takes tens of \
-milliseconds with the SDK loaded.
+The heap is collected after each way: once by the way itself, and again where a span is still open. With the SDK \
+loaded, this takes tens of milliseconds.
 """
 
 

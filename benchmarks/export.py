@@ -57,17 +57,30 @@ ATTRIBUTES = {
 """The attributes of a call by OpenInference, without request and reply."""
 
 WHAT = """\
-The suite of above with one cassette a test, in CPU time: without export; with `--llmtrace-export openobserve` where \
-nobody listens, so that spans are only kept; and to a receiver in a process of its own. The first rows are of all that \
-the run starts, the process that sends (or tries to) included; the next of pytest's own process, which is what reads, \
-encodes and keeps the spans of each test, and starts the other. Medians of {suites} interleaved runs. Sending: \
-{spans:,} spans of LLM calls, {a_test} a test, {size:.1f} kB each, from the spool to that receiver, which parses and \
-counts them; the ratio is to the time that {fastest:,} spans a second take. Memory is the peak of the process that \
-sends, in multiples of its peak for a tenth of the spans. Medians of {rounds} interleaved runs.
+The first rows are the CPU time of [the suite](#a-suite) with one cassette per test:
+
+- **llmtrace**: without export.
+- **spans kept, back end down**: with `--llmtrace-export openobserve`, where nobody listens, so spans are only kept.
+- **spans kept and sent**: the same, to a receiver in a process of its own.
+
+The rows "time" include all processes that the run starts, also the one that sends (or tries to). The rows "time of \
+pytest itself" are those of pytest's own process alone, which reads, encodes and keeps the spans of each test, and \
+starts the other process. Targets: at most {keeping:.2f} times the time without export if spans are only kept, and \
+{sending:.2f} times if they are sent. Medians of {suites} interleaved runs.
+
+The other rows are of sending: {spans:,} spans of LLM calls, {a_test} per test and {size:.1f} kB each, are sent from \
+the spool to that receiver, which parses and counts them.
+
+- **sending**: the target is at most the time that {fastest:,} spans a second take, which is a ratio of 1.00.
+- **memory, all to a tenth**: the peak of the process that sends, in multiples of its peak for a tenth of the spans. \
+Target: at most {memory:.2f}.
+
+Medians of {rounds} interleaved runs.
 """
 WHY = """\
-Each test reads its spans once more, encodes them, and writes a line; at the end a process starts, which alone takes \
-1.5% of this suite. A span is sent as it was kept: what takes time is compressing, and waiting for the receiver, which \
+- **Keeping**: each test reads its spans once more, encodes them, and writes a line. At the end a process starts, \
+which alone takes 1.5% of this suite.
+- **Sending**: a span is sent as it was kept. The time goes into compressing, and into waiting for the receiver, which \
 shares the machine.
 """
 
@@ -120,7 +133,15 @@ def measure(plan: Plan, folder: Path) -> Result:
         ask("taken")
         size, sending = _sending(plan, folder, environ, ask)
     what = WHAT.format(
-        spans=2 * plan.items, a_test=A_TEST, size=size, fastest=FASTEST, rounds=plan.rounds, suites=ROUNDS * plan.rounds
+        keeping=KEEPING,
+        sending=SENDING,
+        spans=2 * plan.items,
+        a_test=A_TEST,
+        size=size,
+        fastest=FASTEST,
+        memory=MEMORY,
+        rounds=plan.rounds,
+        suites=ROUNDS * plan.rounds,
     )
     return Result(name="export", title="Export", what=what, rows=(*rows, *sending), why=WHY)
 

@@ -22,18 +22,26 @@ VCRPY, CASSETTER, CASSETTER_VCR = "vcrpy", "cassetter, its own form", "cassetter
 AT_MOST = 1.0
 
 WHAT = """\
-Reading one cassette until its first request is answered, in CPU time, in a process that has loaded one before. vcrpy: \
-`Cassette.load`, with libyaml, its default, and `play_response`. cassetter: `Cassette.load` and `play`. Both match \
-method and URL, their default, which is less than we match. pytest-llmtrace: cold \
-without a cache, and as the first run of a suite, which writes the cache (that of a cassette of less than 8 KiB \
-later, with those of others: that is in the suite below); warm from the cache, in a process that does not know the \
-file. A collection of the whole heap before each load leaves the processor's caches cold, as \
-a test's own work does. An interaction has {plain:.1f} kB in vcrpy's form, a streaming one {stream:.1f} kB. \
-Medians of {rounds} interleaved rounds.
+Measured: the CPU time of reading one cassette until its first request is answered, divided by n, the number of its \
+interactions. The process has loaded a cassette before. An interaction has {plain:.1f} kB in vcrpy's form, a streaming \
+one {stream:.1f} kB.
+
+- **vcrpy**: `Cassette.load` with libyaml, its default, and `play_response`.
+- **cassetter**: `Cassette.load` and `play`.
+- **pytest-llmtrace, cold**: without a cache.
+- **pytest-llmtrace, cold, writes its cache**: as in the first run of a suite. A cassette of less than 8 KiB is \
+written to the cache later, together with others: that is part of [the suite](#a-suite).
+- **pytest-llmtrace, warm**: from the cache, in a process that does not know the file.
+
+vcrpy and cassetter match method and URL, their default, which is less than pytest-llmtrace matches. A collection of \
+the whole heap before each load leaves the processor's caches cold, as a test's own work does.
+
+Targets: cold at most {at_most:.2f} times as long as vcrpy, warm at most {at_most:.2f} times as long as cassetter with \
+its own form. Medians of {rounds} interleaved rounds.
 """
 WHY = """\
-A cassette of less than 8 KiB is a line in a cache file that all such cassettes share. What is there once a file \
-weighs most with one interaction: opening both files, the hash, the player.
+A cassette of less than 8 KiB is a line in a cache file that all such cassettes share. What is done once for each file \
+weighs most with one interaction: opening both files, computing the hash, making the player.
 """
 
 
@@ -120,7 +128,7 @@ def measure(plan: Plan, folder: Path) -> Result:
             cells = {name: functools.partial(ask, "load", path) for name, ask in loaders.items()}
             rows += _rows(size, interleaved(cells, plan.rounds), stream=stream)
     plain, streamed = (material.cassette(folder, 1, stream=kind).stat().st_size / 1e3 for kind in (False, True))
-    what = WHAT.format(plain=plain, stream=streamed, rounds=plan.rounds)
+    what = WHAT.format(plain=plain, stream=streamed, at_most=AT_MOST, rounds=plan.rounds)
     return Result(name="load", title="Loading, per interaction", what=what, rows=tuple(rows), why=WHY)
 
 

@@ -16,14 +16,20 @@ AT_MOST = 2.0
 SMALL = 10
 
 WHAT = """\
-The highest resident memory of a fresh process while it loads a cassette of {size:,} interactions ({megabytes:.1f} \
-MB in vcrpy's form), less what it held before, in multiples of the file's size; before that it has loaded and played \
-one of {small}. Played: all interactions, one after the other, in one `with LLMTrace(...)`, which keeps an exchange \
-of each; sent by the HTTP client with the headers and bodies of the SDK, to save the time of the SDK. Medians of \
-{rounds} interleaved processes.
+Measured: the highest resident memory of a fresh process while it loads a cassette of {size:,} interactions \
+({megabytes:.1f} MB in vcrpy's form), less what it held before, in multiples of the file's size. Before that, the \
+process has done the same with a cassette of {small} interactions.
+
+- **load**: until the first request is answered.
+- **load and play**: all interactions are played, one after the other, in one `with LLMTrace(...)`, which keeps an \
+exchange of each. The HTTP client sends them, with the headers and bodies of the SDK, to save the time of the SDK.
+
+Cold is without a cache, warm is from it. Target: at most {at_most:.2f} times the file's size. Medians of {rounds} \
+interleaved processes.
 """
 WHY = """\
-A file is read bit by bit; what stays is the recordings and their index, and an exchange of each call that was played.
+A file is read bit by bit. What stays in memory is the recordings with their index, and an exchange of each call that \
+was played.
 """
 
 
@@ -101,5 +107,5 @@ def measure(plan: Plan, folder: Path) -> Result:
         targets = {COLD: AT_MOST, WARM: AT_MOST}
         rows += multiples("load" if method == "load" else "load and play", {subject: values}, targets)
     megabytes = size / 1e6
-    what = WHAT.format(size=plan.memory_size, megabytes=megabytes, small=SMALL, rounds=plan.rounds)
+    what = WHAT.format(size=plan.memory_size, megabytes=megabytes, small=SMALL, at_most=AT_MOST, rounds=plan.rounds)
     return Result(name="memory", title="Memory", what=what, rows=tuple(rows), why=WHY)

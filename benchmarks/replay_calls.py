@@ -26,27 +26,40 @@ PATIENCE = 0.25
 """Seconds after which a bout ends early: vcrpy compares a request with each recording before its own."""
 
 WHAT = """\
-One call of the SDK, in CPU time (nothing waits), client and cassette open already, on the interactions of one \
-cassette in random order. The floor is the same SDK over `{library}.MockTransport`, which returns the same bytes in \
-the same chunks (a stream: an event a chunk) without looking at the request. Requests and replies differ from call \
-to call, and each reply is checked to be the right one. No instrumentor is on; spans are part of the suite below. \
-pytest-llmtrace notes each exchange; its checks run later and are not in here. When all interactions were played, the \
-cassette is opened again, outside of the time that is measured; since that leaves the processor's caches without what \
-a call needs, the floor opens and closes our cassette at the same places. A collection of the whole heap falls \
-into few of the bouts, which the median leaves out. vcrpy and cassetter match method, URL and body, since all \
-requests go to one URL; by default they answer in recorded order without a look at the body, which is quicker. respx \
-is one route, whose side effect finds the reply by the number in the request.{respx} A stream is one chunk under \
-vcrpy, cassetter and respx, which is less work than the floor does. cassetter refuses files of more than 250,000 \
-YAML nodes, so it is not there at n = 10,000. Medians of {bouts} interleaved bouts of {calls} calls; what is slow, \
-of 5.
+Measured: the CPU time of one call of the SDK (nothing waits). The client and the cassette are open already, and the \
+calls take the interactions of this one cassette in random order; n is the number of its interactions. Requests and \
+replies differ from call to call, and each reply is checked to be the right one. No instrumentor is on: spans are part \
+of [the suite](#a-suite).
+
+- **floor**: the same SDK over `{library}.MockTransport`, which returns the same bytes in the same chunks without \
+looking at the request; in a stream each event is a chunk. The ratio of every other candidate is to this.
+- **pytest-llmtrace** also notes each exchange. Its checks run at the end of a test and are not measured here.
+- **vcrpy** and **cassetter** match method, URL and body, since all requests go to one URL. By default they answer in \
+recorded order without looking at the body, which is quicker. cassetter refuses files of more than 250,000 YAML nodes, \
+so it is not in the rows with n = 10,000.
+- **respx** has one route, whose side effect finds the reply by the number in the request.{respx}
+
+Under vcrpy, cassetter and respx a stream is one chunk, which is less work than the floor does.
+
+Target: pytest-llmtrace takes at most {at_most:.2f} times as long as the floor.
+
+When all interactions were played, the cassette is opened again, outside of the time that is measured. Opening it \
+displaces from the processor's caches what a call needs, so the floor opens and closes a cassette of pytest-llmtrace \
+at the same places. Collections of the whole heap happen in few of the bouts, so the median leaves them out. Medians \
+of {bouts} interleaved bouts of {calls} calls; a candidate that takes more than {patience:g} s for a bout is given 5 \
+bouts only.
 """
-RESPX = """ respx itself replaces the transport of httpx only; here its mocker is told the names of httpcore2, as \
+RESPX = """ By itself respx replaces the transport of httpx only; here its mocker is given the names of httpcore2, as \
 pytest-httpx2 does."""
 WHY = """\
-A plain call costs us a fixed amount, whatever n is, and a stream takes longer in the SDK, so there it weighs less. \
-It is finding the recording and noting the exchange: headers as text, what is current in the context, ticks of the \
-chunks. A body in other bytes than the recorded ones is besides read as JSON, written with sorted keys and hashed; and \
-where a mock or an instrumentation stands between client and connection pool, the request goes the whole way there.
+Replaying a plain call takes a fixed amount of time more than the floor, whatever n is. A stream takes longer in the \
+SDK itself, so this amount weighs less there. It is spent on:
+
+- finding the recording;
+- noting the exchange: headers as text, what is current in the context, and ticks for the chunks;
+- if the body's bytes differ from the recorded ones: reading it as JSON, writing it with sorted keys, and hashing it;
+- if a mock or an instrumentation stands between the client and the connection pool: passing the request all the way \
+to the pool.
 """
 
 
@@ -270,6 +283,8 @@ def measure(plan: Plan, folder: Path) -> Result:
             respx=RESPX if LIBRARY.__name__ == "httpx2" else "",
             bouts=plan.bouts,
             calls=plan.calls,
+            patience=PATIENCE,
+            at_most=AT_MOST,
         ),
         rows=tuple(row for mode in MODES for row in rows[mode]),
         why=WHY,

@@ -15,12 +15,17 @@ __all__ = ["tables"]
 
 _RAISES = "**raises**"
 _WORDS = """\
-Streams of chat completions, of responses and of the messages API, left in \
-[every way](faults.md#every-way-to-leave-a-stream) and with every [fault](faults.md#faults); the same calls without a \
-stream, and embeddings; and the two errors that OpenRouter sends with status 200 (`openrouter`). A cell names the \
-checks that have found something, and leads to them; a dash is a span that tells rightly what happened. With one \
-client or some APIs only, that is said. **raises**: the instrumentation itself raises, and breaks the call. Only an \
-asynchronous stream can be cancelled. After `429-retry-after` the SDK tries again, and is answered."""
+These tables are about calls in which something goes wrong on purpose, or a stream is left:
+
+- streams of chat completions, of responses and of the messages API, left in \
+[every way](faults.md#every-way-to-leave-a-stream) and with every [fault](faults.md#faults);
+- the same calls without a stream, and embeddings, with every fault;
+- the two errors that OpenRouter sends with status 200 (`openrouter`).
+
+A cell names the checks that have found something, and leads to their findings; findings of the severity info are left \
+out. A dash means that the span reports correctly what happened. Where either is so with one client or for some APIs \
+only, the cell says which. **raises**: the instrumentation itself raises, and breaks the call. Only an asynchronous \
+stream can be cancelled. After `429-retry-after` the SDK tries again, and is answered."""
 
 
 def tables(results: Sequence[Result]) -> Iterator[str]:

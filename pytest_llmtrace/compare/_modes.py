@@ -84,7 +84,7 @@ MODES: Mapping[str, Sequence[Mode]] = {
         _hide("LLM_INVOCATION_PARAMETERS", "no llm.invocation_parameters", _USER, r"llm\.invocation_parameters"),
         _hide("EMBEDDINGS_TEXT", "no text in embedding.embeddings", _PROMPT, _EMBEDDINGS),
         _hide("EMBEDDINGS_VECTORS", "no vector in embedding.embeddings", _VECTOR, _EMBEDDINGS),
-        _hide("EMBEDDING_VECTORS", "the same (its old name)", _VECTOR, _EMBEDDINGS),
+        _hide("EMBEDDING_VECTORS", "no vector in embedding.embeddings (old name of the switch)", _VECTOR, _EMBEDDINGS),
         _hide("RETRIEVAL_DOCUMENTS", "no content in retrieval.documents", _EVERYTHING, r"retrieval\.documents\."),
         _hide("PROMPTS", "no llm.prompts", _PROMPT, r"llm\.prompts"),
         _hide("CHOICES", "no llm.choices", _OUTPUT, r"llm\.choices"),
@@ -119,7 +119,7 @@ MODES: Mapping[str, Sequence[Mode]] = {
             hides=_EVERYTHING,
             logs=True,
         ),
-        _on_spans("SPAN_ONLY", "content on spans, events without", logs=True, emit="true"),
+        _on_spans("SPAN_ONLY", "content on spans, events without content", logs=True, emit="true"),
         Mode(
             environ={_CAPTURE: "EVENT_ONLY", _EMIT: "false"},
             promise="no events, no content",
@@ -138,6 +138,6 @@ MODES: Mapping[str, Sequence[Mode]] = {
     ),
     "langfuse": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
     "mlflow": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
-    "by-hand": (Mode(promise="nothing but what is set"),),
+    "by-hand": (Mode(promise="only the attributes that the wrapper sets"),),
 }  # fmt: skip
 """The modes of each instrumentor, its default first."""

@@ -20,27 +20,30 @@ __all__ = ["page"]
 _INTRODUCTION = """\
 # Instrumentors, compared
 
-Each built-in recording and each scripted reply is sent through the real SDK under each instrumentor, once with the \
-synchronous client and once with the asynchronous one, each in a process of its own; then the span is compared with \
-the bytes that the SDK received, fact by fact. What `bedrock`, `bedrock-mantle` and `vertex` answer is asked for by \
-the client that Anthropic's SDK has for that cloud. Content capture is on. Nothing is sent to the network. To make \
-this page anew, or to see one case:
+This page compares, fact by fact, the spans that each instrumentor makes with the bytes that the SDK received. Each \
+built-in recording and each scripted reply is sent through the real SDK under each instrumentor, once with the \
+synchronous client and once with the asynchronous one, each in a process of its own. Calls to `bedrock`, \
+`bedrock-mantle` and `vertex` are made with the client that Anthropic's SDK has for that cloud. Content capture is on. \
+Nothing is sent to the network. To make this page anew, or to see one case:
 
 ```console
 python -m tox -e compare
 pytest-llmtrace compare --only traceloop --case scripted:openai/chat-tools
 ```
 
-What the cells mean:
+What the cells of the tables mean:
 
 - **right**: the span says what the wire says.
-- **wrong**: it says something else, or something where the wire says nothing; each such cell leads to its finding.
-- **absent**: the wire states it, the convention that the span is written in has a place for it, and this span leaves \
-it empty, which conventions mostly allow. What is 0 or false on the wire is not counted here.
-- **no place**: the convention has nowhere to put it.
+- **wrong**: the span says something else, or says something where the wire says nothing. Each such cell leads to its \
+finding.
+- **absent**: the wire states the fact, the convention in which the span is written has a place for it, and this span \
+leaves that place empty. Conventions mostly allow that. What is 0 or false on the wire is not counted here.
+- **no place**: the convention has no place for the fact.
 
-A fact counts once a call, where the wire states it. Where the two clients differ, both are named; all else is true of \
-either. What follows from another fault is wrong as well, and its cell leads to the finding on that one."""
+A fact counts once per call, if the wire states it or the span is wrong about it. A fact that is wrong because another \
+one is wrong counts as well, and its cell leads to the finding on the other one. Where the two clients differ, both \
+are named; everything else is true of either. The first two tables leave out the calls in which something goes wrong \
+on purpose, or a stream is left: these have [tables of their own](#when-something-goes-wrong)."""
 
 
 def page(results: Sequence[Result], sdks: Sequence[str]) -> str:

@@ -13,26 +13,41 @@ __all__ = ["page"]
 _INTRODUCTION = """\
 # What comes out, and which switch keeps it in
 
-A canary is a value that occurs nowhere else. Each call of this page has one in every place in which secrets and \
-personal data travel, and goes through the real SDK, with its synchronous and its asynchronous client, under each \
-instrumentor, in each of its content modes, each in a process of its own; then all that came out is searched for the \
-canaries: names of spans, attributes and their keys, events, links, status descriptions, resources, log records, and \
-attributes of metrics. Nothing is sent to the network. \
-To make this page anew:
+This page shows which secrets and personal data of an LLM call end up in its telemetry, under each instrumentor and \
+each of its content modes.
+
+It is measured with canaries: values that occur nowhere else. Each call has a canary in every place in which secrets \
+and personal data travel. It goes through the real SDK, with its synchronous and its asynchronous client, under each \
+instrumentor, in each of its content modes, each in a process of its own. Then the canaries are searched for in all \
+that came out: names of spans, attributes and their keys, events, links, status descriptions, resources, log records, \
+and attributes of metrics. Nothing is sent to the network. To make this page anew:
 
 ```console
 python -m tox -e compare -- --privacy --output docs/privacy.md
 ```
 
-The calls: {calls}. An error's message has a canary in the calls that fail.
+The calls: {calls}. In the calls that fail, the error message has a canary. An embedding vector has a number as its \
+canary.
 
-A cell names the channels in which the canary of its column came out, in any of the calls: **A** an attribute of the \
-span, **E** an event of it, **S** its status description, **N** its name, **L** a log record, **M** an attribute of a \
-metric, **R** the resource. Empty: it came out nowhere. With one client only, that is said. A vector has a number for \
-a canary. Below each table stand the promises of the modes, as their documentation gives them, whether they are kept, \
-and where else what they hide came out all the same; then every place, exactly, in the default mode and in the others \
-where it differs. *Nothing to hide*: in no mode do these calls have anything of the kind there, so nothing is known of \
-the switch."""
+Each instrumentor has three tables. Calls for which it makes no span are named above them.
+
+**The first table** has a row for each content mode and a column for each canary. A cell names the channels in which \
+the canary came out, in any of the calls; an empty cell means that it came out nowhere, and *n/a* that no call of this \
+instrumentor has this canary. Where the two clients differ, both are named. The channels:
+
+- **A**: an attribute of the span, or of one of its links
+- **E**: an event of the span
+- **S**: the status description of the span
+- **N**: the name of the span
+- **L**: a log record
+- **M**: an attribute of a metric
+- **R**: the resource
+
+**The second table** has what each mode promises by its documentation, whether the promise is kept, and where else the \
+content that the mode hides came out all the same. *Nothing to hide* means that these calls have no such content there \
+in any mode, so this page cannot tell whether the switch works.
+
+**The third table** has every place exactly: for the default mode, and for each other mode that differs from it."""
 
 _LETTERS = {
     "attribute": "A",
@@ -62,7 +77,7 @@ def page(results: Sequence[Privacy], sdks: Sequence[str]) -> str:
 
 def _silent(result: Privacy) -> str:
     silent = [call for call in result.rows[0].calls if not call["spans"]]
-    return f" No span: {named(silent)}." if silent else ""
+    return f" Calls without a span: {named(silent)}." if silent else ""
 
 
 def _matrix(result: Privacy) -> Iterator[str]:

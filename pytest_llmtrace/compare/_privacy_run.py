@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_llmtrace.compare._instrumentors import CLIENTS, Instrumentation, asked_for
 from pytest_llmtrace.compare._modes import MODES, Mode
+from pytest_llmtrace.compare._privacy_calls import PLACES
 from pytest_llmtrace.compare._run import printed
 
 __all__ = ["Made", "Privacy", "Row", "broken", "idle", "named", "run_modes"]
@@ -95,12 +96,12 @@ def broken(row: Row) -> Iterator[str]:
     for place in sorted(row.mode.hides):
         for where, calls in row.places(place).items():
             if re.match(row.mode.where, where):
-                yield f"{place}: in {where} ({named(calls)})"
+                yield f"{PLACES[place]}: in {where} ({named(calls)})"
     for channel, places in row.mode.shows.items():
         for place in sorted(places):
             lost = [call for call in row.calls if not _came_out(call, place, channel)]
             if lost:
-                yield f"{place}: in no {channel} ({named(lost)})"
+                yield f"{PLACES[place]}: in no {channel} ({named(lost)})"
     if row.mode.logs is not None:
         other = [call for call in row.calls if _is_answered(call) and bool(call["logs"]) is not row.mode.logs]
         if other:
@@ -126,7 +127,7 @@ def named(calls: Sequence[Made]) -> str:
     clients: dict[str, list[str]] = {}
     for call in calls:
         clients.setdefault(call["call"], []).append(call["client"])
-    return ", ".join(name if len(by) == len(CLIENTS) else f"{name}, {by[0]}" for name, by in clients.items())
+    return "; ".join(name if len(by) == len(CLIENTS) else f"{name}, {by[0]} only" for name, by in clients.items())
 
 
 def _came_out(call: Made, place: str, channel: str) -> bool:

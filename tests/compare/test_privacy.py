@@ -50,16 +50,20 @@ def both(**found: list[str]) -> tuple[dict[str, Any], ...]:
 @pytest.mark.parametrize(
     ("mode", "made", "lines"),
     [
-        (HIDING, call(found={"prompt": ["attribute input.value"]}), ["prompt: in attribute input.value (chat, sync)"]),
+        (
+            HIDING,
+            call(found={"prompt": ["attribute input.value"]}),
+            ["prompt: in attribute input.value (chat, sync only)"],
+        ),
         (HIDING, call(found={"prompt": ["attribute output.value"]}), []),
         (SHOWING, call(found={"output": ["attribute output.value"]}), []),
-        (SHOWING, call(found={"output": ["log body"]}), ["output: in no attribute (chat, sync)"]),
+        (SHOWING, call(found={"output": ["log body"]}), ["answer: in no attribute (chat, sync only)"]),
         (SHOWING, call(raised="BadRequestError"), []),
         (SHOWING, call("embeddings"), []),
         (SHOWING, call(spans=0), []),
-        (NO_LOGS, call(found={"prompt": ["log body"]}), ["a log record (chat, sync)"]),
+        (NO_LOGS, call(found={"prompt": ["log body"]}), ["a log record (chat, sync only)"]),
         (NO_LOGS, call(), []),
-        (LOGS, call(), ["no log record (chat, sync)"]),
+        (LOGS, call(), ["no log record (chat, sync only)"]),
         (LOGS, call(spans=0), []),
         (LOGS, call(raised="BadRequestError"), []),
     ],
@@ -75,7 +79,10 @@ def test_a_call_that_both_clients_have_made_is_named_once() -> None:
         mode=HIDING,
         calls=(*both(prompt=["attribute input.a"]), call(client="async", found={"prompt": ["attribute input.b"]})),
     )
-    assert list(broken(row)) == ["prompt: in attribute input.a (chat)", "prompt: in attribute input.b (chat, async)"]
+    assert list(broken(row)) == [
+        "prompt: in attribute input.a (chat)",
+        "prompt: in attribute input.b (chat, async only)",
+    ]
 
 
 def test_the_page_names_channels_and_places() -> None:
@@ -113,7 +120,7 @@ def test_calls_without_a_span_are_named() -> None:
     """A call that the instrumentor has not seen says nothing about its switches."""
     calls = (*both(), *(call("completions", client=client, spans=0) for client in ("sync", "async")))
     text = page([Privacy(name="some", versions=("some 1",), rows=(Row(mode=SHOWING, calls=calls),))], ())
-    assert "some 1. No span: completions." in text
+    assert "some 1. Calls without a span: completions." in text
 
 
 @pytest.mark.parametrize("client", CLIENTS)

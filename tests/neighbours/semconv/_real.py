@@ -16,11 +16,11 @@ from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
 __all__ = ["played", "real_rows"]
 
 _KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
-    r"missing required attribute (\S+)(?: for .*)?": ("no `{}`", "convention/required"),
-    r"(\S+) must be an? .*|(\S+) must contain only strings": ("the type of `{}`", "convention/type"),
-    r"(\S+) has invalid value ('.*?'); .*": ("`{}` has no well-known value: {}", None),
-    r"span kind must be .* got (\S+)": ("kind {}", "convention/span-kind"),
-    r"span name .* should start with ('.*?') .*": ("a name that does not begin with {}", "convention/span-name"),
+    r"missing required attribute (\S+)(?: for .*)?": ("`{}` is missing", "convention/required"),
+    r"(\S+) must be an? .*|(\S+) must contain only strings": ("`{}` has the wrong type", "convention/type"),
+    r"(\S+) has invalid value ('.*?'); .*": ("`{}` has a value that is not well-known: {}", None),
+    r"span kind must be .* got (\S+)": ("the span kind {} is wrong", "convention/span-kind"),
+    r"span name .* should start with ('.*?') .*": ("the span name does not begin with {}", "convention/span-name"),
 }
 """Patterns of pytest-genai-semconv's violations, with our wording, and our check for the same.
 
@@ -46,7 +46,7 @@ def real_rows(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         for said, check in dict.fromkeys(_read(text) for texts in case["theirs"] for text in texts):
             found[said] += 1
             shared[said] += check in checks
-    yield "| pytest-genai-semconv says | calls | of these, pytest-llmtrace too |"
+    yield "| pytest-genai-semconv says | calls | of these, also found by pytest-llmtrace |"
     yield "| --- | --- | --- |"
     for said, number in sorted(found.items()):
         yield f"| {said} | {number} | {shared[said]} |"

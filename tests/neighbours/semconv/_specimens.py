@@ -59,7 +59,9 @@ def specimens() -> Iterator[Specimen]:
 def _golden() -> Iterator[Specimen]:
     """Yield the neighbour's own right examples; its wrong ones are in the groups of the rules that they break."""
     for one in (*golden.VALID_SPANS.values(), *golden.AGENT_TRAJECTORY):
-        yield Specimen(group="pytest-genai-semconv's own right examples", source=_SPANS, is_wrong=False, **one)
+        yield Specimen(
+            group="pytest-genai-semconv's own examples of correct spans", source=_SPANS, is_wrong=False, **one
+        )
 
 
 def _chat(
@@ -79,16 +81,16 @@ def _chat(
 
 def _right() -> Iterator[Specimen]:
     for provider in ("openrouter", "litellm", "huggingface", "together_ai"):
-        yield _chat("a provider of no well-known name", _OPEN, {"gen_ai.provider.name": provider}, is_wrong=False)
+        yield _chat("a provider name that is not well-known", _OPEN, {"gen_ai.provider.name": provider}, is_wrong=False)
     for operation in ("rerank", "translate"):
         yield Specimen(
-            group="an operation of no well-known name",
+            group="an operation name that is not well-known",
             source=_OPEN,
             is_wrong=False,
             name=f"{operation} gpt-4o",
             attributes={**_CHAT, "gen_ai.operation.name": operation},
         )
-    yield _chat("an output type of no well-known name", _OPEN, {"gen_ai.output.type": "video"}, is_wrong=False)
+    yield _chat("an output type that is not well-known", _OPEN, {"gen_ai.output.type": "video"}, is_wrong=False)
     yield Specimen(
         group="fetch_response, a well-known operation",
         source=f"{_SPANS}: gen_ai.fetch_response.client",
@@ -102,14 +104,14 @@ def _right() -> Iterator[Specimen]:
     )
     for operation in ("search_memory", "upsert_memory"):
         yield Specimen(
-            group="an operation on memory, in the same process",
+            group="a memory operation in the same process",
             source=f"{_SPANS}: gen_ai.memory.client; MAY be INTERNAL in the same process",
             is_wrong=False,
             name=operation,
             kind="internal",
             attributes={"gen_ai.operation.name": operation},
         )
-    yield _chat("a whole number where a double is meant", _REGISTRY, {"gen_ai.request.temperature": 1}, is_wrong=False)
+    yield _chat("a whole number where the type is double", _REGISTRY, {"gen_ai.request.temperature": 1}, is_wrong=False)
     error = {"error.type": "RateLimitError"}
     yield _chat("a failed call with its error.type", _SPANS, error, is_wrong=False, failed=True)
 
@@ -126,12 +128,12 @@ _OF_ANOTHER_TYPE: Mapping[str, Any] = {
 def _types() -> Iterator[Specimen]:
     for name, kind in spec.ATTRIBUTE_TYPES.items():
         if kind in _OF_ANOTHER_TYPE and name not in _CHAT:
-            yield _chat(f"a value that is no {kind}", _REGISTRY, {name: _OF_ANOTHER_TYPE[kind]})
+            yield _chat(f"a value that is not of the type {kind}", _REGISTRY, {name: _OF_ANOTHER_TYPE[kind]})
     for name, kind in spec.ATTRIBUTE_TYPES.items():
         if kind in ("int", "double"):
-            yield _chat(f"a boolean where {kind} is meant", _REGISTRY, {name: True})
+            yield _chat(f"a boolean where the type is {kind}", _REGISTRY, {name: True})
         if kind == "string[]":
-            yield _chat("an array of numbers where string[] is meant", _REGISTRY, {name: [1, 2]})
+            yield _chat("an array of numbers where the type is string[]", _REGISTRY, {name: [1, 2]})
 
 
 def _required() -> Iterator[Specimen]:
@@ -188,24 +190,34 @@ def _kinds() -> Iterator[Specimen]:
 
 def _conditional() -> Iterator[Specimen]:
     yield _chat("a failed call without error.type", f"{_SPANS}: if the operation ended in an error", {}, failed=True)
-    for name, value, source in (
-        ("server.address", "api.openai.com", "if `server.address` is set, `server.port`"),
-        ("gen_ai.request.stream", False, "if and only if the request is streaming"),
+    for group, name, value, source in (
+        (
+            "server.address without server.port",
+            "server.address",
+            "api.openai.com",
+            "if `server.address` is set, `server.port`",
+        ),
+        (
+            "gen_ai.request.stream on a call that does not stream",
+            "gen_ai.request.stream",
+            False,
+            "if and only if the request is streaming",
+        ),
     ):
-        yield _chat(f"{name} = {value}, and no more", f"{_SPANS}: {source}", {name: value})
+        yield _chat(group, f"{_SPANS}: {source}", {name: value})
 
 
 def _names() -> Iterator[Specimen]:
     for name in ("chatcompletion", "gpt-4o", "chat"):
         yield Specimen(
-            group="a span name that is not what its type has",
+            group="a span name that does not have the form of its type",
             source=f"{_SPANS}: `{{gen_ai.operation.name}} {{gen_ai.request.model}}`",
             is_wrong=True,
             name=name,
             attributes=_CHAT,
         )
     yield Specimen(
-        group="plan with a name of its own",
+        group="a plan span whose name does not have the form of its type",
         source=f"{_SPANS}: `plan {{gen_ai.agent.name}}`",
         is_wrong=True,
         name="make a plan",
@@ -221,7 +233,7 @@ def _names() -> Iterator[Specimen]:
     ):
         yield _chat("an attribute that was renamed or removed", "core: model/gen-ai/deprecated", {name: value})
     for name in ("gen_ai.request.temprature", "gen_ai.latency_ms"):
-        yield _chat("an attribute that the convention has not, in its namespace", _REGISTRY, {name: 1.5})
+        yield _chat("an attribute in the convention's namespace that it does not define", _REGISTRY, {name: 1.5})
 
 
 def _numbers_and_content() -> Iterator[Specimen]:
@@ -238,19 +250,19 @@ def _numbers_and_content() -> Iterator[Specimen]:
         json.dumps([{"role": "user", "content": "What?"}]),
         json.dumps([{"role": "user", "parts": [{"type": "text"}]}]),
     ):
-        yield _chat("messages of another structure", schema, {"gen_ai.input.messages": messages})
+        yield _chat("messages whose structure does not follow the schema", schema, {"gen_ai.input.messages": messages})
 
 
 def _other_conventions() -> Iterator[Specimen]:
     oi = "OpenInference, spec/semantic_conventions.md"
     for group, changed in (
-        ("OpenInference: a right span", {}),
+        ("OpenInference: a correct span", {}),
         ("OpenInference: no llm.system on an LLM span", {"llm.system": None}),
-        ("OpenInference: a span kind that it has not", {"openinference.span.kind": "CHAT"}),
-        ("OpenInference: a count that is no int", {"llm.token_count.prompt": "3"}),
+        ("OpenInference: a span kind that it does not define", {"openinference.span.kind": "CHAT"}),
+        ("OpenInference: a count that is not an int", {"llm.token_count.prompt": "3"}),
         ("OpenInference: an index is missing", {"llm.input_messages.1.message.role": "user"}),
-        ("OpenInference: invocation parameters that are no JSON", {"llm.invocation_parameters": "{temperature: 1}"}),
-        ("OpenInference: an attribute that it has not", {"llm.token_count.promt": 3}),
+        ("OpenInference: invocation parameters that are not JSON", {"llm.invocation_parameters": "{temperature: 1}"}),
+        ("OpenInference: an attribute that it does not define", {"llm.token_count.promt": 3}),
     ):
         attributes = {name: value for name, value in {**_LLM, **changed}.items() if value is not None}
         yield Specimen(
