@@ -16,9 +16,9 @@ __all__ = ["USAGE_MISSING"]
 
 _COUNTS = ("input_tokens", "output_tokens")
 
-_HALF = "sums of tokens and cost have half of this call, and nothing says so"
+_HALF = "sums of tokens and cost include only half of this call, and nothing says so"
 _NO_PRICES = (
-    "input and output have prices of their own: sums of cost cannot have this call by its total, and nothing says so"
+    "input and output have prices of their own: sums of cost cannot include this call by its total, and nothing says so"
 )
 
 

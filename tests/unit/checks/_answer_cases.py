@@ -88,7 +88,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop"]},
         "gen_ai.finish_reasons = ['stop']",
         "finish_reasons = [None]",
-        "the response never said that it was complete, and the span makes it look so",
+        "the response never said that it was complete, and the span makes it look as if it had",
         {"record": {"status": "ERROR", "status_description": "cut"}},
     ),
     (
