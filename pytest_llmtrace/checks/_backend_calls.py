@@ -132,7 +132,8 @@ CHECKS: tuple[Check, ...] = (
         next="set gen_ai.operation.name on the span",
         look=_gate,
         about=("openobserve",),
-        compares="The spans of calls with the attributes one of which, in that profile, makes a span an LLM span.",
+        compares="The attributes of the spans of calls with those that make a span an LLM span in the named version "
+        "of OpenObserve. One of them is enough.",
         source="OpenObserve, the gate of its LLM enrichment: the presence of one key; v0.92 added those of agents "
         "and tools",
     ),
@@ -144,8 +145,9 @@ CHECKS: tuple[Check, ...] = (
         look=_operation,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="The type that the first rule of the server gives (`gen_ai.operation.name`, `llm.request.type`, "
-        "`traceloop.span.kind`, `openinference.span.kind` and so on) with the API that was called.",
+        compares="The type that OpenObserve gives to the span with the API that was called. The server takes it from "
+        "the first of its rules that applies (`gen_ai.operation.name`, `llm.request.type`, `traceloop.span.kind`, "
+        "`openinference.span.kind` and so on).",
         source="OpenObserve, the operation by the first rule that yields a value; another value of "
         "`gen_ai.operation.name` is overwritten (from v0.91)",
     ),
@@ -162,13 +164,14 @@ CHECKS: tuple[Check, ...] = (
     Check(
         id="backend/provider",
         title="The provider of a call is in OpenObserve's column",
-        why="calls cannot be told apart by provider; of OpenInference's llm.system the server makes no provider",
+        why="calls cannot be told apart by provider; the server does not read OpenInference's llm.system",
         next="set gen_ai.provider.name on such spans, in a span processor of the application",
         look=_provider,
         about=("openobserve",),
         severity=Severity.INFO,
-        compares="One finding for the spans of one scope. The server reads `gen_ai.provider.name`, `gen_ai.system`, "
-        "`ai.model.provider` and Langfuse's; it is its gap that it does not read OpenInference's.",
+        compares="Whether OpenObserve's column of the provider is filled for the spans of calls; the spans of one "
+        "scope are one finding. The server reads `gen_ai.provider.name`, `gen_ai.system`, `ai.model.provider` and "
+        "Langfuse's attributes. That it does not read OpenInference's is a gap of the server.",
         source="OpenObserve, `gen_ai_provider_name` (`gen_ai_system` before v0.91): the attributes that it is read "
         "from",
     ),
@@ -176,13 +179,15 @@ CHECKS: tuple[Check, ...] = (
         id="backend/tokens",
         title="OpenObserve shows the tokens that the wire counts",
         why="sums of tokens and cost in the back end are wrong",
-        next="state each count once, in gen_ai.usage.input_tokens and gen_ai.usage.output_tokens, cached tokens in it",
+        next="state each count once, in gen_ai.usage.input_tokens (cached tokens included) and "
+        "gen_ai.usage.output_tokens",
         look=_tokens,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="The columns of input, output and total tokens with the wire. Of several attributes for one count the "
-        "server takes the last by its order; some cached tokens it adds to the total. A count that the server would "
-        "estimate is not compared, nor one that the span itself has wrong: that is a finding of `wire/`.",
+        compares="OpenObserve's columns of input, output and total tokens with the counts of the response. If several "
+        "attributes state one count, the server takes the last in its own order; and it adds some cached tokens to "
+        "the total. A count that the server would estimate is not compared. A count that is wrong on the span itself "
+        "is reported by `wire/...`.",
         source="OpenObserve, usage: several sources for one count, of which the last wins; v0.91 overwrites the "
         "client's",
     ),

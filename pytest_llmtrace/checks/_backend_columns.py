@@ -143,7 +143,8 @@ CHECKS: tuple[Check, ...] = (
         look=_double_count,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="The total of an LLM span with those of the spans of calls inside of it, at any depth.",
+        compares="The total of each LLM span with the totals of the spans of calls inside of it, at any depth. Both "
+        "being filled is a finding.",
         source="OpenObserve, usage: computed for every LLM span by itself, whatever it is inside of",
     ),
     Check(
@@ -154,8 +155,9 @@ CHECKS: tuple[Check, ...] = (
         look=_clash,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="Names as columns: in lower case, with `_` for whatever is no letter, digit or `_`; with the columns "
-        "of the span's status, and with names that others are moved to.",
+        compares="The names of attributes in the form that they have as columns: in lower case, with `_` for every "
+        "character that is no letter, digit or `_`. Two names that become one column, and a name that becomes a "
+        "column of the span's status or a name that another attribute is moved to, are a finding if the values differ.",
         source="OpenObserve, names of columns; of two keys for one the last written wins, in the order of a hash map",
     ),
     Check(
@@ -166,8 +168,9 @@ CHECKS: tuple[Check, ...] = (
         look=_base_column,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="Attributes with the base columns, `status_code` and `status_message` among them. Of the severity "
-        "`info` from 0.91 on where the server keeps the column and puts the attribute into `attr_...` beside it.",
+        compares="The names of attributes with the base columns, among them `status_code` and `status_message`. From "
+        "0.91 on, the server may keep the column and store the attribute beside it as `attr_...`; then the severity "
+        "is `info`.",
         source="OpenObserve, reserved columns: 16 names from v0.91 on; before, all but four are overwritten",
     ),
     Check(
@@ -178,18 +181,20 @@ CHECKS: tuple[Check, ...] = (
         look=_removed,
         about=("openobserve_columns",),
         severity=Severity.INFO,
-        compares="The columns of `openobserve_columns=` with the attributes that the server removes once it has their texts.",  # noqa: E501
+        compares="The columns of `openobserve_columns=` with the attributes that the server removes after it has read "
+        "their texts.",
         source="OpenObserve, texts: the attributes that they were read from are removed (from v0.60)",
     ),
     Check(
         id="backend/dropped",
-        title="Spans start in the time that OpenObserve takes",
+        title="Spans start within the time range that OpenObserve accepts",
         why="the server drops them, and answers 200",
         next="do not freeze the time of spans that are to be sent",
         look=_dropped,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="The start of spans with the last 5 hours and the next 24, by the server's defaults.",
+        compares="The start time of each span with the range that the server accepts by default: from 5 hours ago to "
+        "24 hours from now.",
         source="OpenObserve, `ZO_INGEST_ALLOWED_UPTO` (5 h) and `ZO_INGEST_ALLOWED_IN_FUTURE` (24 h); rejected with "
         "status 200 or 206",
     ),
@@ -201,7 +206,8 @@ CHECKS: tuple[Check, ...] = (
         look=_text,
         about=("openobserve_columns",),
         severity=Severity.INFO,
-        compares="The columns of `openobserve_columns=` that come from attributes with numbers.",
+        compares="The columns of `openobserve_columns=` that come from attributes with numbers. The server stores "
+        "these numbers as text.",
         source="OpenObserve, values of attributes: integers, doubles and booleans become strings",
     ),
     Check(
@@ -212,7 +218,8 @@ CHECKS: tuple[Check, ...] = (
         look=_empty_column,
         about=("openobserve_columns",),
         severity=Severity.WARNING,
-        compares="The columns of `openobserve_columns=` with those of all spans of a trace that has an LLM span.",
+        compares="The columns of `openobserve_columns=` with the columns of all spans of a trace. Judged only if the "
+        "trace has an LLM span.",
         source="OpenObserve, names of columns and the four generations of those that it computes",
         whole_runs_only=True,
     ),

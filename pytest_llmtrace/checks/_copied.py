@@ -81,14 +81,15 @@ def _answered(account: Account, source: _Source) -> dict[Any, tuple[str, str]]:
 
 COPIED = Check(
     id="wire/copied",
-    title="What a span copies from the wire stands there",
-    why="whoever asks what a call was given, and what it was billed as, is told what was not said",
-    next="take it from the field of the request or the response that its name says, when that is there",
+    title="A value that a span copies from the request or the response is the one there",
+    why="whoever looks up how a call was set up, or how it was billed, reads a value that nobody stated",
+    next="take it from the field of the request or the response that the attribute is named after, if that field is "
+    "there",
     look=_copied,
-    compares="The service tier that was asked for and that which served, the fingerprint of the system, the effort of "
-    "reasoning, and the encoding of embeddings, under the names that OTel GenAI and OpenLLMetry have for them, with "
-    "that field of the request or the response, as it stands there; of a stream with that of any event. Where the wire "
-    "has no such field, nothing is judged.",
+    compares="Attributes that repeat a field unchanged, under the names that OTel GenAI and OpenLLMetry have for "
+    "them: the service tier that was asked for and the one that served, the system fingerprint, the reasoning effort, "
+    "and the encoding format of embeddings. Each is compared with its field of the request or the response; in a "
+    "stream, the field of any event is right. Where the wire does not have the field, nothing is judged.",
     source="OTel GenAI, OpenAI: `openai.request.service_tier`, `openai.response.service_tier`, "
     "`openai.response.system_fingerprint`; client inference span: `gen_ai.request.reasoning.level`, "
     "`gen_ai.request.encoding_formats`",

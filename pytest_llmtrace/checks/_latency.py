@@ -34,11 +34,12 @@ def _finding(check: Check, account: Account, fact: Fact, took: float) -> Finding
 LATENCY = Check(
     id="stream/latency",
     title="The latency that a span states is that of its call",
-    why="who looks for slow calls by it finds none of them",
+    why="a search for slow calls by this value finds none of them",
     next="take the time from the request until the response was read to its end, and mind the unit",
     look=_latency,
     about=("latency",),
-    compares="`gen_ai.latency_ms` of a call whose response, a stream or not, was read to its end: it is no less than "
-    "that took, within one per cent and 5 ms. It may be more by what else it measures (attempts before, the "
-    "application's own work), and 0 says nothing. Looked at from 50 ms on, in recorded or real time.",
+    compares="`gen_ai.latency_ms` with the time that the response, a stream or not, took until it was read to its "
+    "end. The stated latency must be no shorter, within one per cent and 5 ms. It may be longer, since it may include "
+    "earlier attempts and the application's own work. 0 says nothing and is not judged. Judged only in recorded or "
+    "real time (`timing=`), and for responses of 50 ms or more.",
 )

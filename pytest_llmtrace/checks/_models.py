@@ -75,7 +75,7 @@ def _cut(mine: Fact, true: Fact) -> Difference | None:
 def _copied(mine: Fact, account: Account) -> Difference:
     if mine.value != _sayable(account.asked.request_model, account):
         return Difference()
-    return Difference(why="it is the model that the request names, so one that was exchanged on the way stays hidden")
+    return Difference(why="it is the model that the request names, so a model that was swapped on the way stays hidden")
 
 
 def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -85,18 +85,19 @@ OVERSIZED = Check(
     next="cut it, or leave it out; longest_attribute= sets another limit",
     look=_oversized,
     severity=Severity.WARNING,
-    compares="The attributes of spans, in characters, those of a list together: at most 65,536, or what "
-    "`longest_attribute=` says.",
+    compares="The length of each attribute of a span, in characters, with the limit: 65,536, or what "
+    "`longest_attribute=` says. The texts of a list count together.",
 )
 
 HIGH_CARDINALITY = Check(
     id="privacy/high-cardinality",
-    title="Names and metrics tell kinds, not calls",
+    title="Span names and metric attributes name kinds of calls, not single calls",
     why="each value makes a series or a name of its own: dashboards cannot group by it, and metrics get expensive",
     next="put it into an attribute of the span, and leave it out of names and metrics",
     look=_high_cardinality,
     source="OpenTelemetry specification, trace API: a span name identifies a class of spans, and has low cardinality",
     severity=Severity.WARNING,
-    compares="Attributes of metrics, and names of spans that are no LLM call (`structure/span-name` judges those): "
-    "ids (UUIDs, hexadecimal), content of the exchanges, and labels of more than 256 characters.",
+    compares="The attributes of metrics, and the names of spans that describe no LLM call (`structure/span-name` "
+    "judges those that do). They must not contain ids (UUIDs, hexadecimal numbers) or content of the exchanges, nor "
+    "be longer than 256 characters.",
 )

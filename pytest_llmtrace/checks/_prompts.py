@@ -109,7 +109,7 @@ def _as_another(mine: Fact, said: Said, true: Fact, numbers: range) -> Differenc
     return Difference(
         span=f"{mine.keys}: {shown(said['text'])} of role {said['role']!r}",
         wire=f"{key}: {shown(text)} of role {role!r}",
-        why="who reads the prompt on the span takes it for the words of somebody else",
+        why="whoever reads the prompt on the span takes it for the words of somebody else",
         next="take the role of each message from the request",
     )
 
@@ -128,7 +128,7 @@ def _answer_to_another(
     return Difference(
         span=f"{mine.keys}: {shown(text)} in answer to the call {shown(identity)}",
         wire=f"{key}: {shown(text)} in answer to {shown(there)}",
-        why="who reads the prompt on the span takes it for the result of another call",
+        why="whoever reads the prompt on the span takes it for the result of another call",
         next="take the id of the call from the message that has the result",
     )
 

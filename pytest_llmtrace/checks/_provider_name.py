@@ -75,8 +75,9 @@ PROVIDER_NAME = Check(
     next="take it from the client that makes the call",
     look=_provider_name,
     severity=Severity.WARNING,
-    compares="Calls to the servers of Anthropic, DeepSeek, Groq, Mistral and OpenAI themselves: a span may name that "
-    "provider, or the one whose API it is (OpenAI's, Anthropic's), and no other that is known. Of gateways, clouds "
-    "and proxies nobody can tell, and other names (a framework's, one of your own) are not judged.",
+    compares="The provider on the spans of calls to the servers of Anthropic, DeepSeek, Groq, Mistral and OpenAI "
+    "themselves. A span may name that provider, or the one whose API it serves (OpenAI or Anthropic), but no other "
+    "known provider. Not judged are calls to gateways, clouds and proxies, where nobody can tell, and names that are "
+    "not those of known providers (a framework's, one of your own).",
     source="OTel GenAI: `gen_ai.provider.name`, `gen_ai.system`; OpenInference: `llm.provider`, `llm.system`",
 )

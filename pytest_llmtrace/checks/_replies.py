@@ -181,7 +181,7 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     if account.answered.error or account.exchange.response is None:
         why = "the call failed, and the span makes it look as if the model had finished"
         return Difference(why=why, follows=("wire/error-status",))
-    return Difference(why="the response never said that it was complete, and the span makes it look so")
+    return Difference(why="the response never said that it was complete, and the span makes it look as if it had")
 
 
 def _kinds(reasons: Any) -> list[str]:

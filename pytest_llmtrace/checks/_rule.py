@@ -73,7 +73,7 @@ def advised(**fields: Any) -> Rule:
 
 def as_advised(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the given fields of a rule, with the severities of advice, which `compares` then explains."""
-    only = "Of the severity `info` where `conventions=` names no convention."
+    only = "The severity is `info` unless `conventions=` names the convention."
     said = f"{fields.get('compares', '')} {only}".strip()
     return {"severity": Severity.WARNING, "unasked": Severity.INFO, **fields, "compares": said}
 

@@ -77,7 +77,7 @@ def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
         return None  # Another place on the span states the texts.
     if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
         return None
-    return Difference(span=f"{mine.keys or mine.name}: no text", more="what else was said is there")
+    return Difference(span=f"{mine.keys or mine.name}: no text", more="everything else that was said is there")
 
 
 def _shows_more(mine: Fact, account: Account) -> bool:

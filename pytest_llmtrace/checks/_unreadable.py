@@ -26,10 +26,10 @@ def unreadable(comparisons: tuple[Comparison, ...]) -> Check:
     return Check(
         id="wire/unreadable",
         title="What a span states can be read",
-        why="no back end can use a value of the wrong form, and the call has one",
+        why="no back end can use a value of the wrong form, although the wire states the right one",
         next="write it in the form that the convention asks for",
-        compares="Attributes for facts that the wire states; one finding an attribute, however many facts it holds. A "
-        "text that OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT has cut is not judged.",
+        compares="Attributes that cannot be read, for facts that the wire states. Each attribute is one finding, "
+        "however many facts it holds. A text that `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` has cut is not judged.",
         source="OTel GenAI and OpenInference: the types of their attributes",
         look=look,
         about=("unclear",),
@@ -95,8 +95,9 @@ UNREAD_RESPONSE = Check(
     why="nothing that the span says of the answer was compared with it",
     next="where the SDK could read it, record it without its content encoding; where it could not, set the status to "
     "ERROR",
-    compares="Calls whose span is not ERROR and whose response was read to its end: that its body is JSON or an event "
-    "stream, as it is or in gzip or deflate. Of other encodings (br, zstd) nothing is known.",
+    compares="Calls whose span is not ERROR and whose response was read to its end. The body must be JSON or an event "
+    "stream, either uncompressed or in gzip or deflate. Other encodings (br, zstd) cannot be decoded, so such a "
+    "response is reported.",
     source="RFC 9110, 8.4 (content codings); the response bodies of the APIs' references",
     look=_unread,
     severity=Severity.WARNING,

@@ -16,9 +16,9 @@ __all__ = ["USAGE_MISSING"]
 
 _COUNTS = ("input_tokens", "output_tokens")
 
-_HALF = "sums of tokens and cost have half of this call, and nothing says so"
+_HALF = "sums of tokens and cost include only half of this call, and nothing says so"
 _NO_PRICES = (
-    "input and output have prices of their own: sums of cost cannot have this call by its total, and nothing says so"
+    "input and output have prices of their own: sums of cost cannot include this call by its total, and nothing says so"
 )
 
 
@@ -80,13 +80,13 @@ def _is_told_elsewhere(account: Account) -> bool:
 
 USAGE_MISSING = Check(
     id="wire/usage-missing",
-    title="A call that states its tokens has them on its span",
+    title="A call whose response states its tokens has them on its span",
     why="this call is missing from every sum of tokens and cost over spans, and nothing says so",
     next="read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
     "stream_options.include_usage)",
     compares="Calls that succeeded, were read to their end and state input or output tokens, and whose spans have a "
-    "place for them: both counts, where both are stated; a total is enough where one alone is. One span that says a "
-    "count is enough for a call.",
+    "place for these counts. Where the response states both counts, both must be on a span of the call. Where it "
+    "states only one, a total is enough. It is enough if one of the call's spans states a count.",
     source="OTel GenAI, client inference span: `gen_ai.usage.*` (recommended); OpenInference: `llm.token_count.*`",
     look=_usage_missing,
     severity=Severity.WARNING,

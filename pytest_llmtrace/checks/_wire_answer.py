@@ -13,21 +13,24 @@ ANSWER: tuple[Comparison, ...] = (
     comparison(
         id="wire/finish-reasons",
         title="The finish reasons are those of all choices, in order",
-        why="an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
-        compares="By kind: `stop`, `end_turn`, `stop_sequence` and `completed` are one; so are `length` and "
-        "`max_tokens`; `tool_calls`, `tool_use` and `function_call`; `content_filter`, `refusal` and `safety`. A "
-        "choice without a reason may be left out, or be called `error`, `unknown` or `incomplete`. A place for one "
-        "reason may hold that of any choice. A reply of the Responses API may have a reason for each item of "
-        "its output, of which that of the last tells whether it was cut, and a refusal in it is a filtered answer. "
-        "`pause_turn` and `compaction` may be called `stop`: OpenTelemetry has no word for them. Where no reason came, "
-        "as in a stream that was cut or that its reader left, any word will do that no API has for an end.",
+        why="an answer that was cut or filtered, or that asks for tools, cannot be told from one that is complete",
+        compares="The span's finish reasons with those of the response, choice by choice and by their kind.\n"
+        "  - Words of one kind are the same: `stop`, `end_turn`, `stop_sequence` and `completed`; `length` and "
+        "`max_tokens`; `tool_calls`, `tool_use` and `function_call`; `content_filter`, `refusal` and `safety`. "
+        "`pause_turn` and `compaction` may be called `stop`, since OpenTelemetry has no word for them.\n"
+        "  - A choice without a reason may be left out, or be called `error`, `unknown` or `incomplete`.\n"
+        "  - An attribute with room for only one reason may hold that of any choice.\n"
+        "  - For a reply of the Responses API, the span may have a reason for each item of the output. The reason of "
+        "the last item then has to tell whether the reply was cut. A reply with a refusal may be called filtered.\n"
+        "  - Where no reason came, as in a stream that was cut or that its reader left, any word is right that no API "
+        "uses for an end.",
         source=f"{_OTEL}: `gen_ai.response.finish_reasons`, one for each choice in order",
         fact="finish_reasons",
         about=("finish_reasons", "finish_reason"),
         noun="finish reason",
         judge=_replies.finish_reasons,
         early=Early.END,
-        invented="no choice was finished, and the span makes it look so",
+        invented="no choice was finished, and the span makes it look as if one was",
         unstated=_replies.made_up_reasons,
         next="take it from the reply, one for each choice",
     ),
@@ -36,9 +39,9 @@ ANSWER: tuple[Comparison, ...] = (
         title="The tool calls are those that the model made",
         why="what an agent did cannot be followed: a call that the model made is missing, or one is there that it "
         "never made",
-        compares="Names and how often each was called; the order of parallel calls does not matter. Calls of tools "
-        "that the provider runs itself may be listed or left out, and so may those of tools without a name: a "
-        "computer, a shell, a patch.",
+        compares="The names of the called tools, and how often each was called, with those of the response. The order "
+        "of parallel calls makes no difference. Calls of tools that the provider runs itself may be listed or left "
+        "out, and so may calls of tools without a name (a computer, a shell, a patch).",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages.N.message.tool_calls`",
         fact="tool_calls",
         about=("tool_calls", "tool_call_count", "tool_call_names"),
@@ -52,7 +55,8 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/tool-call-ids",
         title="The ids of tool calls are the model's",
         why="a tool's result can no longer be joined to the call that asked for it",
-        compares="Where both sides have an id for each call, and the same number of calls.",
+        compares="The ids of the tool calls on the span with those of the response. They are compared only if both "
+        "sides have the same number of calls, and an id for each.",
         source="OTel GenAI: `id` of a `tool_call` part; OpenInference: `tool_call.id`",
         fact="tool_calls",
         noun="tool calls",
@@ -62,12 +66,14 @@ ANSWER: tuple[Comparison, ...] = (
     comparison(
         id="wire/tool-call-arguments",
         title="The arguments of tool calls are the model's",
-        why="the tool was asked for something else than the span says",
-        compares="As JSON: the order of keys and white space do not matter, nor does `{}` for none; what was encoded "
-        "twice is a text, and no object. Of arguments that "
-        "broke off (`max_tokens`, a cut stream) the values that had come are right, as Anthropic's SDK has them; so is "
-        "the text of a custom tool as the `input` of an object, as OpenInference has it. What a limit of "
-        "the exporter has cut, or a mask has hidden, is not judged.",
+        why="the tool was called with other arguments than the span says",
+        compares="The arguments of each tool call with those in the response, as JSON values.\n"
+        "  - The order of keys and white space make no difference, and `{}` is the same as no arguments. Arguments "
+        "that were encoded twice are a text and not an object, and therefore wrong.\n"
+        "  - Of arguments that broke off (`max_tokens`, a cut stream), the values that had come are right, as "
+        "Anthropic's SDK hands them out.\n"
+        "  - The text for a custom tool may stand as the `input` of an object, as OpenInference writes it.\n"
+        "  - What a length limit has cut, or a mask has hidden, is not judged.",
         source="OTel GenAI: `arguments` of a `tool_call` part; OpenInference: `tool_call.function.arguments`",
         fact="tool_calls",
         noun="tool calls",
@@ -77,11 +83,14 @@ ANSWER: tuple[Comparison, ...] = (
     comparison(
         id="wire/output-text",
         title="The captured answer is the answer",
-        why="who reads the answer on the span reads another than the user did",
-        compares="By choice, without white space, on the span and in OpenTelemetry's events that are of it or emitted "
-        "in it. Where a message shows tool calls or reasoning, or the span the prompt, its text is not left out on "
-        "purpose. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a "
-        "mask has hidden, is not judged; anything else that is missing at the end is a lost chunk.",
+        why="the answer shown on the span is not the one that the user got",
+        compares="The text of each choice with that of the response. The texts on the span are compared, and those in "
+        "OpenTelemetry's events, whether they are events of the span or log records emitted in it.\n"
+        "  - White space makes no difference.\n"
+        "  - A missing text is a finding where the message shows reasoning or the arguments of tool calls, or the "
+        "span shows the prompt: then content capture is on, and the text was not left out on purpose.\n"
+        "  - Not judged is what a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an ellipsis) "
+        "has cut or a mask has hidden. Anything else that is missing at the end is a lost chunk.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages`",
         fact="output_texts",
         noun="output text",
@@ -94,8 +103,8 @@ ANSWER: tuple[Comparison, ...] = (
     comparison(
         id="wire/refusal",
         title="The captured refusal is the refusal",
-        why="who looks for what the model refuses reads another text than the user did",
-        compares="As for `wire/output-text`.",
+        why="the refusal shown on the span is not the one that the user got",
+        compares="The texts of the refusals, in the same way as `wire/output-text` compares answers.",
         source="OpenAI: `message.refusal`",
         fact="refusals",
         noun="refusal",
@@ -106,8 +115,9 @@ ANSWER: tuple[Comparison, ...] = (
     comparison(
         id="wire/reasoning-text",
         title="The captured reasoning is the model's",
-        why="who looks for why the model answered so reads another text than it wrote",
-        compares="As for `wire/output-text`; nothing is said where the wire shows no reasoning.",
+        why="the reasoning shown on the span is not what the model wrote",
+        compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Nothing is "
+        "judged where the response shows no reasoning.",
         source="OTel GenAI: `reasoning` part of `gen_ai.output.messages`",
         fact="reasoning_texts",
         noun="reasoning",

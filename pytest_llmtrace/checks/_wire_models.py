@@ -14,8 +14,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/request-model",
         title="The request model is the one that was asked for",
         why="calls, costs and latencies are counted for a model that this request did not name",
-        compares="A provider's name put in front (`openai/gpt-4o` for `gpt-4o`) is no difference, nor is the "
-        "deployment in an Azure URL.",
+        compares="The span's request model with the model in the request. The name of a provider in front makes no "
+        "difference (`openai/gpt-4o` for `gpt-4o`). The name of the deployment in an Azure URL is right as well.",
         source=f"{_OTEL}: `gen_ai.request.model`, the name of the model that a request is being made to",
         fact="request_model",
         noun="request model",
@@ -29,7 +29,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/response-model",
         title="The response model is the one that answered",
         why="the model that answered is priced and judged as another",
-        compares="Behind a gateway the upstream's own name for the model is as good as the one in the body.",
+        compares="The span's response model with the model in the response body. Behind a gateway, the upstream's own "
+        "name for the model is right as well.",
         source=f"{_OTEL}: `gen_ai.response.model`, the name of the model that generated the response",
         fact="response_model",
         noun="response model",
@@ -43,8 +44,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/model",
         title="The model is one that the call names",
         why="calls, costs and latencies are counted for a model that neither asked nor answered",
-        compares="For conventions with one place for the model: the requested one, the one that answered and a "
-        "gateway's upstream are all right.",
+        compares="The model on spans of conventions that have only one place for it. It may be the requested model, "
+        "the one that answered, or a gateway's upstream model.",
         source="OpenInference: `llm.model_name`",
         fact="request_model",
         about=("model",),
@@ -67,7 +68,7 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/provider",
         title="The provider is the one that the gateway names",
         why="latency, errors and data protection are looked up at a provider that never saw this call",
-        compares="Case and punctuation do not matter.",
+        compares="The span's provider with the one that the gateway names. Case and punctuation make no difference.",
         source="OpenRouter: `provider` in the response",
         fact="provider",
         noun="provider",
@@ -90,7 +91,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/request-id",
         title="The request id is the one that the server gave",
         why="whoever reports this call to the provider names another one",
-        compares="With the response's header; where there is none, nothing is said.",
+        compares="The span's request id with the header of the response. Where the response has no such header, "
+        "nothing is judged.",
         source="Anthropic's native spans: `anthropic.request.id`",
         fact="request_id",
         noun="request id",

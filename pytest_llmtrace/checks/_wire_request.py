@@ -15,7 +15,8 @@ _OTEL = "OTel GenAI, client inference span"
 _NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
 
 _DEFAULTS = (
-    "Langfuse's parameters may have OpenAI's default, 1, where the request does not say; 0 is a value as any other."
+    "The span's value with the request's; 0 is a value like any other. Where the request does not say, Langfuse's "
+    "parameters may have OpenAI's default, 1."
 )
 
 
@@ -66,15 +67,20 @@ REQUEST: tuple[Comparison, ...] = (
     comparison(
         id="wire/input-messages",
         title="The captured prompt is what the model was given",
-        why="who reads the prompt on the span reads another than the model did",
-        compares="The texts of messages and instructions, their roles and their order, without white space. Several "
-        "texts may stand as one, or as the JSON of their parts; what the request has in another place (a refusal, a "
-        "document) may stand among them. The id by which a tool's result names its call is that of the call; a "
-        "library's span has no other, and an application's not that of another result. An application's own span may "
-        "show a part, as the last message or the question of a template: there a text is missing if others before "
-        "and behind it are shown, or none of the user's as late; of a library's span any is. What "
-        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a mask has hidden, is not judged, nor is a "
-        "conversation of which the server keeps a part; a span that shows no text may not capture content.",
+        why="the prompt shown on the span is not the one that the model was given",
+        compares="The texts of messages and instructions, their roles and their order, with those of the request.\n"
+        "  - White space makes no difference. Several texts may be joined into one, or stand as the JSON of their "
+        "parts. What the request has in another place (a refusal, a document) may stand among the texts.\n"
+        "  - The id by which the result of a tool names its call must be that of the call. On the span of an "
+        "instrumentation or a framework, any other id is wrong. An application's own span may have an id of its own "
+        "there, but not that of another result.\n"
+        "  - The span of an instrumentation or a framework must show all texts. An application's own span may show "
+        "only some, such as the last message, or the question that went into a template. On such a span, a text that "
+        "was sent after the first message shown is missing if a later one is shown, if several are shown, or if it is "
+        "the user's.\n"
+        "  - Not judged are texts that a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an "
+        "ellipsis) has cut or a mask has hidden, conversations of which the server keeps a part, and spans that show "
+        "no text at all, since content capture may be off.",
         source=f"{_OTEL}: `gen_ai.input.messages`, `gen_ai.system_instructions`; OpenInference: `llm.input_messages`",
         fact="input_messages",
         noun="prompt",
@@ -84,18 +90,22 @@ REQUEST: tuple[Comparison, ...] = (
     ),
     comparison(
         id="wire/input-tool-calls",
-        title="The tool calls in the captured prompt are those that the model was told of",
-        why="who reads the prompt on the span sees tools called, or called with arguments, as the model never did",
-        compares="The names, ids and arguments of the tool calls in the messages that were sent, in any order; those "
-        "that the provider ran itself are passed over. An application's or a framework's span may show some of them, "
-        "under names and ids of its own, and a call that was sent as a text (its name and arguments) may stand as one. "
-        "Of a library's span that shows some, all are wanted; a span that shows none may have no place for them.",
+        title="The tool calls in the captured prompt are those that the request contains",
+        why="the tool calls in the prompt on the span are not those that the model was given",
+        compares="The names, ids and arguments of the tool calls in the span's prompt with those in the messages of "
+        "the request, in any order. Calls that the provider ran itself are passed over.\n"
+        "  - The span of an instrumentation or a framework that shows some of the calls must show all of them. A span "
+        "that shows none may have no place for them.\n"
+        "  - An application's own span may show only some of the calls, and under ids of its own.\n"
+        "  - Where the ids are the same, names may differ as they may in `wire/request-tools`.\n"
+        "  - A call that was sent as a text, with its name and its arguments, may be shown as a call.\n"
+        "  - Conversations of which the server keeps a part are not judged.",
         source=f"{_OTEL}: `gen_ai.input.messages`; OpenInference: `llm.input_messages.*.message.tool_calls`",
         fact="input_tool_calls",
         noun="tool calls of the prompt",
         judge=_replies.or_later(_past_calls.told_before, _past_calls.told_before),
         unstated=_replies.or_later(_past_calls.untold_before, _past_calls.told_before),
-        invented="the request has no such call in its messages, so that what the model did is misread",
+        invented="the request has no such call in its messages, so the span misreports what the model did",
         of_request=True,
         next="take every message from the arguments of the call, when it is made and not later",
     ),
@@ -103,29 +113,36 @@ REQUEST: tuple[Comparison, ...] = (
         id="wire/request-tools",
         title="The span's tools are those that the request offers",
         why="whoever asks why a tool was called, or was not, sees other tools than the model did",
-        compares="The names of the tools, or the types of those that have none. A library's span that shows some of "
-        "the functions has to show all; tools of other kinds (custom, run by the provider) have no place in all "
-        "conventions. A name that is the same but for its punctuation, or for a word before it, is no other one, and "
-        "a tool may be offered in the words of a message.",
+        compares="The names of the tools on the span with those of the tools in the request; for tools without a "
+        "name, their types.\n"
+        "  - The span of an instrumentation or a framework that shows some of the functions must show all of them. "
+        "Tools of other kinds (custom tools, tools that the provider runs) may be missing, since not all conventions "
+        "have a place for them.\n"
+        "  - A name is the same if the request's differs only in its punctuation (`math.add`, sent as `math_add`) or "
+        "has a word in front (`look`, sent as `functions_look`).\n"
+        "  - A tool that the request offers in the text of a message, and not as a tool, is right as well.",
         source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
         fact="tools",
         noun="tools",
         judge=_replies.or_later(_tools_offered.offered, _tools_offered.offered),
         unstated=_replies.or_later(_tools_offered.unoffered, _tools_offered.offered),
-        invented="the request offers no tools, so that whoever asks why none was called is misled",
+        invented="the request offers no tools, so whoever asks why none was called is misled",
         of_request=True,
         next="take the tools from the arguments of the call, when it is made and not later",
     ),
     comparison(
         id="wire/tool-definitions",
         title="The span's definitions of tools are the request's",
-        why="whoever asks why a tool was called so, or was not, reads another description or schema than the model did",
-        compares="The description and the parameters (JSON schema) of each tool with those of the request's tool of "
-        "that name, as far as both have them: what only one of them has (`strict`, a default, a description) is no "
-        "difference, but a parameter that the request's tool does not have is. Schemas are compared as JSON: the "
-        "order of keys does not matter, nor that of required parameters, types and enumerated values. What a "
-        "response says that it was made with is as true as the request. What a limit has cut, or a mask has hidden, "
-        "is not judged.",
+        why="whoever asks why a tool was called in this way, or not at all, reads another description or schema than "
+        "the model had",
+        compares="The description and the parameters (a JSON schema) of each tool on the span with those of the tool "
+        "of the same name in the request.\n"
+        "  - What only one side has (`strict`, a default, a description) makes no difference; but a parameter that "
+        "the request's tool does not have is a finding.\n"
+        "  - Schemas are compared as JSON: neither the order of keys matters, nor the order of required parameters, "
+        "types and enumerated values.\n"
+        "  - The tools that a response says it was made with are as right as those of the request.\n"
+        "  - What a length limit has cut, or a mask has hidden, is not judged.",
         source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
         fact="tool_definitions",
         noun="tool definitions",
@@ -138,7 +155,7 @@ REQUEST: tuple[Comparison, ...] = (
         "max-tokens",
         "output limit",
         _numbers.count_of_request,
-        "whether an answer was cut at its limit cannot be told",
+        "nobody can tell whether an answer was cut at its limit",
     ),
     _parameter(
         "temperature",
@@ -166,7 +183,7 @@ REQUEST: tuple[Comparison, ...] = (
         "top-k",
         _numbers.count_of_request,
         "answers are compared as if they had been sampled alike",
-        compares="`top_logprobs` of OpenAI's API is another parameter.",
+        compares="The span's top-k with the request's. `top_logprobs` of OpenAI's API is another parameter.",
     ),
     _parameter(
         "frequency_penalty",
@@ -187,7 +204,7 @@ REQUEST: tuple[Comparison, ...] = (
         "seed",
         "seed",
         _numbers.count_of_request,
-        "who repeats the call with the seed on its span gets another answer",
+        "whoever repeats the call with the seed on its span gets another answer",
         zero_says=True,
     ),
     _parameter(
@@ -195,9 +212,9 @@ REQUEST: tuple[Comparison, ...] = (
         "stop",
         "stop sequences",
         _replies.stop,
-        "why an answer ends where it ends cannot be told",
+        "nobody can tell why an answer ends where it does",
         title="The span's stop sequences are the request's",
-        compares="A single sequence may be a text or a list.",
+        compares="The span's stop sequences with the request's. A single sequence may be a text or a list.",
     ),
     _parameter(
         "choice_count",
@@ -206,7 +223,7 @@ REQUEST: tuple[Comparison, ...] = (
         _numbers.count_of_request,
         "output tokens for one answer look like those for several, or the other way round",
         unstated=_replies.choice_count,
-        compares="Where the request does not say, one is right.",
+        compares="The span's number of choices with the request's. Where the request does not say, only 1 is right.",
     ),
     _parameter(
         "tool_choice",
@@ -214,8 +231,9 @@ REQUEST: tuple[Comparison, ...] = (
         "tool choice",
         _tools_offered.chosen,
         "a call that was asked for looks like the model's own decision, or the other way round",
-        compares="The name of the tool that is to be called, else whether one is: `required` and `any` are one word, "
-        "and each API has a form of its own. Where the request does not say, nothing is judged.",
+        compares="The name of the tool that the model is told to call; if none is named, whether the model is to call "
+        "a tool at all. Each API has its own form for this, and `required` and `any` mean the same. Where the request "
+        "does not say, nothing is judged.",
         invented="",
         source="OpenInference: `llm.invocation_parameters`",
     ),
@@ -224,7 +242,7 @@ REQUEST: tuple[Comparison, ...] = (
         "dimensions",
         "number of dimensions",
         _numbers.count_of_request,
-        "who embeds by the number on the span gets vectors that do not fit the others",
+        "whoever embeds with the number on the span gets vectors that do not fit the others",
         source="OpenInference: `embedding.invocation_parameters`; Langfuse: `langfuse.observation.model.parameters`; "
         "MLflow: the call's arguments",
     ),

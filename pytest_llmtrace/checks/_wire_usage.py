@@ -33,8 +33,8 @@ USAGE: tuple[Comparison, ...] = (
         "dashboards add this count up and costs are computed from it",
         _numbers.input_count,
         early=Early.MESSAGES,
-        compares="Input is everything that the model read, cached tokens included: on Anthropic's API the sum of three "
-        "counts.",
+        compares="The span's count of input tokens with the response's. Input is everything that the model read, "
+        "cached tokens included: on Anthropic's API, the sum of three counts.",
         source=f"{_BOTH}. OTel GenAI, Anthropic: `gen_ai.usage.input_tokens` is the sum of `input_tokens`, "
         "`cache_read_input_tokens` and `cache_creation_input_tokens`",
     ),
@@ -43,8 +43,8 @@ USAGE: tuple[Comparison, ...] = (
         "output-tokens",
         "output tokens",
         "dashboards add this count up and costs are computed from it",
-        compares="Of a stream the last stated count is the wire's: Anthropic's are cumulative, and the first is a "
-        "placeholder.",
+        compares="The span's count of output tokens with the response's. In a stream, the last stated count is the "
+        "right one: Anthropic's counts are cumulative, and the first is only a placeholder.",
     ),
     _tokens(
         "total_tokens",
@@ -54,8 +54,8 @@ USAGE: tuple[Comparison, ...] = (
         unstated=_numbers.derived_total,
         zero_says=True,
         title="The total of tokens is the wire's",
-        compares="Where the wire states no total, the sum of its input (cached tokens included) and output is right, "
-        "and 0 is wrong.",
+        compares="The span's total with the response's. Where the response states no total, the sum of its input "
+        "tokens (cached ones included) and its output tokens is right, and 0 is wrong.",
         source="OpenInference: `llm.token_count.total`; OpenLLMetry: `gen_ai.usage.total_tokens`",
     ),
     _tokens(
@@ -94,8 +94,8 @@ USAGE: tuple[Comparison, ...] = (
         id="wire/cost",
         title="The cost is what the gateway states",
         why="budgets and bills are checked against this number, and the gateway charges another",
-        compares="Up to a millionth: a single-precision float carries no more. Where no gateway states a cost, one "
-        "that was computed from a price list is not judged.",
+        compares="The span's cost with the gateway's, to within a millionth, since a single-precision float carries "
+        "no more digits. Where no gateway states a cost, a cost that was computed from a price list is not judged.",
         source="OpenRouter and Anannas: `usage.cost`; LiteLLM Proxy: header `x-litellm-response-cost`",
         fact="cost",
         noun="cost",

@@ -234,9 +234,9 @@ RESULT_WITHOUT_CALL = Check(
     next="keep the assistant's message with the tool call when the history is cut or rebuilt",
     look=_result_without_call,
     about=("tooled",),
-    compares="In each request the ids of its tool results with those of the tool calls before them. Not judged where "
-    "the server keeps a part of the conversation.",
-    source="API references of OpenAI (chat completions, responses) and Anthropic (messages).",
+    compares="The ids of the tool results in each request with the ids of the tool calls before them. Not judged "
+    "where the server keeps a part of the conversation.",
+    source="API references of OpenAI (chat completions, responses) and Anthropic (messages)",
 )
 
 REPEATED_TOOL_CALL = Check(
@@ -247,11 +247,10 @@ REPEATED_TOOL_CALL = Check(
     look=_repeated_tool_call,
     about=("tooled",),
     severity=Severity.WARNING,
-    compares="The name and arguments of all tool calls that the answers of a test ask for, and of those in the "
-    "histories of its requests, by conversation: one in which a request repeats another's call or answers it. "
-    "Equal calls that are asked for together count once. Twice "
-    "may be a second try after an error of the tool; from the third time on it is a finding, unless tool_repeats= says "
-    "otherwise.",
+    compares="The tool calls of each conversation with each other, by name and arguments: those that the answers of "
+    "the test ask for, and those in the histories of its requests. Two requests belong to one conversation if one of "
+    "them repeats or answers a tool call of the other. Equal calls that are asked for together count once. A second "
+    "call may be another try after an error of the tool; the third is a finding, unless tool_repeats= says otherwise.",
 )
 
 BUDGET = Check(
@@ -261,8 +260,9 @@ BUDGET = Check(
     next="find the calls that grew, or raise the budget",
     look=_budget,
     about=("budget",),
-    compares="What the bytes say of tokens and cost, summed over all attempts, and the number of calls, with budget=. "
-    "A call that does not say counts as nothing; if none does, the budget is a finding itself.",
+    compares="The limits of budget= with the number of calls, and with the tokens and the cost that the responses "
+    "state, summed over all attempts. A call that states nothing counts as 0. If no call states anything, the budget "
+    "itself is a finding, since it limits nothing.",
 )
 
 CHECKS: tuple[Check, ...] = (RESULT_WITHOUT_CALL, REPEATED_TOOL_CALL, BUDGET)

@@ -60,13 +60,13 @@ def _missing(names: tuple[str, ...], wanted: str, lost: tuple[str, ...]) -> Brea
 REQUIRED = rule(
     id="convention/required",
     title="A span has the attributes that its convention requires",
-    why="whoever reads spans by this convention finds this one by them, or not at all",
+    why="whoever reads spans by this convention finds them by these attributes, or not at all",
     next="set them when the span is started",
     judge=_required,
     by_names=True,
-    compares="Spans of a type that the convention has; where a version of OTel's is named, also spans of calls that do "
-    "not say of which type they are. An attribute that is there by an older name is told by "
-    "convention/deprecated.",
+    compares="Spans of a type that the convention defines; where `conventions=` names a version of OTel GenAI, also "
+    "spans of calls that do not say which type they are. An attribute that is there under an older name is reported "
+    "by convention/deprecated.",
     source="The requirement level `required` of OTel GenAI; OpenInference: `openinference.span.kind`, `llm.system`",
     whole_runs_only=True,
 )
@@ -98,11 +98,12 @@ def _in_place_of(names: tuple[str, ...], claim: Claim) -> Iterator[str]:
 UNUSED = advised(
     id="convention/unused",
     title="A span has no attribute that its convention forbids on it",
-    why="panels that tell types of spans apart by it count this one among the others",
+    why="panels that tell types of spans apart by this attribute take this span for one of another type",
     next="leave it out",
     judge=_unused,
     by_names=True,
     may=lambda claim: bool(claim.span_type and claim.span_type.unused),
+    compares="The names of the span's attributes with those that the convention does not use on spans of its type.",
     source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`; OTel GenAI: retrieval spans "
     "have `gen_ai.retrieval.top_k`, and those of fetched responses no usage",
 )
@@ -148,9 +149,9 @@ TYPE = rule(
     why="a back end makes a column of the first type that it sees, and drops or rejects what comes in another",
     next="convert the value before it is set",
     judge=_type,
-    compares="Attributes of one type. A boolean is no int; an int is accepted where a double is meant; an array by "
-    "its elements, where it has any. An attribute of the type `any` may be anything; in the place of each a mask may "
-    "stand, as `__REDACTED__`.",
+    compares="The type of each attribute's value with the type that the convention gives it. A boolean is no int. An "
+    "int is accepted where a double is meant. An array is judged by its elements, if it has any. An attribute of the "
+    "type `any` may hold anything. A mask such as `__REDACTED__` may stand in the place of any value.",
     source="OTel GenAI and OpenInference: the types of their attributes",
 )
 
@@ -214,8 +215,9 @@ VALUE = rule(
     judge=_value,
     may=lambda claim: bool(claim.sheet.listed),
     severity=Severity.WARNING,
-    compares="Lists that the convention closes. Of an open one only another spelling of one of its values, as `OpenAI` "
-    "for `openai`: a provider, an operation or a model that it does not name is no finding.",
+    compares="The values of attributes for which the convention has a list. If the list is closed, the value must be "
+    "in it. If it is open, only another spelling of one of its values is a finding, such as `OpenAI` for `openai`: a "
+    "provider, an operation or a model that the list does not have is none.",
     source="OpenInference: `openinference.span.kind`; OpenLLMetry: `traceloop.span.kind`; OTel GenAI and OpenInference "
     "of their lists: if one of the values applies, it MUST be used",
 )

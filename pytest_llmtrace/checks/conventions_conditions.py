@@ -149,9 +149,10 @@ CONDITIONAL = advised(
     "no failure",
     next="set them where the condition is met",
     judge=lambda claim: _held("call", claim),
-    compares="Conditions that the span, its exchange or both decide: a failure, the request's "
-    "stream (where there is no exchange, the time to its first chunk), choices, seed, top-k, model, output format, "
-    "service tier and guardrail, the method of an MCP span. All others cannot be told from outside.",
+    compares="Attributes whose condition can be decided from the span, its exchange or both: a failure; whether the "
+    "request asks for a stream (where there is no exchange, whether the span states the time to its first chunk); its "
+    "choices, seed, top-k, model, output format, service tier and guardrail; and the method of an MCP span. "
+    "Attributes with any other condition are not judged, since it cannot be decided from outside.",
     source="The requirement level `conditionally required` of OTel GenAI; OpenInference: `llm.model_name`",
     whole_runs_only=True,
 )
@@ -209,8 +210,8 @@ def _unneeded(claim: Claim) -> Breach | bool:
 
 UNNEEDED = rule(
     id="convention/unneeded",
-    title="What a convention wants under a condition is there only then",
-    why="it costs space, and says nothing",
+    title="An attribute that a convention wants under a condition is there only then",
+    why="the attribute takes up space and says nothing",
     next="leave it out",
     judge=_unneeded,
     may=lambda claim: not claim.sheet.names.isdisjoint(_IDLE),

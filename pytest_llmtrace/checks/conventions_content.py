@@ -53,10 +53,10 @@ CONTENT = rule(
     why="a back end that shows conversations shows nothing of this one",
     next="write it in the convention's structure, as JSON where the SDK takes no structured values",
     judge=lambda claim: _judged(claim, fatal=True),
-    compares="Attributes that hold JSON, always or since their mime type says so, as a text or as structured values: "
-    "that it is JSON, and messages, parts, tool definitions, documents and records by the fields that all of them "
-    "need. What a model wrote (arguments of tools), what a tool takes or returns that is no object, what was masked, "
-    "and a text of the length of a limit that is no JSON are not judged.",
+    compares="Attributes that hold JSON, either always or because their MIME type says so, as a text or as structured "
+    "values. The value must be JSON. Messages, parts, tool definitions, documents and records must have the fields "
+    "that all of them need. Not judged are what a model wrote (arguments of tools), what a tool takes or returns if "
+    "it is no object, values that were masked, and texts that are no JSON and as long as a length limit.",
     source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings, "
     "`input.mime_type`",
 )
@@ -69,9 +69,9 @@ PARTS = rule(
     judge=lambda claim: _judged(claim, fatal=False),
     severity=Severity.WARNING,
     compares="Parts of the types that the convention defines (text, tool_call, tool_call_response, reasoning, blob, "
-    "uri, file, ...), by their type. The convention's JSON schemas accept them too, since they accept any object with "
-    "a type.",
-    source="OTel GenAI, the JSON schemas of messages: TextPart, ToolCallRequestPart, ...",
+    "uri, file and others) with the fields that their type needs. The convention's JSON schemas are less strict: they "
+    "accept any object with a type.",
+    source="OTel GenAI, the JSON schemas of messages: TextPart, ToolCallRequestPart and others",
 )
 
 CHECKS = (CONTENT, PARTS)

@@ -44,10 +44,11 @@ def _on_some(claim: MetricClaim, name: str) -> str:
 REQUIRED = metric_rule(
     id="convention/metric-required",
     title="The points of a metric have the attributes that its convention requires",
-    why="who groups by them counts these points under nothing, or not at all",
+    why="whoever groups by these attributes counts these points under no value, or not at all",
     next="pass them with each measurement",
     judge=_required,
-    compares="Each series. An attribute that is there by an older name is told by convention/metric-deprecated.",
+    compares="The attributes of each series with those that the convention requires. An attribute that is there under "
+    "an older name is reported by convention/metric-deprecated.",
     source="The requirement level `required` of OTel GenAI's and MCP's metrics",
     whole_runs_only=True,
 )
@@ -72,7 +73,7 @@ TYPE = metric_rule(
     why="443 and '443' are two series, and no filter finds both",
     next="convert the value before it is measured",
     judge=_type,
-    compares="As `convention/type`.",
+    compares="The types of the attributes' values, as in `convention/type`. A mask is not accepted here.",
     source="OTel GenAI: the types of its attributes",
 )
 
@@ -108,7 +109,7 @@ VALUE = metric_rule(
     next="use one of the values",
     judge=_value,
     severity=Severity.WARNING,
-    compares="Only lists that the convention closes; OpenTelemetry's own are open.",
+    compares="The values of attributes for which the convention has a closed list. OpenTelemetry's own lists are open.",
     source="A registry of your own: `allow_custom_values: false`",
 )
 

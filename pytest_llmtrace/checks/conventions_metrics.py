@@ -51,13 +51,13 @@ def _has(kept: Profile, name: str) -> bool:
 
 UNKNOWN = metric_advised(
     id="convention/metric-unknown",
-    title="The metrics in a convention's namespaces are those that it has defined",
+    title="The namespaces of a convention hold only metrics that it defines",
     why="no panel that is built for the convention shows it, and a later version may give the name to something else",
     next="use the metric that the convention has, or a namespace of your own",
     judge=_unknown,
-    compares="Names of metrics, and of attributes of metrics, in the convention's own namespaces. What another "
-    "convention or another version of this one has is a finding only where `conventions=` names the one that is "
-    "wanted.",
+    compares="The names of metrics, and of their attributes, in the convention's own namespaces. A name that another "
+    "convention, or another version of this one, defines is a finding only where `conventions=` names the convention "
+    "that is wanted.",
     source="OpenTelemetry, naming: application metrics and attributes do not use existing namespaces",
 )
 
@@ -101,7 +101,8 @@ DEPRECATED = metric_rule(
     next="use the new names, or name the convention that the instrumentation keeps in conventions=",
     judge=_deprecated,
     severity=Severity.WARNING,
-    compares="Metrics and their attributes, only where `conventions=` names what is wanted.",
+    compares="The names of metrics and of their attributes with those of the convention that `conventions=` names. "
+    "Nothing is judged without it.",
     source="The migration guide of the GenAI conventions",
 )
 
@@ -156,7 +157,8 @@ INSTRUMENT = metric_rule(
     why="a percentile of a sum, or the rate of a histogram's value, is no number at all: the panel stays empty",
     next="make it with the other instrument",
     judge=_instrument,
-    compares="Histograms, gauges and sums; counters that go up only and those that go down as well are both sums.",
+    compares="The kind of the metric's points with that of the instrument: histogram, gauge or sum. Counters that "
+    "only go up, and those that also go down, are both sums.",
     source="OTel GenAI, metrics: the instrument of each",
 )
 
@@ -189,7 +191,8 @@ BUCKETS = metric_advised(
     "percentile is the same",
     next="give explicit_bucket_boundaries_advisory= when the instrument is made",
     judge=_buckets,
-    compares="Histograms with explicit boundaries; a view of the application's own may have set others on purpose.",
+    compares="The bucket boundaries of histograms that have explicit ones. A view of the application's own may have "
+    "set others on purpose.",
     source="OTel GenAI and MCP, metrics: the bucket boundaries of each",
 )
 

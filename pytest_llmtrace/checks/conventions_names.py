@@ -74,15 +74,15 @@ def _has_words_of(one: str, other: str) -> bool:
 
 UNKNOWN = advised(
     id="convention/unknown",
-    title="The namespaces of a convention hold what it has defined",
+    title="The namespaces of a convention hold only names that it defines",
     why="nobody who reads spans by this convention looks for it, and a later version may give the name to something "
     "else",
     next="use the name that the convention has, or a namespace of your own",
     judge=_unknown,
     by_names=True,
-    compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
-    "has is a finding only where `conventions=` names the one that is wanted; one of a registry of your own that it "
-    "names is none.",
+    compares="The names of attributes in the convention's own namespaces. A name that another convention, or another "
+    "version of this one, defines is a finding only where `conventions=` names the convention that is wanted. A name "
+    "of your own registry is never a finding, if `conventions=` names that registry.",
     source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",
 )
 
@@ -136,8 +136,8 @@ DEPRECATED = rule(
     judge=_deprecated,
     may=lambda claim: claim.is_wanted,
     severity=Severity.WARNING,
-    compares="Only where `conventions=` names what is wanted: an instrumentation that keeps to an older version keeps "
-    "to a convention.",
+    compares="The names of attributes and their values with those of the convention that `conventions=` names. "
+    "Nothing is judged without it: an instrumentation that keeps an older version of a convention keeps a convention.",
     source="OTel, core `model/gen-ai/deprecated` and the migration guide of the GenAI conventions",
 )
 

@@ -103,15 +103,22 @@ def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
 
 TOKENS = rule(
     id="convention/tokens",
-    title="Counts that are parts of another are no more than it",
+    title="A count that is a part of another count is no larger than it",
     why="what is computed from them is negative: tokens that were not cached, text beside the reasoning",
     next="fix the instrumentation",
     judge=_tokens,
     may=lambda claim: bool(_sums(claim.sheet)),
     severity=Severity.WARNING,
-    compares="Cached tokens and modalities within the input, reasoning and modalities within the output, cached ones "
-    "of a modality within both, prompt and completion within the total. Where the response states all of "
-    "them, each is held against its own (`wire/...`), and the sum is the gateway's.",
+    compares="The counts on one span that are parts of another count there. Parts of the same sort are added up, and "
+    "the sum must be no larger than the whole:\n"
+    "  - parts of the input: the cached tokens (read and written); the modalities (text, image, audio);\n"
+    "  - parts of the output: the reasoning; the modalities;\n"
+    "  - parts of the tokens read from a cache: those of each modality, which are also a part of that modality's "
+    "input;\n"
+    "  - parts of the total: prompt and completion.\n"
+    "\n"
+    "  Where the response states all of these counts, each is compared with its own by `wire/...`, and a sum that "
+    "does not fit is the gateway's.",
     source="OTel GenAI: the notes on `gen_ai.usage.*`; OpenInference: `llm.token_count.*`",
 )
 

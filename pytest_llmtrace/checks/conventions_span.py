@@ -50,13 +50,14 @@ def _filled(form: str, attributes: Mapping[str, Any]) -> str:
 
 NAME = advised(
     id="convention/span-name",
-    title="A span has the name that its convention forms",
+    title="A span has the name that its convention prescribes",
     why="back ends group by name: these calls are not found beside those of other instrumentations",
-    next="name the span so when it is started",
+    next="give the span this name when it is started",
     judge=_name,
     may=lambda claim: bool(claim.span_type and _forms(claim.span_type, claim.is_wanted)),
-    compares="Where the attributes that the name is formed of are on the span. A name that is formed of attributes may "
-    "be another one for a provider or a framework, so it is judged only where `conventions=` names a convention.",
+    compares="The span's name with the form that the convention gives for it, if the attributes that the form is made "
+    "of are on the span. A provider or a framework may give such names another form, so a name that is made of "
+    "attributes is judged only where `conventions=` names the convention.",
     source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
     "(`CreateEmbeddings`)",
 )
@@ -81,6 +82,7 @@ KIND = advised(
     next="give kind= when the span is started",
     judge=_kind,
     by_names=True,
+    compares="The kind of the span with the kinds that the convention gives to spans of its type.",
     source="OTel GenAI, span kind of each span",
 )
 
@@ -141,8 +143,8 @@ OPERATION = rule(
     next="take the operation from the method that is called",
     judge=_operation,
     severity=Severity.WARNING,
-    compares="Spans of calls that say by their convention that they are embeddings, or that they are generated text: "
-    "the API of the request must be such. Any other operation is not judged.",
+    compares="Spans of calls that say, in the words of their convention, that the call was for embeddings, or that it "
+    "was for generated text. The API of the request must be one of that kind. Any other operation is not judged.",
     source="OTel GenAI, `gen_ai.operation.name`; OpenInference, `openinference.span.kind`",
 )
 
@@ -179,11 +181,11 @@ MIXED = Check(
     id="convention/mixed",
     title="The spans of a trace keep one convention",
     why="a panel that is built for one of them shows half of the trace",
-    next="know it, or choose one instrumentation for all",
+    next="be aware of it, or choose one instrumentation for all",
     look=_mixed,
     severity=Severity.INFO,
-    compares="The conventions that the spans of one trace claim to keep, the first span of each; a registry of your "
-    "own is none of them.",
+    compares="The conventions that the spans of one trace claim to keep; the finding shows the first span of each. A "
+    "registry of your own does not count as one of them.",
 )
 
 CHECKS: tuple[Check, ...] = (NAME, KIND, STATUS, OPERATION, MIXED)

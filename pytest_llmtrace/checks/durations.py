@@ -235,19 +235,22 @@ def _finding(
 
 METRIC_DURATION = Check(
     id="metric/duration",
-    title="The metrics of durations are as long as what they measure",
-    why="dashboards and alerts of latency are made of these numbers, and they are of another size",
+    title="The metrics of durations agree with how long things took",
+    why="latency dashboards and alerts are built on these numbers, and they are not the real ones",
     next="measure each call from its request to the end of its response",
     look=_look,
     about=("metrics",),
-    compares="The metrics of durations, to first chunks and between chunks, of calls, tools, agents and workflows, "
-    "that conventions have and that the code measures itself; in s, ms, us or ns. The longest measurement (the mean, "
-    "where a view keeps none) is no longer than the trace, virtual time included, within one per cent and 5 ms. One "
-    "that is, and that fits the scope's spans in another unit, or is a time of day, is an error; else it is for "
-    "information: the test may have given the code a clock of its own. In recorded or real time the durations of calls "
-    "that are no embeddings are together no shorter than their responses took, of which the shortest count. Not looked "
-    "at: traces in whose time the time of day was moved, or Python's clocks were replaced; traces that were open "
-    "beside others.",
+    compares="The metrics that conventions have for durations that the code measures itself: how long calls, tools, "
+    "agents and workflows took, and the times to the first chunk and between chunks; in s, ms, us or ns.\n"
+    "  - Not too long: the longest measurement (where a view does not keep it, the mean) must be no longer than the "
+    "test's trace was open, virtual time included, within one per cent and 5 ms. A longer one is an error if it would "
+    "fit the scope's spans in another unit, or is a time of day. Otherwise it is for information, since the test may "
+    "have given the code a clock of its own. Not judged if the time of day was moved meanwhile, or Python's clocks "
+    "were replaced.\n"
+    "  - Not too short: in recorded or real time, the durations of calls together must be no shorter than their "
+    "responses took. If there are fewer measurements than calls, only as many of the shortest responses count. Calls "
+    "for embeddings count as taking no time.\n"
+    "  - Traces that were open at the same time as others are not judged.",
     source="OTel GenAI, metrics: `gen_ai.client.operation.duration`, in seconds",
 )
 

@@ -38,10 +38,11 @@ ERROR_STATUS = Check(
     why="error rates and alerts count spans by their status, so this failure is not counted",
     next="set the status to ERROR where the failure is noticed: in the except clause, while the stream is read, or on "
     "an `error` in the body",
-    compares="Calls whose last attempt ended with a status of 400 or more, an `error` in the body of a 200, an error "
-    "event in the stream, an event that its client could not parse and gave up at, or an exception of the transport "
-    "(connection, timeout). An attempt that was retried with "
-    "success is no failure. ERROR on a call that succeeded may be the application's own exception and is not judged.",
+    compares="The status of the spans of calls whose last attempt failed. An attempt failed if it ended with a status "
+    "of 400 or more, an `error` in the body of a 200, an error event in the stream, an event that the client could "
+    "not parse and at which it gave up, or an exception of the transport (connection, timeout). An attempt that was "
+    "retried with success is no failure. ERROR on the span of a call that succeeded is not judged: it may report an "
+    "exception of the application.",
     source="OpenTelemetry, Recording errors: span status MUST be ERROR when the operation ended with an error",
     look=_status,
     about=("failures",),
@@ -75,8 +76,9 @@ ERROR_REASON = Check(
     id="wire/error-reason",
     title="The span of a call that failed says why",
     why="whoever is called at night sees that it failed, not whether it was a rate limit, a timeout or a bad request",
-    next="call span.record_exception(error), or set error.type or the status' description",
-    compares="One of the three is enough: an exception event, `error.type`, a status description.",
+    next="call span.record_exception(error), or set error.type or the status's description",
+    compares="The spans of failed calls that have the status ERROR. One of these is enough: an exception event, a "
+    "status description, or an attribute `error.type`, `error.message`, `exception.type` or `error`.",
     source="OpenTelemetry, Recording errors: description SHOULD be set when the status is ERROR",
     look=_reason,
     about=("failures",),
@@ -102,7 +104,9 @@ ERROR_TYPE = Check(
     title="The span of a call that failed has error.type",
     why="failures cannot be grouped: the text of a message differs from call to call, error.type does not",
     next="set error.type to the exception's class, or to the provider's code",
-    compares="Spans with the status ERROR that name their gen_ai.operation.name, as the convention requires first.",
+    compares="The spans of failed calls that have the status ERROR, give some reason for it, and have "
+    "`gen_ai.operation.name`: that attribute marks the spans of the convention that requires `error.type`. They must "
+    "have it.",
     source="OTel GenAI, client inference span: `error.type` is required if the operation ended in an error",
     look=_type,
     about=("failures",),
@@ -136,7 +140,8 @@ ERROR_CODE = Check(
     title="A status code that a span names is the one that came",
     why="a rate limit is handled as an outage, or the other way round",
     next="take it from the response or the exception",
-    compares="Where `error.type` is a number from 400 to 599: it is the HTTP status or the code in the error.",
+    compares="The span's `error.type`, where it is a number from 400 to 599, with the call's HTTP status and the code "
+    "in its error. It must be one of the two.",
     source="OTel GenAI: `error.type` SHOULD match the error code returned by the provider or the client library",
     look=_code,
     about=("failures",),
@@ -197,9 +202,10 @@ CUT_STREAM = Check(
     title="The span of a cut response does not look like a success",
     why="the user got half an answer, no SDK raises for it, and this span is counted among the good ones",
     next="when a stream ends without a finish reason, set the status to ERROR, or give `error` as the finish reason",
-    compares="Responses that end before their finish reason, the usage that was asked for or their last event and were "
-    "read to there. A stream that the "
-    "application stopped reading is not judged.",
+    compares="The spans of responses that the client read to the end of what came, and that broke off before their "
+    "finish reason, before the usage that was asked for, or before their last event. Such a span must have the status "
+    "ERROR, the reason of an error (an exception event, `error.type`, a status description), or a finish reason that "
+    "no API gives for an end (as `error`). A stream that the application stopped reading is not judged.",
     source="OTel GenAI: a missing finish reason SHOULD be reported as `error` in its position",
     look=_cut,
     severity=Severity.WARNING,

@@ -75,14 +75,15 @@ def _stated(placeholder: tuple[str, float] | None) -> str:
 
 PARTIAL_USAGE = Check(
     id="stream/partial-usage",
-    title="A stream that did not end has no count of what it wrote",
-    why="the count comes with the end of a stream; this number is in every sum of tokens and cost as if it were one",
-    next="leave output and total out where a stream did not come to its end",
+    title="A stream that did not come to its end has no count of output tokens",
+    why="the real count comes at the end of a stream; this number takes its place in every sum of tokens and cost",
+    next="leave out the counts of output and total tokens where a stream did not come to its end",
     look=_partial_usage,
     about=("unfinished",),
-    compares="Streams that were cut, cancelled, ended by an error or left by their reader before their count had come. "
-    "Input counts, which Anthropic gives in its first event, are right. Where a server counts as it goes, its last "
-    "count is right.",
+    compares="The output and total counts on the spans of streams whose count of output tokens had not come: they "
+    "were cut, cancelled, ended by an error, or left by their reader before that. Such a span should state neither "
+    "count. On Anthropic's API, only the placeholder of the first event, or a total made with it, is a finding. Input "
+    "counts are right: they come with that event. Where a server counts as it goes, its last count is right.",
     source="Anthropic, Streaming messages: token counts in `message_delta` are cumulative; the one in `message_start` "
     "is a placeholder",
 )
@@ -116,7 +117,8 @@ CANCELLED = Check(
     look=_cancelled,
     about=("unfinished",),
     severity=Severity.WARNING,
-    compares="Calls whose task was cancelled before their response was complete. UNSET and ERROR are both right.",
+    compares="The spans of calls whose task was cancelled before their response was complete. OK is wrong; UNSET and "
+    "ERROR are both right.",
 )
 
 
@@ -160,9 +162,9 @@ STOPPED_EARLY = Check(
     look=_stopped_early,
     about=("unfinished",),
     severity=Severity.WARNING,
-    compares="Streams that were well when their reader stopped, and whose span is ERROR because of GeneratorExit. A "
-    "convention that calls an abandoned stream an error in its own words, and an exception of the application, are "
-    "not judged.",
+    compares="The spans of streams in which nothing had failed when their reader stopped. Such a span must not be "
+    "ERROR because of `GeneratorExit`. Other reasons for ERROR are not judged: a convention may have words of its own "
+    "for an abandoned stream, and the application may have raised an exception.",
 )
 
 CHECKS: tuple[Check, ...] = (PARTIAL_USAGE, CANCELLED, STOPPED_EARLY)

@@ -314,28 +314,15 @@ def _finding(
     return replace(finding, severity=severity, span=scope.accounts[0].span.key)
 
 
-_LEFT_OUT = "sums of tokens and cost lack calls that are measured otherwise, and nothing says so"
-_CALLS_LEFT_OUT = "rates of calls and of errors lack calls that are measured otherwise, and nothing says so"
+_LEFT_OUT = "sums of tokens and cost lack some of the calls that they should include, and nothing says so"
+_CALLS_LEFT_OUT = "rates of calls and of errors lack some of the calls that they should include, and nothing says so"
 _MIXED = "the sum is right, and those of the models are not: each has a price of its own"
 _CALLS_MIXED = "all calls are counted, and some for a model that was not called: its latency is that of another one"
 _NAME_IT = "name the model of the call itself with each measurement"
 
 
-_SURE = (
-    "The points of one scope that measure calls, together, with the calls that spans of the scope tell of. A call that "
-    "succeeded and was read to its end is measured once; one that failed, was stopped, was tried again or has no span "
-    "of the scope may have been measured or not. A finding says that no choice of these adds up to the metric. "
-    "Where series name models, or embeddings, the calls of each model add up by themselves: `gpt-4o` may stand for "
-    "`openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`. A series that names no model, or one "
-    "that no call names, may be of any call. "
-)
-_UNSURE = (
-    "Calls of a form (an API, streamed or not) of which none is measured are not missing. A meter without spans of its "
-    "own belongs to the only tracer of its package (LiteLLM's), and need not measure all that this has spans of. Not "
-    "looked at: what is no histogram and no counter; scopes with LLM spans that tell of no exchange; traces that were "
-    "open beside others, or in whose time spans of others ended. "
-)
-_LEFT = "Calls that are left out while others like them are measured are a warning"
+_SUMS = "The head of this page says how measurements and calls are compared, and what is not judged."
+_LEFT = "A metric that only leaves out calls, while others like them are measured, is a warning."
 
 TOKEN_USAGE = Check(
     id="metric/token-usage",
@@ -345,10 +332,11 @@ TOKEN_USAGE = Check(
     look=_token_usage,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"`{_USAGE}` by `{_TYPE}`, and what the conventions of 2026-10 have instead (`{_INFERENCE}.usage.*`, "
-    f"`{_INFERENCE}.operation.*`). {_SURE}{_UNSURE}Nor are counts of calls whose tokens nobody has stated, and scopes "
-    f"with types besides input and output. {_LEFT}. What the scope's spans say, or leave out, as well is told with "
-    "their finding.",
+    compares=f"The sums of `{_USAGE}`, by `{_TYPE}`, with the token counts of the responses; likewise the metrics that "
+    f"the conventions of 2026-10 have instead (`{_INFERENCE}.usage.*`, `{_INFERENCE}.operation.*`). {_SUMS} Also not "
+    "judged are the counts of calls whose tokens nobody has stated, and scopes that measure types of tokens other than "
+    f"input and output. {_LEFT} If the scope's spans state the same wrong count, or leave the same count out, the "
+    "metric is reported within the finding about the span.",
     source=f"OTel GenAI, metrics: `{_USAGE}`, `{_INFERENCE}.usage.*`",
 )
 
@@ -360,9 +348,10 @@ COST = Check(
     look=_cost,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"{' and '.join(f'`{name}`' for name in _COSTS)} in US dollars, up to a millionth, where the wire states "
-    f"the cost of each call: one that was computed from a price list is not judged. {_SURE}{_UNSURE}{_LEFT}. What the "
-    "scope's spans say as well is told with their finding.",
+    compares=f"The sums of {' and '.join(f'`{name}`' for name in _COSTS)}, in US dollars, with the costs that the "
+    "responses state, to within a millionth. Judged only where the cost of each call is stated: a cost that was "
+    f"computed from a price list is not judged. {_SUMS} {_LEFT} If the scope's spans state the same wrong cost, the "
+    "metric is reported within the finding about the span.",
     source="LiteLLM's metrics; OpenRouter and Anannas: `usage.cost`; LiteLLM Proxy: header `x-litellm-response-cost`",
 )
 
@@ -374,8 +363,8 @@ OPERATION_COUNT = Check(
     look=_operation_count,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"The count of `{_DURATIONS[0][0]}` and `{_DURATIONS[1][0]}`. {_SURE}{_UNSURE}{_LEFT}; of a call whose "
-    "span took no time by the clock there need be no measurement.",
+    compares=f"The numbers of measurements of `{_DURATIONS[0][0]}` and `{_DURATIONS[1][0]}` with the number of calls. "
+    f"{_SUMS} {_LEFT} A call whose span took no time by the clock need not have been measured.",
     source=f"OTel GenAI, metrics: `{_DURATIONS[0][0]}`, `{_DURATIONS[1][0]}`",
 )
 

@@ -102,8 +102,10 @@ SPAN_NAME = Check(
     next="name the span after what is done, and put what belongs to one call into attributes",
     look=_span_name,
     severity=Severity.WARNING,
-    compares="The names of LLM spans, without the names of models, with the response's id, the user's text, and the "
-    "shapes of ids and long numbers; and with the name of another call of the same kind.",
+    compares="The name of each LLM span, without the names of models in it. It must contain neither the id of the "
+    "response, nor the beginning of a user's text, nor anything that looks like an id or is a long number. Nor may it "
+    "differ from the name of another call of the same kind (the same scope, API and model, both streamed or both not) "
+    "only in a number of four digits or more.",
     source="OpenTelemetry specification, trace API: a span name identifies a class of spans, and has low cardinality.",
 )
 

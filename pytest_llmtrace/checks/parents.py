@@ -162,23 +162,30 @@ PARENT_LOST = Check(
     look=_parent_lost,
     source="OpenTelemetry specification, trace API: the span that is current in the context is the parent of a new one",
     about=("caused",),
-    compares="Each root above an LLM span with the span that was current where its thread, or work item of a thread "
-    "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a step of its scope "
-    "(not the current span's) that says what it is, as `gen_ai.operation.name` does; where one of these was given a "
-    "context without a span in such a thread; or where the request of an LLM span was made in a span of another trace "
-    "that began before it. Not judged where that span had ended by then, where a link leads from one trace to the "
-    "other, or where the root has links or is of kind SERVER or CONSUMER.",
+    compares="Each root span that is an LLM span, or has one below it, with the span that was current where the "
+    "root's thread, or its work item of a thread pool, was started. The root should be in the trace of that span.\n"
+    "  - It is an error if the context was lost on the way to that thread.\n"
+    "  - It is a warning if an LLM span, or a step of its scope that says what it is (as `gen_ai.operation.name` "
+    "does), was made a root although another span was current there; for such a step, a current span of its own scope "
+    "does not count.\n"
+    "  - It is a warning if such a span was explicitly given a context without a span, in a thread that was started "
+    "inside another span.\n"
+    "  - It is a warning if the request of an LLM span was made inside a span of another trace which began before the "
+    "LLM span.\n"
+    "  - Not judged are roots that have links or are of the kind SERVER or CONSUMER, traces that a link connects, and "
+    "the case that the other span had ended before the root was started.",
 )
 
 PARENT_WRONG = Check(
     id="structure/parent-wrong",
-    title="No call is the child of a call that is none of its business",
+    title="No call is the child of an unrelated call",
     why="the trace shows this call as a part of another: time and cost are summed up where they do not belong",
-    next="detach the span that was left current, as in a generator that yields inside start_as_current_span(...)",
+    next="detach the span that was left current, for instance by a generator that yields inside "
+    "start_as_current_span(...)",
     look=_parent_wrong,
     source="OpenTelemetry specification, trace API: the span that is current in the context is the parent of a new one",
-    compares="Each LLM span with its parent, where both were started in the same thread and task: the parent must not "
-    "have ended before, nor be the span of another call whose stream is still being read.",
+    compares="Each LLM span with its parent, where both were started in the same thread and task. The parent must not "
+    "have ended before the span was started. Nor may it be the span of another call whose stream was still being read.",
 )
 
 CHECKS: tuple[Check, ...] = (PARENT_LOST, PARENT_WRONG)

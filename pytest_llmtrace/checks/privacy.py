@@ -146,7 +146,7 @@ def _captured(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             span,
             ("span", what),
             ("wire", place_of_exchange(exchange)),
-            why='content="captured" promises it, and who looks at a bad answer in the back end finds none',
+            why='content="captured" promises it, and whoever looks for a bad answer in the back end finds nothing',
             next="switch content capture on in the instrumentation",
         )
 
@@ -193,32 +193,37 @@ def _lines(leaks: list[_Leak]) -> Iterable[str]:
 
 SECRET = Check(
     id="privacy/secret",
-    title="No secret comes out",
+    title="No secret leaves the process in telemetry",
     why="whoever may read the back end can use it, and it stays there as long as the data",
     next="keep it out of telemetry, and replace it if spans like this were ever exported",
     look=_secret,
-    source="OpenTelemetry, Handling sensitive data: who instruments is responsible for what telemetry holds",
-    compares="The secrets that the exchanges carry (keys, provider keys, cookies and organizations in headers, fields "
-    "and the user in the URL, fields of the body), and canaries, with every text that telemetry carries: span names, "
-    "attributes and their keys, events, links, status descriptions, attributes of scopes, resources, log records, "
-    "attributes of metrics; as they are, as JSON or URLs escape them, and in base64. Of 8 characters or more, no plain "
-    "word, and standing by themselves. Beside them, whatever has the shape of a key of a provider, or of a service "
-    "that agents use.",
+    source="OpenTelemetry, Handling sensitive data: whoever instruments is responsible for what telemetry holds",
+    compares="Secrets with every text that telemetry carries.\n"
+    "  - Looked for are the secrets that the exchanges carry (keys, provider keys, cookies and organizations in "
+    "headers, fields and the user in the URL, fields of the body) and canaries. Each must have 8 characters or more "
+    "and be no plain word. It must stand by itself in the text: as it is, as JSON or URLs escape it, or in base64. "
+    "Also looked for is whatever has the shape of a key of a provider, or of a service that agents use. The "
+    "organization may stand in `anthropic.organization.id`, which is documented to hold it.\n"
+    "  - Looked through are span names, attributes and their keys, events, links, status descriptions, attributes of "
+    "scopes, resources, log records, and attributes of metrics.",
 )
 
 CONTENT = Check(
     id="privacy/content",
-    title="Content comes out as intended",
-    why="what users say is kept where nobody was to read it",
+    title="Content is captured, masked or left out as intended",
+    why="what users say is stored where nobody is meant to read it",
     next="keep it out of this place",
     look=_content,
     source="OTel GenAI, capturing instructions, inputs and outputs: SHOULD NOT by default, and SHOULD be an option",
     about=("content",),
-    compares='Where `content=` is said. `"absent"` and `"redacted"`: the texts of the exchanges (prompts, system '
-    "prompts, tool arguments and results, answers, ids of users), and canaries, with every text that telemetry "
-    "carries, those of 16 characters or more; and the attributes in which the conventions put content, however short. "
-    '`"redacted"` allows a marker there, as `__REDACTED__`. `"captured"`: what was asked and answered stands on the '
-    "span of the call, its events or its log records.",
+    compares="Judged only where `content=` is set.\n"
+    '  - `"absent"` and `"redacted"`: what the exchanges say (prompts, system prompts, tool arguments and results, '
+    "answers, ids of users) and canaries must stand in no text that telemetry carries; texts of 16 characters or more "
+    "are looked for, and ids of 8 or more. The attributes in which the conventions put content must hold none, "
+    'however short. `"redacted"` allows a marker there, such as `__REDACTED__`. The attributes for the id of a user '
+    "or a session (`user.id` and others) are not judged.\n"
+    '  - `"captured"`: what was asked and what was answered must stand on the span of the call, in its events or in '
+    "its log records. An answer that failed or was not complete may be missing.",
 )
 
 CHECKS: tuple[Check, ...] = (SECRET, CONTENT, OVERSIZED, HIGH_CARDINALITY)

@@ -66,14 +66,16 @@ UNPLAYED = Check(
 
 TIMING = Check(
     id="replay/timing",
-    title="What is to take its recorded time can",
+    title="Every reply that should take its recorded time can do so",
     why="it was replayed at once, so durations and times to first token are not those of the recording",
     next='record it again (`--llmtrace-record=all` keeps the times of chunks), or say timing="instant"',
     look=_timing,
     about=("untimed",),
     severity=Severity.WARNING,
-    compares='With `timing="recorded"` or `"real"`, the offsets of each recording that was played: one a chunk, in '
-    "seconds after the request, ascending. A scripted reply takes the time that it was given.",
+    compares='With `timing="recorded"` or `"real"`: whether each recording that was played says when its chunks came. '
+    "It needs one offset for each chunk, in seconds after the request, and none may be earlier than the one before "
+    "it. A scripted reply takes the time that it was given. A test in which the clock cannot be moved is reported as "
+    "well.",
 )
 
 CHECKS: tuple[Check, ...] = (UNMATCHED, UNPLAYED, TIMING)

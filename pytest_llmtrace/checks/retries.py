@@ -26,7 +26,7 @@ def _retries_hidden(check: Check, evidence: Evidence) -> Iterator[Finding | None
             continue
         yield check.finding(
             call.spans[0],
-            ("span", f"does not tell that {_before(call)}"),
+            ("span", f"does not report that {_before(call)}"),
             ("wire", said(call)),
         )
 
@@ -47,14 +47,15 @@ def _before(call: Call) -> str:
 
 RETRIES_HIDDEN = Check(
     id="structure/retries-hidden",
-    title="A span tells of its retries",
+    title="A span reports its retries",
     why="its duration includes attempts that failed and the waiting between them: it looks like a slow model",
     next="note the attempts on the span, as http.request.resend_count or an event for each",
     look=_retries_hidden,
     about=("retried",),
     severity=Severity.INFO,
-    compares="The attempts of one call with the attributes, events and HTTP spans of its LLM spans. For information: "
-    "an instrumentation of the SDKs' methods sees no attempts.",
+    compares="The LLM spans of each call that took several attempts. One of them should have an attribute or an event "
+    "that names retries, or as many child spans of the kind CLIENT as there were attempts. This is for information "
+    "only: an instrumentation of an SDK's methods cannot see the attempts.",
 )
 
 CHECKS: tuple[Check, ...] = (RETRIES_HIDDEN,)

@@ -118,13 +118,14 @@ def _where(pacing: Pacing) -> str:
 DURATION = Check(
     id="stream/duration",
     title="A stream's span says how long the stream took",
-    why="its latency is what dashboards and alerts are about, and it is not that of the call",
+    why="dashboards and alerts are built on this latency, and it is not that of the call",
     next="let the span begin before the request and end with the stream, and leave its times to the tracer",
     look=_duration,
     source="OpenTelemetry specification, trace API: the times of a span reflect the elapsed real time of the operation",
     about=("pacings",),
-    compares="The span's own start and end with the time of the request and of the last chunk that says anything and "
-    "that the client has read, within one per cent and 5 ms. Looked at from 50 ms on, in recorded or real time.",
+    compares="The span's own start and end with the times of its stream. The span must start no later than the "
+    "request, and end no earlier than the last chunk that says anything and that the client has read. Each may be off "
+    "by one per cent and 5 ms. Judged only in recorded or real time (`timing=`), and for streams of 50 ms or more.",
 )
 
 FIRST_TOKEN = Check(
@@ -134,25 +135,29 @@ FIRST_TOKEN = Check(
     next="take the time when the first event is handed out, count from the request, and mind the unit",
     look=_first_token,
     about=("pacings",),
-    compares="Every attribute, event and metric that states it (`gen_ai.response.time_to_first_chunk`, "
-    "`gen_ai.time_to_first_token_ms`, OpenInference's `First Token Stream Event`, the metrics "
-    "`gen_ai.client.operation.time_to_first_chunk` and `gen_ai.server.time_to_first_token`) with the time at which the "
-    "first event came; of the Anthropic SDK's own spans the first piece of the content, of hand-written ones and of "
-    "Pydantic AI's either. It may count from the start of the span or from the request, and end anywhere before the "
-    "client asked for the next chunk, within one per cent and 5 ms; the Anthropic SDK's clock begins before its span, "
-    "for which it has 50 ms more. Looked at in recorded or real time.",
+    compares="Every attribute, event and metric that states this time, with the time at which the client got the "
+    "first event of the stream: `gen_ai.response.time_to_first_chunk`, `gen_ai.time_to_first_token_ms`, "
+    "OpenInference's `First Token Stream Event`, Langfuse's completion start time, and the metrics "
+    "`gen_ai.client.operation.time_to_first_chunk`, `gen_ai.client.inference.time_to_first_chunk` and "
+    "`gen_ai.server.time_to_first_token`. Of a metric, the mean is compared.\n"
+    "  - The Anthropic SDK's own spans are compared with the first piece of the content instead. Hand-written spans "
+    "and Pydantic AI's may state either.\n"
+    "  - The time may be counted from the start of the span or from the request. It may end at any moment before the "
+    "client asked for the next chunk. It may be off by one per cent and 5 ms; the Anthropic SDK has 50 ms more, since "
+    "its clock starts before its span.\n"
+    "  - Judged only in recorded or real time (`timing=`).",
 )
 
 FIRST_TOKEN_MISSING = Check(
     id="stream/time-to-first-token-missing",
     title="The time to the first token is stated",
-    why="what users wait for cannot be seen",
+    why="nobody can see how long users wait for an answer to begin",
     next="state gen_ai.response.time_to_first_chunk on the spans of streams",
     look=_first_token_missing,
     about=("pacings",),
     severity=Severity.INFO,
-    compares="Spans of streams whose convention has a place for it: it is stated by one of them, or by a metric of "
-    "their scope. Looked at in recorded or real time.",
+    compares="The spans of streams whose convention has a place for this time. One of the spans of a scope, or a "
+    "metric of the scope, must state it. Judged only in recorded or real time (`timing=`).",
 )
 
 CHECKS: tuple[Check, ...] = (DURATION, LATENCY, FIRST_TOKEN, FIRST_TOKEN_MISSING)

@@ -60,7 +60,7 @@ def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
     current = exchange.ambient.span
     if current is not None and current in told:
         name = next(title_of_span(span) for span in told[current].spans if span.key == current)
-        return f"{name} was current, but it tells of exchange {told[current].exchanges[-1].index}"
+        return f"{name} was current, but it describes exchange {told[current].exchanges[-1].index}"
     others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
     more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
     return f"none is an LLM span of this exchange; captured were:\n{others}{more}"
@@ -71,7 +71,7 @@ def _nearly(evidence: Evidence, exchange: Exchange) -> str:
     around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
     while around is not None:
         if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
-            return f"if {title_of_span(around)} is to tell of this call, let it say so: {lacking}"
+            return f"if {title_of_span(around)} is to describe this call, let it say so: {lacking}"
         around = evidence.by_key.get(around.parent) if around.parent else None
     return ""
 
@@ -104,7 +104,7 @@ def _counting(exchange: Exchange) -> str:
     return _COUNTING if wire.counts_tokens(exchange.request) else ""
 
 
-_COUNTING = "a back end counts a call to a model, and the request asks only how many tokens one would have"
+_COUNTING = "a back end counts a call to a model, and the request only asks how many tokens a call would have"
 _FETCHING = "a back end counts a call to a model, and the request only fetches what another one has asked for"
 _NO_CALL = "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM"
 
@@ -216,11 +216,13 @@ _REPORT = "report to the makers of the instrumentor that it does not see this ca
 EXCHANGE_WITHOUT_SPAN = Check(
     id="structure/exchange-without-span",
     title="Every LLM call has its span",
-    why="the call was made and no LLM span tells of it: its cost, latency and errors are invisible",
+    why="the call was made and no LLM span describes it: its cost, latency and errors are invisible",
     next="instrument this call",
     look=_exchange_without_span,
-    compares="Each LLM call with the LLM spans around it, and with those that share its response id, its worker, or "
-    "its time and model. A span tells of one call: a second call inside of it has none.",
+    compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
+    "are none, others may be: those that name the same response id, and those that were open at the time and were "
+    "started in the same thread or task, state the same answer, or name the same model. A span describes one call: a "
+    "second call inside of it has no span, unless both are requests of one batch of embeddings.",
     whole_runs_only=True,
 )
 
@@ -228,15 +230,18 @@ SPAN_WITHOUT_EXCHANGE = Check(
     id="structure/span-without-exchange",
     title="Every LLM span has its call",
     why="a back end counts a call that was never made, with its tokens and its cost",
-    next="end the attempt without a span where no request is sent (a cache, a mock of the SDK)",
+    next="make no LLM span where no request is sent (a cache, a mock of the SDK)",
     look=_span_without_exchange,
     about=("strays",),
     severity=Severity.WARNING,
-    compares="Each LLM span that ended without an error with the LLM calls of the test. Not judged in a test in which "
-    "no LLM call was seen at all, nor of spans that are just around calls with spans of their own, nor of spans during "
-    "which another call was made that lacks a span of their scope, or a request to an API of models that is not read, "
-    "nor of spans inside of which any other POST came back, since an API that is not known may have a model behind it. "
-    "A request that only counts tokens, or fetches a response that another one has asked for, is no call.",
+    compares="Whether each LLM span that ended without an error belongs to an LLM call of the test. A request that "
+    "only counts tokens, or only fetches a response that another request has asked for, is not a call. Not judged "
+    "are:\n"
+    "  - tests in which no LLM call was seen at all;\n"
+    "  - spans that are merely around calls which have spans of their own;\n"
+    "  - spans during which another call was made that has no span of their scope, or a request to an API of models "
+    "that is not read: nobody can tell then which span belongs to which request;\n"
+    "  - spans inside of which any other POST request was answered, since an unknown API may have a model behind it.",
     whole_runs_only=True,
 )
 
@@ -255,7 +260,7 @@ SPAN_CURRENT = Check(
     why="whatever the caller does next becomes a child of this span, in a trace that is not its own",
     next="detach it in the context that attached it; a generator must be closed by whoever iterates it",
     look=_span_current,
-    source="OpenTelemetry specification, context: to detach one restores what was current before it was attached",
+    source="OpenTelemetry specification, context: detaching a context restores the one that was current before",
 )
 
 ENDED_BEFORE_STREAM = Check(

@@ -103,15 +103,16 @@ def _uncached(name: str, truth: Reading) -> float:
 COUNTED_AROUND = Check(
     id="structure/counted-around",
     title="A span around calls does not count their tokens once more",
-    why="a back end that sums tokens over all spans counts those of these calls once more for this span",
-    next="leave the counts to the spans of the calls, or give sums names of their own, as "
+    why="a back end that sums tokens over all spans counts the tokens of these calls again for this span",
+    next="leave the counts to the spans of the calls, or give sums names of their own, such as "
     "gen_ai.aggregated_usage.input_tokens",
     look=_counted_around,
     about=("summing",),
-    compares="Token counts on a span that tells of no call itself, in the names of any convention, with those of the "
-    "calls inside of it, at any depth, whose spans count them: the count of one call or of all together. A warning "
-    "where the span does not say that it is a call to a model. Not judged of steps that say what they are (an agent, a "
-    "chain, a tool), since some conventions give these a sum.",
+    compares="The token counts on a span that describes no call itself, under the names of any convention, with the "
+    "counts of the calls inside of it, at any depth, whose own spans count tokens. A count that equals that of one of "
+    "these calls, or the sum of all of them, is a finding. It is a warning if the span does not say that it is a call "
+    "to a model. Spans that say which other step they are (an agent, a chain, a tool) are not judged, since some "
+    "conventions let them state a sum.",
 )
 
 CHECKS: tuple[Check, ...] = (COUNTED_AROUND,)

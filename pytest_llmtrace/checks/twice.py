@@ -212,10 +212,14 @@ REPORTED_TWICE = Check(
     next="make one span per call: in the wrapper or in what it calls, not in both; and switch an instrumentation on "
     "once",
     look=_reported_twice,
-    compares="Spans of one scope. One around another is a second report if both count tokens, name the same response "
-    "or name an operation; one beside it, if it names the same response, or has the same parent, name, status and "
-    "attributes, and was open at the same time. A report without tokens, as some frameworks write around the call's "
-    "own, is a warning.",
+    compares="The LLM spans of one scope with each other.\n"
+    "  - A span around the span of a single call is a second report of that call if both count tokens, both name the "
+    "same response, or both name an operation (as `gen_ai.operation.name` does).\n"
+    "  - Another span that was open at the same time is a second report if it names the same response, or has the "
+    "same parent, name, status and attributes.\n"
+    "\n"
+    "  It is an error if both spans count tokens. Otherwise it is a warning, since some frameworks write a span "
+    "without tokens around the call's own.",
 )
 
 COUNTED_TWICE = Check(
@@ -224,7 +228,7 @@ COUNTED_TWICE = Check(
     why="a back end that sums tokens or cost over all spans counts this call once for each of them",
     next="turn one of them off",
     look=_counted_twice,
-    compares="The spans of one call, one a scope: at most one of them states token counts.",
+    compares="The spans of one call, of which each scope has one. At most one of them may state token counts.",
 )
 
 CHECKS: tuple[Check, ...] = (REPORTED_TWICE, COUNTED_TWICE)

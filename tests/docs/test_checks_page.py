@@ -18,18 +18,31 @@ INTRODUCTION = """# Checks
 
 Generated from the registry (`pytest_llmtrace/checks/`); the ids are stable. Severity `error` fails the test, `warning` is printed and fails under `--llmtrace-strict`, `info` is in the report only. To waive one: `@pytest.mark.llmtrace(ignore={"<id>": "<reason>"})`.
 
-The checks `wire/...` hold what a span says against the bytes of its own exchange. Of a call that took several attempts, the request's facts are those of the first or of the last, and the response's those of the last. A parameter that a response repeats (responses API) is as true as the request's. These are no findings:
+Each check says under **Compares** what it compares with what, what it takes for the same, and what it does not judge. *The wire* is what was sent and received: the bytes of the HTTP exchanges. *Recorded or real time* is `timing="recorded"` or `timing="real"`.
 
-- a fact that the span's convention has no place for, or that the span leaves out (`wire/usage-missing` is the one exception);
-- a fact of the wire that could not be read;
-- what conventions spell differently: each check says under **Compares** what it takes for the same;
-- what came after the client had stopped reading. Then only what the first event fixes is compared: id, model, provider, the beginning of texts, and on Anthropic's API the input and cache counts.
+The checks `wire/...` compare what a span says with the bytes of its own exchange. If a call took several attempts, what was asked for may be that of the first attempt or of the last, and what was answered is that of the last. Where a response repeats the parameters of its request (Responses API), a span may have them from there. These are no findings:
 
-A value on the span where the wire has none is a finding of the same id, unless it is empty (0, an empty text or list).
+- a fact for which the span's convention has no place, or that the span leaves out. Only a few checks report what is missing: `wire/usage-missing` (token counts), `wire/error-reason` and `wire/error-type` (why a call failed), and those that compare texts, tools and tool calls, where a span shows some of them;
+- a fact that could not be read from the wire;
+- a difference in spelling between conventions;
+- anything that came after the client had stopped reading. Then only those facts of the response are compared that had come: the id, the model, the provider, the beginning of texts and, on Anthropic's API, the counts of input and of cached tokens. A finish reason on the span is wrong, unless it had come too.
 
-The checks `metric/...` hold what the points of a scope add up to against the bytes of all its calls. A measurement does not say which call it is of; so a finding says that no choice of calls that can have been measured gives this number and this sum; and `metric/duration` compares what is sure of all: how long the trace and the responses took.
+Where a check has the item **Where the wire has none**, a value on the span is also a finding if the wire states no such value. An empty value (0, an empty text or list) is then no finding, except that 0 counts as a value for the temperature, top-p, the seed and the total of tokens.
 
-The checks `convention/...` hold each span that has ended against the convention that it claims to keep, or against those that `conventions=` names. A span that claims none is not judged. What several spans of one name and scope do alike is one finding. `convention/metric-...` hold each metric against the convention that has its namespace, all its series of one scope together. Where two conventions, or two versions of one, merely differ there is none, and open lists of values (providers, operations, models) are never one.
+Some checks expect more of the spans of *an instrumentation or a framework* than of *an application's own spans*. A span is one of the former if its scope's name has the part `instrumentation`, or if the Anthropic SDK, LiteLLM, logfire or Pydantic AI has made it. Such spans show all that they are given. An application may show any part of it.
+
+The checks `metric/...` compare what the points of a scope add up to with the bytes of all calls of that scope. A measurement does not say which call it is of. So `metric/operation-count`, `metric/token-usage` and `metric/cost` report a metric only if no choice of calls that can have been measured gives its number of measurements and its sum:
+
+- The points of one scope that measure calls are taken together, and compared with the calls that spans of that scope describe.
+- A call that succeeded and was read to its end has been measured once; if it took several attempts, at least once and at most once for each. A call that failed, was stopped early, or has no span of the scope may have been measured or not.
+- Where series name models, or embeddings, the calls of each model are added up by themselves. `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, but not for `gpt-4o-mini`. A series that names no model, or a model that no call names, may be about any call.
+- If an instrumentation measures no calls of one form (an API, streamed or not) at all, these calls are not missing.
+- A meter whose scope has no spans belongs to the only tracer of its package, as LiteLLM's does. It need not measure every call that this tracer has spans of.
+- Not judged are metrics that are neither histograms nor counters, scopes with LLM spans that describe no exchange, and tests whose trace was open at the same time as another one, or during which spans of others ended.
+
+`metric/duration` compares what is sure of all measurements together: how long the trace was open, and how long the responses took.
+
+The checks `convention/...` compare each span that has ended with the convention that it claims to keep, in the version that `conventions=` names, if it names one. A span that claims none is compared only with the conventions that `conventions=` names, if it uses their names. If several spans of one name and scope break a rule in the same way, that is one finding. `convention/metric-...` compare each metric with the convention that has its namespace, all series of one scope together. Where two conventions, or two versions of one, merely differ, there is no finding. Nor is a value that an open list (of providers, operations, models) does not have.
 """  # noqa: E501
 
 

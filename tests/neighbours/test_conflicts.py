@@ -290,7 +290,7 @@ error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)
               'work' (shop.llm)
        wire   chat call to model 'gpt-4o', answered 200
               another mock, exchange 0
-       why    the call was made and no LLM span tells of it: its cost, latency and errors are invisible
+       why    the call was made and no LLM span describes it: its cost, latency and errors are invisible
        next   instrument this call, or waive: \
 @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})
 

@@ -33,7 +33,7 @@ def test_chat(llmtrace):
         "              'step' (app)\n"
         "       wire   chat call to model 'm', answered 200\n"
         "              scripted openai chat, exchange 0\n"
-        "       why    the call was made and no LLM span tells of it: its cost, latency and errors are invisible\n"
+        "       why    the call was made and no LLM span describes it: its cost, latency and errors are invisible\n"
         "       next   instrument this call, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})\n'
         "\n"

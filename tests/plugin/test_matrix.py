@@ -107,7 +107,7 @@ error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)
               'work' (app)
        wire   chat call to model 'gpt-4o', answered 200
               {origin}, exchange 0
-       why    the call was made and no LLM span tells of it: its cost, latency and errors are invisible
+       why    the call was made and no LLM span describes it: its cost, latency and errors are invisible
        next   instrument this call, or waive: \
 @pytest.mark.llmtrace(ignore={{"structure/exchange-without-span": "reason"}})
 

@@ -24,7 +24,7 @@ NOT_FOLLOWED = (
     "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
 )
 LEFT_UNFINISHED = "the reader left before the model had finished, and the span makes it look finished"
-OTHER_TEXT = "who reads the answer on the span reads another than the user did"
+OTHER_TEXT = "the answer shown on the span is not the one that the user got"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
 TWO_TEXTS = {"output_texts": ["First.Second."]}
@@ -42,7 +42,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop"]},
         "gen_ai.finish_reasons = ['stop']",
         "finish_reasons = ['length']",
-        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        "an answer that was cut or filtered, or that asks for tools, cannot be told from one that is complete",
     ),
     (
         "wire/finish-reasons",
@@ -62,7 +62,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["tool_calls"]},
         "gen_ai.finish_reasons = ['tool_calls']",
         "finish_reasons = ['completed']",
-        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        "an answer that was cut or filtered, or that asks for tools, cannot be told from one that is complete",
         {"api": "responses"},
     ),
     (
@@ -71,7 +71,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["incomplete", "tool_call"]},
         "gen_ai.finish_reasons = ['incomplete', 'tool_call']",
         "finish_reasons = ['max_output_tokens']",
-        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        "an answer that was cut or filtered, or that asks for tools, cannot be told from one that is complete",
         {"api": "responses"},
     ),
     (
@@ -80,7 +80,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["end_turn"]},
         "gen_ai.finish_reasons = ['end_turn']",
         "finish_reasons = ['pause_turn']",
-        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        "an answer that was cut or filtered, or that asks for tools, cannot be told from one that is complete",
     ),
     (
         "wire/finish-reasons",
@@ -88,7 +88,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop"]},
         "gen_ai.finish_reasons = ['stop']",
         "finish_reasons = [None]",
-        "the response never said that it was complete, and the span makes it look so",
+        "the response never said that it was complete, and the span makes it look as if it had",
         {"record": {"status": "ERROR", "status_description": "cut"}},
     ),
     (
@@ -178,7 +178,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call(days=[True])]},
         "gen_ai.tool_calls: get_weather called with {'days': [True]}",
         "get_weather called with {'days': [1]}",
-        "the tool was asked for something else than the span says",
+        "the tool was called with other arguments than the span says",
     ),
     (
         "wire/tool-call-arguments",
@@ -186,7 +186,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [{**call(), "arguments": '{"city": "Os'}]},
         'gen_ai.tool_calls: get_weather called with \'{"city": "Os\'',
         "get_weather called with {'city': 'Oslo'}",
-        "the tool was asked for something else than the span says",
+        "the tool was called with other arguments than the span says",
     ),
     *(
         (
@@ -195,7 +195,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {"tool_calls": [{**call(), "arguments": span}]},
             f"gen_ai.tool_calls: get_weather called with {span!r}",
             f"get_weather called with {wire!r}",
-            "the tool was asked for something else than the span says",
+            "the tool was called with other arguments than the span says",
         )
         for wire, span in (
             ('{"city": "Os', {"city": "Bergen"}),
@@ -230,7 +230,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {"tool_calls": [call(**said)]},
             f"gen_ai.tool_calls: get_weather called with {said}",
             "get_weather called with {'to': 'ann', 'way': 'visible'}",
-            "the tool was asked for something else than the span says",
+            "the tool was called with other arguments than the span says",
         )
         for said in ({"to": "***", "way": "all"}, {"to": "ann", "way": "hidden"})
     ),
@@ -240,7 +240,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["It is cold in Oslo, and it will"]},
         "gen_ai.output_texts: ...'t is cold in Oslo, and it will'",
         "...'t is cold in Oslo, and it will be colder.', of which the span has the first 31 of 42 characters",
-        "who reads the answer on the span reads another than the user did",
+        "the answer shown on the span is not the one that the user got",
     ),
     (
         "wire/output-text",
@@ -248,7 +248,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["yes, but no"]},
         "gen_ai.output_texts: 'yes, but no'",
         "'yes', to which the span adds 8 characters",
-        "who reads the answer on the span reads another than the user did",
+        "the answer shown on the span is not the one that the user got",
     ),
     (
         "wire/output-text",
@@ -256,7 +256,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["no"]},
         "gen_ai.output_texts: 'no'",
         "'yes', different from character 1 on",
-        "who reads the answer on the span reads another than the user did",
+        "the answer shown on the span is not the one that the user got",
     ),
     (
         "wire/output-text",
@@ -264,7 +264,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["Ask (Ann), or Bob."]},
         "gen_ai.output_texts: 'Ask (Ann), or Bob.'",
         "'Ask (Ann) today, or Bob.', different from character 10 on",
-        "who reads the answer on the span reads another than the user did",
+        "the answer shown on the span is not the one that the user got",
     ),
     (
         "wire/output-text",
@@ -272,7 +272,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["Wait... cold"]},
         "gen_ai.output_texts: 'Wait... cold'",
         "'Wait... it is cold', different from character 9 on",
-        "who reads the answer on the span reads another than the user did",
+        "the answer shown on the span is not the one that the user got",
     ),
     (
         "wire/output-text",
@@ -280,7 +280,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["yes"]},
         "gen_ai.output_texts = ['yes']",
         "output_texts = ['yes', 'no']",
-        "who reads the answer on the span reads another than the user did; of 2 texts one is missing",
+        "the answer shown on the span is not the one that the user got; of 2 texts one is missing",
     ),
     (
         "wire/output-text",
@@ -304,7 +304,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"refusals": ["I cannot"]},
         "gen_ai.refusals: 'I cannot'",
         "'I cannot help with that.', of which the span has the first 8 of 24 characters",
-        "who looks for what the model refuses reads another text than the user did",
+        "the refusal shown on the span is not the one that the user got",
     ),
     (
         "wire/reasoning-text",
@@ -312,7 +312,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"reasoning_texts": ["Warm, so no coat."]},
         "gen_ai.reasoning_texts: 'Warm, so no coat.'",
         "'Cold, so a coat.', different from character 1 on",
-        "who looks for why the model answered so reads another text than it wrote",
+        "the reasoning shown on the span is not what the model wrote",
     ),
     (
         "wire/reasoning-text",
@@ -320,7 +320,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"reasoning_texts": ['[{"text": "Cold."}]']},
         """gen_ai.reasoning_texts: '[{"text": "Cold."}]'""",
         "'Cold, so a coat.', different from character 1 on",
-        "who looks for why the model answered so reads another text than it wrote",
+        "the reasoning shown on the span is not what the model wrote",
     ),
     (
         "wire/embedding-dimensions",

@@ -9,7 +9,10 @@ from tests.unit.checks._cases import ABSENT, seen
 from tests.unit.checks._past_call_cases import LIBRARY
 
 ID = "wire/tool-definitions"
-OTHER = "whoever asks why a tool was called so, or was not, reads another description or schema than the model did"
+OTHER = (
+    "whoever asks why a tool was called in this way, or not at all, reads another description or schema than the model "
+    "had"
+)
 CITY = {"type": "string", "description": "The city", "minLength": 2}
 UNIT = {"type": ["string", "null"], "enum": ["c", "f", None], "default": None}
 DAYS = {"anyOf": [{"type": "integer", "description": "How many"}, {"type": "null"}]}

@@ -41,7 +41,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"response_model": "gpt-4o"},
         "gen_ai.response_model = 'gpt-4o'",
         "response_model = 'gpt-4o-2024-08-06'",
-        "it is the model that the request names, so one that was exchanged on the way stays hidden",
+        "it is the model that the request names, so a model that was swapped on the way stays hidden",
     ),
     (
         "wire/response-model",
@@ -57,7 +57,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"response_model": "gpt-4o"},
         "gen_ai.response_model = 'gpt-4o'",
         "no response model",
-        "it is the model that the request names, so one that was exchanged on the way stays hidden",
+        "it is the model that the request names, so a model that was swapped on the way stays hidden",
     ),
     (
         "wire/request-model",

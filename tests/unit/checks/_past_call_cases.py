@@ -9,8 +9,8 @@ from tests.unit.checks._cases import ABSENT, call, seen
 from tests.unit.checks._prompt_cases import CONTINUED
 
 ID = "wire/input-tool-calls"
-OTHER = "who reads the prompt on the span sees tools called, or called with arguments, as the model never did"
-NONE = "the request has no such call in its messages, so that what the model did is misread"
+OTHER = "the tool calls in the prompt on the span are not those that the model was given"
+NONE = "the request has no such call in its messages, so the span misreports what the model did"
 OSLO, ROME = call("look", "call_1", at="Oslo"), call("look", "call_2", at="Rome")
 HEARD = call("hear", "call_3")
 LIBRARY: dict[str, Any] = {"record": {"scope": "team.instrumentation.llm"}}

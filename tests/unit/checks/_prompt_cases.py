@@ -7,8 +7,8 @@ from typing import Any
 from pytest_llmtrace.model import Fact, Request
 from tests.unit.checks._cases import ABSENT, seen
 
-OTHER_PROMPT = "who reads the prompt on the span reads another than the model did"
-OTHER_SPEAKER = "who reads the prompt on the span takes it for the words of somebody else"
+OTHER_PROMPT = "the prompt shown on the span is not the one that the model was given"
+OTHER_SPEAKER = "whoever reads the prompt on the span takes it for the words of somebody else"
 LONG = "It is cold in Oslo. " * 20
 
 

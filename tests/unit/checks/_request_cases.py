@@ -44,7 +44,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"max_tokens": 4096},
         "gen_ai.max_tokens = 4096",
         "max_tokens = 1024",
-        "whether an answer was cut at its limit cannot be told",
+        "nobody can tell whether an answer was cut at its limit",
     ),
     (
         "wire/request-max-tokens",
@@ -97,7 +97,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"seed": 43},
         "gen_ai.seed = 43",
         "seed = 42",
-        "who repeats the call with the seed on its span gets another answer",
+        "whoever repeats the call with the seed on its span gets another answer",
     ),
     (
         "wire/request-stop",
@@ -105,7 +105,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"stop": ["END"]},
         "gen_ai.stop = ['END']",
         "stop = ['END', 'STOP']",
-        "why an answer ends where it ends cannot be told",
+        "nobody can tell why an answer ends where it does",
     ),
     (
         "wire/request-choices",
@@ -129,7 +129,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"dimensions": 1024},
         "gen_ai.dimensions = 1024",
         "dimensions = 256",
-        "who embeds by the number on the span gets vectors that do not fit the others",
+        "whoever embeds with the number on the span gets vectors that do not fit the others",
     ),
     (
         "wire/request-dimensions",

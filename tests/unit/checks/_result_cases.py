@@ -9,7 +9,7 @@ from tests.unit.checks._cases import seen
 from tests.unit.checks._past_call_cases import LIBRARY
 
 ID = "wire/input-messages"
-OTHER = "who reads the prompt on the span takes it for the result of another call"
+OTHER = "whoever reads the prompt on the span takes it for the result of another call"
 NEXT = "take the id of the call from the message that has the result"
 ASKED = ("user", "Is it cold?")
 OSLO, ROME = ("tool", "-4 degrees", "call_1"), ("tool", "22 degrees", "call_2")

@@ -10,7 +10,7 @@ from tests.unit.checks._past_call_cases import LIBRARY
 
 ID = "wire/request-tools"
 OTHER = "whoever asks why a tool was called, or was not, sees other tools than the model did"
-NONE = "the request offers no tools, so that whoever asks why none was called is misled"
+NONE = "the request offers no tools, so whoever asks why none was called is misled"
 
 
 def tool(name: str | None, kind: str | None = "function") -> dict[str, Any]:

@@ -16,7 +16,7 @@ Judged = Callable[..., list[Finding]]
 ExchangeMaker = Callable[..., Exchange]
 
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
-NEXT = "take it from the field of the request or the response that its name says, when that is there"
+NEXT = "take it from the field of the request or the response that the attribute is named after, if that field is there"
 TIER = "openai.response.service_tier"
 
 
@@ -50,7 +50,7 @@ def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Jud
     assert finding.details == (
         ("span", "openai.response.service_tier = 'flex'"),
         ("wire", "service_tier = 'default'\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
-        ("why", "whoever asks what a call was given, and what it was billed as, is told what was not said"),
+        ("why", "whoever looks up how a call was set up, or how it was billed, reads a value that nobody stated"),
         ("next", f'{NEXT}, or waive: @pytest.mark.llmtrace(ignore={{"wire/copied": "reason"}})'),
     )
 

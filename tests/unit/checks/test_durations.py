@@ -56,7 +56,7 @@ def finding(*details: tuple[str, str], advice: str, **fields: Any) -> Finding:
     )
 
 
-SIZE = ("why", "dashboards and alerts of latency are made of these numbers, and they are of another size")
+SIZE = ("why", "latency dashboards and alerts are built on these numbers, and they are not the real ones")
 SPAN = ("span", "'chat', the longest, took 6.000 ms")
 TRACE = ("trace", "lasted 50.000 ms, and with it all that was measured")
 

@@ -62,7 +62,7 @@ def finding(check: str, metric: str, wire: str, why: str, advice: str, severity:
 
 SUMS = "dashboards and budgets are made of this sum, and no span is there to compare it with"
 ONCE = "measure each call once, its input with the cached tokens"
-LACKS = "sums of tokens and cost lack calls that are measured otherwise, and nothing says so"
+LACKS = "sums of tokens and cost lack some of the calls that they should include, and nothing says so"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_call_that_is_counted_twice_is_found(make_call: Make) -> None:
 
 def test_a_call_that_is_not_counted_is_a_warning(make_call: Make) -> None:
     """At least the two of three calls that did not fail have to be counted."""
-    why = "rates of calls and of errors lack calls that are measured otherwise, and nothing says so"
+    why = "rates of calls and of errors lack some of the calls that they should include, and nothing says so"
     wanted = finding(
         "metric/operation-count",
         "1 measurement",

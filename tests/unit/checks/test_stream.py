@@ -112,7 +112,7 @@ def test_a_span_that_lasts_otherwise(streamed: Callable[..., Call], begins: floa
         details=(
             ("span", text),
             ("wire", "the stream took 4.000 s\ncassettes/chat.yaml, interaction 0, exchange 0"),
-            ("why", "its latency is what dashboards and alerts are about, and it is not that of the call"),
+            ("why", "dashboards and alerts are built on this latency, and it is not that of the call"),
             ("next", f'{DURATION.next}, or waive: @pytest.mark.llmtrace(ignore={{"stream/duration": "reason"}})'),
         ),
         span=call.spans[0].key,
@@ -209,7 +209,7 @@ def test_a_wrong_latency(streamed: Callable[..., Call], seconds: float) -> None:
     assert finding.details == (
         ("span", f"gen_ai.latency = {seconds}"),
         ("wire", "the response took 4.000 s\ncassettes/chat.yaml, interaction 0, exchange 0"),
-        ("why", "who looks for slow calls by it finds none of them"),
+        ("why", "a search for slow calls by this value finds none of them"),
         ("next", f'{LATENCY.next}, or waive: @pytest.mark.llmtrace(ignore={{"stream/latency": "reason"}})'),
     )
 

@@ -77,7 +77,7 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
         "span": "is an LLM span of model 'gpt-4o'",
         "wire": "the one LLM call of this test is not its own",
         "why": "a back end counts a call that was never made, with its tokens and its cost",
-        "next": "end the attempt without a span where no request is sent (a cache, a mock of the SDK), or waive: "
+        "next": "make no LLM span where no request is sent (a cache, a mock of the SDK), or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
     }
 
@@ -133,7 +133,7 @@ def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_excha
     assert details(found) == {
         "span": "is an LLM span of model 'gpt-4o'",
         "wire": "POST /v1/responses/input_tokens  (exchange 1)",
-        "why": "a back end counts a call to a model, and the request asks only how many tokens one would have",
+        "why": "a back end counts a call to a model, and the request only asks how many tokens a call would have",
         "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
     }
@@ -193,7 +193,7 @@ def test_exchange_without_span_names_the_span_that_was_current(
     """Of two calls in one LLM span one lacks a span, and the finding says whose call the current span is."""
     exchanges = [make_exchange(index=n, span=1, chunks=answer(f"r{n}")) for n in (0, 1)]
     found = only(exchanges, [make_span(1, attributes=LLM)], "structure/exchange-without-span")
-    assert details(found)["span"] == "span 'chat' (app) was current, but it tells of exchange 1"
+    assert details(found)["span"] == "span 'chat' (app) was current, but it describes exchange 1"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_exchange_without_span_says_what_a_span_lacks(
     """A span around a call that has counts, but is not recognised as a call, was meant to describe it."""
     spans = [make_span(1, name="ask", attributes=attributes), make_span(2, parent=1, name="send", attributes={})]
     found = only([make_exchange(span=2)], spans, "structure/exchange-without-span")
-    said = f"if span 'ask' (app) is to tell of this call, let it say so: {lacks}" if lacks else "instrument this call"
+    said = f"if span 'ask' (app) is to describe this call, let it say so: {lacks}" if lacks else "instrument this call"
     assert details(found)["next"] == f"{said}, {WITHOUT}"
 
 
@@ -746,7 +746,7 @@ def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> N
     [found] = [one for one in verdict.findings if one.check == "structure/retries-hidden"]
     assert (found.severity, details(found)["span"]) == (
         Severity.INFO,
-        "does not tell that 1 attempt failed before the last, which began 10 ms later",
+        "does not report that 1 attempt failed before the last, which began 10 ms later",
     )
     assert "info  structure/retries-hidden  span 'chat' (app)" in render("test_chat", seen, verdict)
     assert render("test_chat", seen, verdict).startswith("llmtrace: 1 finding, 1 note in test_chat (")

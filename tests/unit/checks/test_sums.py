@@ -52,8 +52,8 @@ def test_a_sum_on_a_span_that_says_nothing_of_itself(judged: Judge) -> None:
         "span": "llm.token_count.prompt = 30",
         "inside": "span 'chat' (inst): gen_ai.usage.input_tokens = 10, gen_ai.usage.output_tokens = 5\n"
         "span 'chat' (inst): gen_ai.usage.input_tokens = 20, gen_ai.usage.output_tokens = 7",
-        "why": "a back end that sums tokens over all spans counts those of these calls once more for this span",
-        "next": "leave the counts to the spans of the calls, or give sums names of their own, as "
+        "why": "a back end that sums tokens over all spans counts the tokens of these calls again for this span",
+        "next": "leave the counts to the spans of the calls, or give sums names of their own, such as "
         'gen_ai.aggregated_usage.input_tokens, or waive: @pytest.mark.llmtrace(ignore={"structure/counted-around": '
         '"reason"})',
     }

@@ -33,7 +33,7 @@ def test_what_cannot_be_read_is_told(judged: Judged) -> None:
     assert finding.details == (
         ("span", "gen_ai.usage.input_tokens = 'ten'\n'ten' is no number"),
         ("wire", "input_tokens = 10\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
-        ("why", "no back end can use a value of the wrong form, and the call has one"),
+        ("why", "no back end can use a value of the wrong form, although the wire states the right one"),
         (
             "next",
             NEXT,

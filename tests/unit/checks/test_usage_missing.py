@@ -18,7 +18,7 @@ NEXT = (
     'stream_options.include_usage), or waive: @pytest.mark.llmtrace(ignore={"wire/usage-missing": "reason"})'
 )
 NO_PRICES = (
-    "input and output have prices of their own: sums of cost cannot have this call by its total, and nothing says so"
+    "input and output have prices of their own: sums of cost cannot include this call by its total, and nothing says so"
 )
 USAGE = {"input_tokens": 10, "output_tokens": 5, "truncated": False}
 SILENT = {"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}
@@ -57,7 +57,7 @@ def test_one_count_without_the_other_is_a_warning(judged: Judged, said: dict[str
     assert finding.details == (
         ("span", words),
         ("wire", "input_tokens = 10\noutput_tokens = 5\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
-        ("why", "sums of tokens and cost have half of this call, and nothing says so"),
+        ("why", "sums of tokens and cost include only half of this call, and nothing says so"),
         ("next", NEXT),
     )
 
