@@ -1,4 +1,4 @@
-"""Draw span and trace ids that no seed repeats.
+"""Draw the ids of the spans of traced tests so that no seed repeats them.
 
 The SDK draws the ids of spans from Python's global random generator. Hypothesis seeds it before each example,
 pytest-randomly before each phase of each test, in all of xdist's workers alike, and applications do it too. Then spans
@@ -13,11 +13,16 @@ from collections.abc import Callable
 
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
+from pytest_llmtrace import ownership
+
 __all__ = ["draw_unseeded"]
 
 
 def draw_unseeded() -> None:
-    """Make the SDK's own id generator, in all providers, draw ids from the system. Other generators are left alone."""
+    """Make the SDK's own id generator, in all providers, draw ids from the system while a test is traced.
+
+    Other generators are left alone, and so is code that belongs to no traced test, whose seed may be on purpose.
+    """
     for name, bits in (("generate_span_id", 64), ("generate_trace_id", 128)):
         setattr(RandomIdGenerator, name, _unseeded(getattr(RandomIdGenerator, name), bits))
 
@@ -25,7 +30,9 @@ def draw_unseeded() -> None:
 def _unseeded(generate: Callable[[RandomIdGenerator], int], bits: int) -> Callable[[RandomIdGenerator], int]:
     @functools.wraps(generate)
     def generate_unseeded(self: RandomIdGenerator) -> int:
-        generate(self)  # Drawn all the same, so that the application's next draws from a seed stay what they were.
+        drawn = generate(self)  # In any case, so that the application's next draws from a seed stay what they were.
+        if ownership.current() is None:
+            return drawn
         return secrets.randbits(bits) or 1  # 0 is not a valid id.
 
     return generate_unseeded

@@ -252,6 +252,15 @@ def test_seeds_repeat_no_ids(provider: TracerProvider, owners: Pair, books: Book
     assert drawn == [random.getrandbits(32)] * 2
 
 
+def test_between_traced_tests_a_seed_repeats_ids(provider: TracerProvider) -> None:
+    """Code that belongs to no traced test gets the ids that its seed gives, as without the plugin."""
+    contexts = []
+    for _ in range(2):
+        random.seed(7)
+        contexts.append(provider.get_tracer("app").start_span("chat").get_span_context())
+    assert contexts[0] == contexts[1]
+
+
 class Raising(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         raise ZeroDivisionError
