@@ -6,7 +6,6 @@ has not changed is left out: observable counters report one at each collection, 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import weakref
@@ -98,9 +97,10 @@ def read_when_flushed() -> None:
 def _collecting(flush: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(flush)
     def collect_and_flush(self: MeterProvider, *args: Any, **kwargs: Any) -> Any:
-        reader = _reader_of.get(self, _no_reader)()
+        own = _reader_of.get(self)
+        reader = own() if own is not None else None
         if reader is not None:
-            _collect_from(reader)  # Only from this one: the callbacks of others are none of its business.
+            reader.collect()  # No other one: the callbacks of other providers have nothing to do with this flush.
         return flush(self, *args, **kwargs)
 
     return collect_and_flush
@@ -109,21 +109,7 @@ def _collecting(flush: Callable[..., Any]) -> Callable[..., Any]:
 def collect() -> None:
     """Hand what was measured since the last collection to all open sums."""
     for reader in tuple(_readers):
-        _collect_from(reader)
-
-
-def _collect_from(reader: DeltaReader) -> None:
-    """Collect from one provider, unless it cannot be collected.
-
-    A suite's double of a provider may raise, or hand over anything at all. It lives on as long as anybody holds it, and
-    would break every later test of the process.
-    """
-    with contextlib.suppress(Exception):
         reader.collect()
-
-
-def _no_reader() -> None:
-    """Stand for the reference to a reader of a provider that has none."""
 
 
 def share() -> None:

@@ -363,17 +363,22 @@ def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -
     )
 
 
-def test_a_meter_provider_that_cannot_be_collected(run_script: RunScript) -> None:
+@pytest.mark.parametrize(
+    "collects",
+    ["collect.return_value = mock.Mock()", "collect.side_effect = TimeoutError"],
+    ids=["no-points", "raises"],
+)
+def test_a_meter_provider_that_cannot_be_collected(collects: str, run_script: RunScript) -> None:
     """A double of a meter provider that lives on keeps nobody from the points of others."""
     run_script(
         METERS,
-        """
+        f"""
         from unittest import mock
 
         capture.install()
-        with mock.patch("opentelemetry.sdk.metrics._internal.SynchronousMeasurementConsumer"):
+        with mock.patch("opentelemetry.sdk.metrics._internal.SynchronousMeasurementConsumer") as consumer:
+            consumer.return_value.{collects}
             double = MeterProvider(shutdown_on_exit=False)
-        double._measurement_consumer.collect.return_value = mock.Mock()  # Hands over what is no points at all.
         owner, book = open_test()
         with ownership.active(owner):
             early.add(1)
