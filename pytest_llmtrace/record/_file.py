@@ -105,6 +105,6 @@ def _failed(path: Path, error: OSError) -> CassetteError:
     if isinstance(error, FileExistsError):
         reason, step = "another process is writing it", "record each cassette from one process only"
     else:
-        reason, step = error.strerror or str(error), "make room or the folder writable, and record again"
-    kept = "the file is as it was" if path.exists() else "no file was made"
+        reason, step = error.strerror or str(error), "free disk space or make the folder writable, and record again"
+    kept = "the file was not changed" if path.exists() else "no file was created"
     return CassetteError(path, f"the recording could not be written: {reason}; {kept}. Next: {step}")

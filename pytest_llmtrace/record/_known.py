@@ -92,7 +92,7 @@ class Guard:
                 request = recording.request
                 raise CassetteError(
                     self._path,
-                    f"nothing was written, since {sought.what} ({sought.where}) stands in the {place} of "
+                    f"nothing was written, since {sought.what} ({sought.where}) is in the {place} of "
                     f"{request.method} {self._search.masked(request.url)}, where it cannot be masked. Next: take it "
                     "out of the call, or out of the file with before_record_request or before_record_response; or let "
                     "it stay with scrub_keep",

@@ -177,8 +177,8 @@ def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
     """
     if mode == "new" and config.get("drop_unused_requests"):
         raise UsageError(
-            "drop_unused_requests: the mode `new` adds interactions and drops none; "
-            "--llmtrace-record=all writes a file with nothing but what the test asks for"
+            "drop_unused_requests cannot be used with the mode `new`, which adds interactions and drops none; "
+            "--llmtrace-record=all writes a file with only those that the test requests"
         )
 
 

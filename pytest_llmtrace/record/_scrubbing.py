@@ -106,7 +106,9 @@ def _filter(
 
     def apply(request: Any) -> Any:
         if not options.keys() <= signature(function).parameters.keys():
-            raise UsageError("filter_nested_post_data_parameters: this vcrpy cannot do that; install a newer one")
+            raise UsageError(
+                "filter_nested_post_data_parameters is not supported by the installed vcrpy; install a newer one"
+            )
         return function(request, pairs, **options)
 
     return apply

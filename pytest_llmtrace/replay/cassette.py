@@ -93,7 +93,7 @@ def _near(path: Path) -> str:
     near = difflib.get_close_matches(path.stem, names, 3)
     if near:
         return f"; the nearest in its folder: {', '.join(names[stem] for stem in near)}"
-    return "; no file in its folder is called alike" if names else "; its folder is empty"
+    return "; no file in its folder has a similar name" if names else "; its folder is empty"
 
 
 def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = None) -> Cassette:
@@ -109,7 +109,7 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
         recordings = forms.recordings(document)
         origin = forms.origin(document)
     except RecursionError:
-        raise CassetteError(path, "it nests too deeply; refused") from None
+        raise CassetteError(path, "it is nested too deeply") from None
     return Cassette(label=label or default_label(path), recordings=recordings, origin=MappingProxyType(dict(origin)))
 
 
@@ -140,9 +140,9 @@ def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
             return json.loads(file.read().decode("utf-8-sig"))
         except json.JSONDecodeError as error:
             if is_json:
-                raise CassetteError(path, f"this is no valid JSON: {error.msg}", line=error.lineno) from None
+                raise CassetteError(path, f"this is not valid JSON: {error.msg}", line=error.lineno) from None
         except ValueError as error:  # Such as a number with more digits than Python converts.
-            raise CassetteError(path, f"this is no valid JSON: {error}") from None
+            raise CassetteError(path, f"this is not valid JSON: {error}") from None
     return parse_yaml(file, path, interaction=forms.early)
 
 
@@ -158,7 +158,7 @@ def _start(file: BinaryIO, path: Path | str) -> str:
         except UnicodeDecodeError as error:
             line += error.object.count(b"\n", 0, error.start)
             byte = error.object[error.start]
-            raise CassetteError(path, f"byte {byte:#04x} is no UTF-8, so this is no cassette", line=line) from None
+            raise CassetteError(path, f"byte {byte:#04x} is not UTF-8, so this is not a cassette", line=line) from None
         start = start or text.lstrip()[:1]
         line += block.count(b"\n")
     return start

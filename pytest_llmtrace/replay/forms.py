@@ -78,17 +78,17 @@ class Forms:
     def interactions(self, document: Any) -> list[Any]:
         """Return the list of interactions, which are not checked yet."""
         if not isinstance(document, dict):
-            raise self.error(f"{_described(document)} is no cassette: {_CASSETTE}")
+            raise self.error(f"{_described(document)} is not a cassette: {_CASSETTE}")
         version = document.get("version", 1)
         if str(version) not in {"1", "1.0"}:
-            raise self.error(f"cassettes of version {version!r} are not known; this reads version 1", document)
+            raise self.error(f"cassettes of version {version!r} cannot be read, only those of version 1", document)
         if "interactions" not in document and "request" in document:
             self._of_test_agent = True
             return [document]
         interactions = document.get("interactions")
         if not isinstance(interactions, list):
             found = f"`interactions` is {_described(interactions)}, not a list" if "interactions" in document else ""
-            raise self.error(found or f"{_described(document)} is no cassette: {_CASSETTE}", document)
+            raise self.error(found or f"{_described(document)} is not a cassette: {_CASSETTE}", document)
         return interactions
 
     def origin(self, document: Any) -> Mapping[str, Any]:
@@ -107,7 +107,8 @@ class Forms:
         name = f"interaction {index}"
         if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
             raise self.error(
-                f"{name} has no `request`, it is {_described(item)}: no HTTP call, or the file is cut off here", item
+                f"{name} has no `request`, it is {_described(item)}: not an HTTP call, or the file is cut off here",
+                item,
             )
         request, any_body = self.request(item["request"], name)
         raw = item.get("response")
@@ -139,10 +140,10 @@ class Forms:
         method, url = raw.get("method"), raw.get("uri", raw.get("url"))
         for key, value in (("method", method), ("uri", url)):
             if not isinstance(value, str) or not value:
-                raise self.error(_lacking(f"the request of {name}", key, value, "a text"), raw)
+                raise self.error(_lacking(f"the request of {name}", key, value, "a string"), raw)
         if not _is_url(str(url)):
             raise self.error(
-                f"the `uri` of the request of {name} is no URL, so that nothing can have asked for it", raw
+                f"the `uri` of the request of {name} is not a URL, so no client can have requested it", raw
             )
         method = str(method).upper()
         headers = self.headers(raw, f"the request of {name}")
@@ -180,7 +181,7 @@ class Forms:
         try:
             code = int(status)
         except (TypeError, ValueError, OverflowError):
-            raise self.error(_lacking(owner, "status", status, "a number, as 200"), raw) from None
+            raise self.error(_lacking(owner, "status", status, "a number such as 200"), raw) from None
         return code, "" if reason is None else _word(reason)
 
     def failure(self, item: dict[Any, Any], response: Any, name: str) -> Failure | None:
@@ -207,10 +208,10 @@ class Forms:
             return None, None
         lengths, offsets = extra["chunks"], extra.get("offsets")
         if not _lengths(lengths):
-            raise self.error(f"{owner} has `llmtrace.chunks` that are no list of lengths", extra)
+            raise self.error(f"the `llmtrace.chunks` of {owner} are not a list of lengths", extra)
         seconds = None if offsets is None else _seconds(offsets)
         if offsets is not None and seconds is None:
-            raise self.error(f"{owner} has `llmtrace.offsets` that are no list of seconds", extra)
+            raise self.error(f"the `llmtrace.offsets` of {owner} are not a list of seconds", extra)
         chunks = pieces(body, lengths)
         return chunks, None if chunks is None else seconds
 
@@ -223,7 +224,7 @@ class Forms:
             return ()
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
         if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
-            raise self.error(f"{owner} has headers that are no mapping", raw)
+            raise self.error(f"the headers of {owner} are neither a mapping nor a list of pairs", raw)
         return self._shared.headers(
             (_word(name), _word(value))
             for name, values in pairs
@@ -239,7 +240,7 @@ class Forms:
                 return json_bytes(raw["parsed_body"])
             return None if raw.get("content") is None else body_bytes(raw["content"])
         except (binascii.Error, TypeError, ValueError):
-            raise self.error(f"the body of {owner} cannot be read in the form that it is written in", raw) from None
+            raise self.error(f"the body of {owner} cannot be decoded", raw) from None
 
 
 _HAS_BODY_KEY = frozenset({"body", "content", "parsed_body"})
@@ -279,7 +280,7 @@ def _seconds(value: Any) -> tuple[float, ...] | None:
 
 def _lacking(owner: str, key: str, value: Any, wanted: str) -> str:
     if value is None or value == "":
-        return f"{owner} has no `{key}`: the file is cut off here, or no cassette"
+        return f"{owner} has no `{key}`: the file is cut off here, or is not a cassette"
     return f"the `{key}` of {owner} is {_described(value)}, not {wanted}"
 
 
@@ -287,5 +288,5 @@ def _described(value: Any) -> str:
     if isinstance(value, dict):
         keys = ", ".join(repr(str(key)[:40]) for key in list(value)[:4])
         return f"a mapping with the keys {keys}" if keys else "an empty mapping"
-    names = {list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    names = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return "nothing" if value is None else names.get(type(value), "binary data")

@@ -65,7 +65,7 @@ def refuse_name(name: object) -> None:
         UsageError: If the name is no text, or an empty one.
     """
     if not isinstance(name, str) or not name.strip():
-        raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
+        raise UsageError(f"the name of a cassette must be a string such as 'openrouter/chat', not {name!r}")
 
 
 def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
@@ -122,8 +122,8 @@ def _no_folder(where: Sequence[Path], is_fixed: object) -> str:
     first = where[0]
     near = difflib.get_close_matches(first.name, sorted(_folders_beside(first)), 1, 0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    setting = "" if is_fixed else "; llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
-    return f"{'this is no folder' if len(where) == 1 else 'none of these is a folder'}{hint}{setting}"
+    setting = "" if is_fixed else "; set llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) to the folder that has them"
+    return f"{'this is not a folder' if len(where) == 1 else 'none of these is a folder'}{hint}{setting}"
 
 
 def _folders_beside(path: Path) -> Iterable[str]:

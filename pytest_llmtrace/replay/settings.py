@@ -123,7 +123,7 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
     """
     for key in config:
         if key not in KNOWN_KEYS:
-            raise UsageError(f"vcr_config has the unknown key {key!r}{_nearest(str(key), KNOWN_KEYS)}")
+            raise UsageError(f"the replay configuration has the unknown key {key!r}{_nearest(str(key), KNOWN_KEYS)}")
     names = [*_several(config, "match_on", DEFAULT_MATCH_ON), *_several(config, "additional_matchers")]
     hosts = [*_several(config, "ignore_hosts"), *(_LOCAL if config.get("ignore_localhost") else ())]
     return ReplaySettings(
@@ -157,9 +157,9 @@ def _match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
         elif matcher in _MATCHERS:
             checked.append("uri" if matcher == "url" else matcher)
         else:
-            near = _nearest(str(matcher), _MATCHERS)
+            near = _nearest(str(matcher), _MATCHERS) or "."
             raise UsageError(
-                f"match_on has the unknown name {matcher!r}{near}; a matcher of your own: pass the function"
+                f"match_on has the unknown name {matcher!r}{near} For a matcher of your own, pass the function"
             )
     return tuple(checked)
 
@@ -174,7 +174,7 @@ def _several(config: Mapping[str, Any], key: str, default: Iterable[Any] = ()) -
     if value is None:
         return list(default)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise UsageError(f"{key} is {value!r}, not a list")
+        raise UsageError(f"{key} must be a list, not {value!r}")
     return list(value)
 
 
@@ -183,7 +183,7 @@ def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
     names = [entry[0] if isinstance(entry, tuple | list) and entry else entry for entry in _several(config, key)]
     for name in names:
         if not isinstance(name, str):
-            raise UsageError(f"{key} holds {name!r}, which is no name")
+            raise UsageError(f"{key} holds {name!r}, which is not a name")
     return frozenset(names)
 
 
@@ -192,17 +192,17 @@ def _scrub_keep(config: Mapping[str, Any]) -> tuple[re.Pattern[str], ...]:
     try:
         return tuple(map(re.compile, patterns))
     except (re.error, TypeError) as error:
-        raise UsageError(f"scrub_keep holds something that is no regular expression: {error}") from None
+        raise UsageError(f"scrub_keep holds an invalid regular expression: {error}") from None
 
 
 def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:
     value = config.get(key)
     if isinstance(value, str | bytes) or not (value is None or callable(value) or isinstance(value, Iterable)):
-        raise UsageError(f"{key} is {value!r}, not a function")
+        raise UsageError(f"{key} must be a function or a list of functions, not {value!r}")
     hooks: tuple[Any, ...] = (value,) if callable(value) else tuple(value or ())
     for hook in hooks:
         if not callable(hook):
-            raise UsageError(f"{key} holds {hook!r}, which is no function")
+            raise UsageError(f"{key} holds {hook!r}, which is not a function")
     return hooks
 
 
@@ -211,5 +211,5 @@ def _placeholders(config: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
     pairs = [*value.items()] if isinstance(value, Mapping) else _several(config, "filter_sensitive_data")
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004
-            raise UsageError(f"filter_sensitive_data holds {pair!r}, which is no placeholder and value")
+            raise UsageError(f"filter_sensitive_data holds {pair!r}, which is not a pair of placeholder and value")
     return tuple((placeholder, secret) for placeholder, secret in pairs)

@@ -19,7 +19,7 @@ from pytest_llmtrace.replay.yaml_scalars import CONVERTERS, CORE, PYTHON, plain
 __all__ = ["Located", "parse_yaml"]
 
 MAX_DEPTH = 200
-_TOO_DEEP = f"it nests deeper than {MAX_DEPTH} levels; refused"
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 LONGEST_SHOWN = 100
 _DEPTH_OF_INTERACTIONS = 2
 FREE_EXPANSION = 1_000_000
@@ -84,7 +84,7 @@ def parse_yaml(
     except yaml.YAMLError as error:
         reason, line = _told(error, source)
         # libyaml 0.2.6 has a nesting limit of its own, and may meet it while it reads ahead of our check.
-        known = _TOO_DEEP if reason.endswith("exceeded maximum nesting depth") else f"this is no valid YAML: {reason}"
+        known = _TOO_DEEP if reason.endswith("exceeded maximum nesting depth") else f"this is not valid YAML: {reason}"
         raise CassetteError(path, known, line=line) from None
     return builder.root[0] if builder.root else None
 
@@ -166,28 +166,28 @@ class _Builder:
             return convert(event.value)
         except (ValueError, LookupError, OverflowError):
             short = event.tag.removeprefix(CORE)
-            raise self.refused(f"the value that is tagged !!{short} is none", event) from None
+            raise self.refused(f"the value that is tagged !!{short} is not one", event) from None
 
     def unknown_tag(self, event: Any) -> CassetteError:
         tag = event.tag
         name = (f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag)[:LONGEST_SHOWN]
         return self.refused(
-            f"the tag {name} stands for an object, and a {self.noun} is read as plain values only; nothing was built. "
+            f"the tag {name} stands for an object, but a {self.noun} may hold plain values only; nothing was built. "
             + ("Record the cassette again, or replace" if self.noun == "cassette" else "Replace")
-            + " the tagged value by plain text",
+            + " the tagged value with plain text",
             event,
         )
 
     def alias(self, event: Any) -> None:
         if event.anchor not in self.anchors:
             raise self.refused(
-                f"the alias *{event.anchor[:LONGEST_SHOWN]} refers to nothing before it, or to itself", event
+                f"the alias *{event.anchor[:LONGEST_SHOWN]} refers to itself, or to nothing before it", event
             )
         value, size = self.anchors[event.anchor]
         self.size += size
         self.room -= size
         if self.room < 0:
-            raise self.refused("its anchors and aliases multiply to far more than the file; refused", event)
+            raise self.refused("its anchors and aliases expand to far more than the file itself; refused", event)
         self.items.append(value)
 
     def start(self, event: Any) -> None:
@@ -226,7 +226,7 @@ class _Builder:
         try:
             found = Located(zip(items[::2], items[1::2], strict=True), start.start_mark.line + 1)
         except TypeError:
-            raise self.refused("a key of the mapping that starts here is no text", start) from None
+            raise self.refused("a key of the mapping that starts here is a list or a mapping", start) from None
         return _merged(found) if "<<" in found else found
 
     def string_of(self, items: list[Any], start: Any) -> str:

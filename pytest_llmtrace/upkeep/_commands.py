@@ -56,43 +56,43 @@ def add_commands(commands: Any) -> None:
 def _add_lint(commands: Any) -> None:
     lint = commands.add_parser(
         "lint",
-        help="say what is wrong with them",
+        help="report what is wrong with them",
         description="Look for secrets, personal data, values that are new on every run, files that cannot be read, "
-        "doubles, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
+        "duplicates, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
     )
     lint.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
-    lint.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
-    lint.add_argument("--strict", action="store_true", help="warnings fail too")
-    lint.add_argument("-v", "--verbose", action="store_true", help="show infos too")
+    lint.add_argument("--format", choices=("text", "json"), default="text", help="format of the output")
+    lint.add_argument("--strict", action="store_true", help="exit with status 1 on warnings, too")
+    lint.add_argument("-v", "--verbose", action="store_true", help="show findings of severity info, too")
     lint.add_argument(
         "--ignore",
         action="append",
         default=[],
         choices=sorted(KINDS),
         metavar="KIND",
-        help=f"say nothing of these: {', '.join(KINDS)}; repeatable",
+        help=f"do not report findings of this kind: {', '.join(KINDS)}; repeatable",
     )
     lint.add_argument(
         "--allow",
         action="append",
         default=[],
         metavar="REGEX",
-        help="values that are fine, matched as a whole; repeatable",
+        help="do not report values that match this as a whole; repeatable",
     )
-    lint.add_argument("--max-age", type=days, metavar="DAYS", help="report what was recorded longer ago")
+    lint.add_argument("--max-age", type=days, metavar="DAYS", help="report recordings that are older")
     lint.add_argument(
         "--played",
         action="append",
         type=source,
         metavar="FILE",
-        help="what a run with --llmtrace-played=FILE has played; others are orphans; repeatable",
+        help="a file that a run wrote by --llmtrace-played=FILE; cassettes in none of these are orphans; repeatable",
     )
     lint.add_argument(
         "--rootdir",
         type=source,
         default=Path(),
         metavar="DIR",
-        help="pytest's rootdir, which files and tests are relative to (default: the current folder)",
+        help="pytest's rootdir, to which the names of files and tests are relative (default: the current folder)",
     )
     lint.set_defaults(run=_lint)
 
@@ -100,10 +100,10 @@ def _add_lint(commands: Any) -> None:
 def _add_scrub(commands: Any) -> None:
     scrub = commands.add_parser(
         "scrub",
-        help="take secrets out of them",
-        description="Show, without the secrets, what would change, and ask before writing. What is taken out is what "
-        "a comparison leaves out, so that requests still find their recordings. Exit status: 1 if a secret is left, "
-        "or a file cannot be read or written.",
+        help="remove secrets from them",
+        description="Show what would change, with the secrets masked, and ask before writing. Only values that "
+        "matching leaves out are removed, so that requests still find their recordings. Exit status: 1 if a secret is "
+        "left, or a file cannot be read or written.",
     )
     scrub.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     how = scrub.add_mutually_exclusive_group()
@@ -115,14 +115,16 @@ def _add_scrub(commands: Any) -> None:
 def _add_show(commands: Any) -> None:
     show = commands.add_parser(
         "show",
-        help="print an exchange as a person reads it",
-        description="Print each exchange of a cassette as a person reads it: streams event by event, JSON laid out, "
-        "secrets masked, what is long cut.",
+        help="print exchanges in a readable form",
+        description="Print each exchange of a cassette in a readable form: streams event by event, JSON indented, "
+        "secrets masked, long values cut.",
     )
     show.add_argument("path", type=cassette_path, metavar="PATH", help=f"a cassette; {_BUILTIN}")
     show.add_argument("number", nargs="?", type=int, metavar="N", help="one interaction, counted from 0; default: all")
-    show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")
-    show.add_argument("--full", action="store_true", help="cut nothing")
+    show.add_argument(
+        "--raw", action="store_true", help="print bodies as they are, with only their content encoding removed"
+    )
+    show.add_argument("--full", action="store_true", help="do not cut long values")
     show.set_defaults(run=_show)
 
 
@@ -130,11 +132,13 @@ def _add_read(commands: Any) -> None:
     read = commands.add_parser(
         "read",
         help="print what the bytes of recorded LLM calls say",
-        description="Read each interaction of cassettes as an LLM call: its facts, with the place of each, and what "
-        "could not be read, and why. Nothing is sent. Exit status: 1 if a file that is named cannot be read.",
+        description="Read each interaction of cassettes as an LLM call, and print its facts, with the place of each, "
+        "and what could not be read, and why. Nothing is sent. Exit status: 1 if a file that is named cannot be read.",
     )
     read.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
-    read.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
+    read.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json: an array, one entry per interaction"
+    )
     read.set_defaults(run=_read)
 
 
@@ -177,7 +181,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise UsageError(f"--allow {text!r} is no regular expression: {error}") from None
+        raise UsageError(f"--allow {text!r} is not a valid regular expression: {error}") from None
 
 
 def _scrub(options: argparse.Namespace, say: Say) -> int:

@@ -24,7 +24,7 @@ class File:
 
     def is_other(self, error: CassetteError) -> bool:
         """Tell whether the error only means that a file in a named folder is something else than a cassette."""
-        return not self.named and "is no cassette: expected" in error.reason
+        return not self.named and "is not a cassette: expected" in error.reason
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[File]:

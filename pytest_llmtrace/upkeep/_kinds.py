@@ -32,28 +32,28 @@ KINDS = {
     ),
     "personal": Kind(
         Severity.WARNING,
-        "it tells of a person, an account or a machine, and stays in the repository's history",
+        "it identifies a person, an account or a machine, and stays in the repository's history",
         f"{SCRUB}; or say that it is fine: --allow REGEX",
     ),
     "no-reply": Kind(
         Severity.WARNING,
         "the recording was broken off: nothing can be played for this request",
-        "record it again, or take the interaction out",
+        "record it again, or remove the interaction",
     ),
     "same-file": Kind(
         Severity.WARNING,
-        "two recordings of one thing have to be renewed twice",
+        "two copies of one recording have to be renewed separately",
         "let both tests name one file, or delete the one that no test plays",
     ),
     "orphan": Kind(
         Severity.WARNING,
-        "nobody notices when it goes wrong",
+        "no test notices if it is wrong",
         "delete it, if the run was of all tests: git rm {file}",
     ),
     "gone": Kind(
         Severity.WARNING,
-        "no test is held to it: nobody notices when the application no longer makes this call",
-        "record the file again (--llmtrace-record=all), or take the interaction out",
+        "no test has to make this call: nobody notices when the application stops making it",
+        "record the file again (--llmtrace-record=all), or remove the interaction",
     ),
     "old": Kind(
         Severity.WARNING,
@@ -67,7 +67,7 @@ KINDS = {
     ),
     "opaque": Kind(
         Severity.INFO,
-        "what is in it was not looked at",
+        "its content was not checked",
         "record it without compression: send accept-encoding: identity",
     ),
     "repeated": Kind(

@@ -212,7 +212,7 @@ def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Findi
             cassette.label,
             line=by_test[test][0].line,
             interactions=tuple(recording.index for recording in by_test[test]),
-            found=f"recorded by {masked(test)}, which is not there",
+            found=f"recorded by {masked(test)}, which does not exist",
         )
 
 
@@ -230,7 +230,7 @@ def _beside(label: str, content: bytes, seen: Collection[str], settings: LintSet
                 line=line,
                 place=f"line {line}",
                 found=f"{shown(value)}, {shape.looks_like}",
-                following="take it out by hand: it is outside of what is replayed; then withdraw the key",
+                following="remove it by hand, as it is outside of what is replayed; then withdraw the key",
             )
 
 

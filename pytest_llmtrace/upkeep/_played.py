@@ -41,8 +41,8 @@ def _names(path: Path) -> list[str]:
     except OSError as error:
         raise UsageError(f"{path}: it cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError):
-        raise UsageError(f"{path}: this is no valid JSON; {wanted}") from None
+        raise UsageError(f"{path}: this is not valid JSON; {wanted}") from None
     names = document.get("played") if isinstance(document, dict) and document.get("version") == 1 else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"{path}: this is no list of played cassettes; {wanted}")
+        raise UsageError(f"{path}: this is not a list of played cassettes; {wanted}")
     return names

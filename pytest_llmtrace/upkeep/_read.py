@@ -98,9 +98,9 @@ def _entries(file: str, cassette: Cassette) -> Iterator[Entry]:
 
 def _why_not(exchange: Exchange) -> str:
     if wire.fetches(exchange) is not None:
-        return "no call: it fetches a response that another request has asked for"
+        return "not a call: it fetches a response that another request has asked for"
     name = wire.unread_api(exchange.request)
-    return f"a call of {name}, which is not read" if name else "no call to an LLM API that is known"
+    return f"a call of {name}, which is not supported" if name else "not a call to a known LLM API"
 
 
 def _asked(recording: Recording) -> str:

@@ -63,7 +63,7 @@ def _summary(report: Report, *, verbose: bool) -> Iterator[str]:
     if report.no_cassettes:
         first = report.no_cassettes[0]
         rest = f" and {len(report.no_cassettes) - 1} more" if len(report.no_cassettes) > 1 else ""
-        yield f"passed over, no cassette: {first}{rest}"
+        yield f"passed over, not a cassette: {first}{rest}"
 
 
 def json_of(report: Report) -> str:

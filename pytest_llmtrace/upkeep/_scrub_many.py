@@ -84,7 +84,7 @@ def _write(
         say(f"{what} to scrub; nothing was written")
         return False
     if mode == "ask" and ask is None:
-        say(f"{what} to scrub; nothing was written: --yes writes")
+        say(f"{what} to scrub; nothing was written: use --yes to write")
         return False
     if mode == "ask" and ask is not None and not ask(f"Scrub {what}? [y/N] "):
         say("nothing was written")

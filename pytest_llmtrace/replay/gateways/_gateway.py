@@ -329,7 +329,7 @@ class Gateway(Counting):
         if api is None:
             return f"{self.origin} {elsewhere(self._profile, request)}"
         if api not in self._profile.forms:
-            return f"{self.origin} has no {api} API; {having_api(api)}"
+            return f"{self.origin} has no {api} API; {having_api(api)} one"
         waiting = self.unplayed()
         rest = f"; waiting for other APIs: {', '.join(waiting)}" if waiting else ""
         return f"{self.origin} has no reply left for {api} ({self._queued} queued, {self._played} played){rest}"
@@ -392,4 +392,4 @@ class Gateway(Counting):
     def _without(self, api: str) -> UsageError:
         if api not in tuple(APIS):
             return UsageError.unknown("API", api, APIS)
-        return UsageError(f"{self.name} has {', '.join(self._profile.forms)}, but no {api} API; {having_api(api)}")
+        return UsageError(f"{self.name} has {', '.join(self._profile.forms)}, but no {api} API; {having_api(api)} one")

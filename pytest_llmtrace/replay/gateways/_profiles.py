@@ -74,7 +74,7 @@ def refuse_options(profile: Profile, api: str | None, given: Mapping[str, Any]) 
             continue
         if option not in profile.options:
             having = _listed(name for name, other in GATEWAYS.items() if option in other.options)
-            raise UsageError(f"{profile.name} has no {option!r} on the wire; {having}")
+            raise UsageError(f"{profile.name} has no {option!r} on the wire; {having} it")
         apis = profile.options_of.get(option)
         if apis is not None and api is not None and api not in apis:
             raise UsageError(f"{profile.name} has no {option!r} in the {api} API; {_listed(apis)} it")

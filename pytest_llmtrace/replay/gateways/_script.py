@@ -92,7 +92,7 @@ class Script:
         _check_texts(*named, *((name, getattr(self, name)) for name in _TEXTS))
         _check_flags(older=self.older)
         if self.cost is not None and not is_number(self.cost):
-            raise UsageError(f"cost is a number of USD, got {self.cost!r}")
+            raise UsageError(f"cost must be a number of US dollars, got {self.cost!r}")
 
     def summary(self) -> str:
         """Say in a few words what this reply would have answered."""
@@ -163,8 +163,8 @@ def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> 
             raise UsageError(f"stream_chunks must be 1 or more, got {stream_chunks}")
         return stream_chunks
     if isinstance(stream_chunks, int) or not _is_list(stream_chunks):
-        said = f"the text {stream_chunks!r}" if isinstance(stream_chunks, str) else repr(stream_chunks)
-        raise UsageError(f"stream_chunks is a number of pieces or a list of them, got {said}")
+        said = f"the string {stream_chunks!r}" if isinstance(stream_chunks, str) else repr(stream_chunks)
+        raise UsageError(f"stream_chunks must be a number of pieces or a list of them, got {said}")
     _check_texts(*(("a piece in stream_chunks", piece) for piece in stream_chunks), required=True)
     pieces = tuple(stream_chunks)
     if text is not None and "".join(pieces) != text:
@@ -179,10 +179,10 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
         UsageError: If one of them is no number, or too small.
     """
     if first_token is not None and not (is_number(first_token) and first_token >= 0):
-        raise UsageError(f"first_token is in seconds, 0 or more, got {first_token!r}")
+        raise UsageError(f"first_token must be a number of seconds, 0 or more, got {first_token!r}")
     rate = tokens_per_second
     if rate is not None and not (is_number(rate) and rate > 0):
-        raise UsageError(f"tokens_per_second is a number above 0, got {rate!r}")
+        raise UsageError(f"tokens_per_second must be a number above 0, got {rate!r}")
 
 
 def cut(text: str, pieces: int | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def read_texts(
         UsageError: If two arguments exclude each other, or `choices` is no list of texts.
     """
     if refusal is not None and (sent_otherwise or not (text is choices is None) or isinstance(pieces, tuple)):
-        raise UsageError("a refusal takes the place of text, choices, tool_calls and a list of stream_chunks")
+        raise UsageError("a refusal replaces text, choices, tool_calls and a list of stream_chunks: leave these out")
     if choices is not None:
         return _read_choices(text, choices, pieces)
     if text is not None:
@@ -228,11 +228,11 @@ def _read_choices(
     text: str | None, choices: Sequence[str], pieces: int | tuple[str, ...] | None
 ) -> tuple[str | None, ...]:
     if not _is_list(choices):
-        raise UsageError(f"choices takes a list of texts, got {choices!r}")
+        raise UsageError(f"choices must be a list of strings, got {choices!r}")
     if text is not None or not choices:
-        raise UsageError("choices holds the texts of the choices, one at least, and takes the place of text")
+        raise UsageError("choices must hold at least one text, and cannot be given together with text")
     if isinstance(pieces, tuple):
-        raise UsageError("stream_chunks as a list cuts one text; with several choices give a number")
+        raise UsageError("a list of stream_chunks cuts a single text; with choices, give a number of pieces")
     return tuple(choices)
 
 
@@ -243,10 +243,10 @@ def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...],
         UsageError: If this is no list of lists of numbers, or a number exceeds the 32-bit floats that are sent.
     """
     if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
-        raise UsageError(f"vectors takes a list of numbers for each input, as [[0.5, -1.0]], got {vectors!r}")
+        raise UsageError(f"vectors must be a list of numbers for each input, such as [[0.5, -1.0]], got {vectors!r}")
     largest = max((abs(number) for vector in vectors for number in vector), default=0)
     if largest > _LARGEST_SINGLE:
-        raise UsageError(f"vectors takes numbers of at most {_LARGEST_SINGLE:.3g}, got {largest!r}")
+        raise UsageError(f"vectors must hold numbers of at most {_LARGEST_SINGLE:.3g}, got {largest!r}")
     return tuple(map(tuple, vectors))
 
 
@@ -257,14 +257,14 @@ def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
         UsageError: If the status is no error, or a field has a wrong type.
     """
     if not is_count(failing.status) or failing.status not in _ERRORS:
-        raise UsageError(f"an error has a status from 400 to 599, got {failing.status!r}")
+        raise UsageError(f"the status of an error must be from 400 to 599, got {failing.status!r}")
     if failing.after is not None and not (is_count(failing.after) and failing.after >= 0):
-        raise UsageError(f"after counts pieces of text, 0 or more, got {failing.after!r}")
+        raise UsageError(f"after must be a number of pieces of text, 0 or more, got {failing.after!r}")
     if failing.retry_after is not None and not (is_number(failing.retry_after) and failing.retry_after >= 0):
-        raise UsageError(f"retry_after is a number of seconds, 0 or more, got {failing.retry_after!r}")
+        raise UsageError(f"retry_after must be a number of seconds, 0 or more, got {failing.retry_after!r}")
     _check_texts(("message", failing.message), ("type", failing.type))
     if not isinstance(failing.code, str | None) and not is_count(failing.code):
-        raise UsageError(f"code takes a text or a number, got {failing.code!r}")
+        raise UsageError(f"code must be a string or a whole number, got {failing.code!r}")
     _check_flags(mid_stream=mid_stream)
     return replace(failing, after=1) if mid_stream and failing.after is None else failing
 
@@ -272,13 +272,13 @@ def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
 def _check_texts(*named: tuple[str, object], required: bool = False) -> None:
     for name, value in named:
         if not isinstance(value, str) and (required or value is not None):
-            raise UsageError(f"{name} takes a text, got {value!r}")
+            raise UsageError(f"{name} must be a string, got {value!r}")
 
 
 def _check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise UsageError(f"{name} takes True or False, got {value!r}")
+            raise UsageError(f"{name} must be True or False, got {value!r}")
 
 
 def _is_list(value: object) -> bool:

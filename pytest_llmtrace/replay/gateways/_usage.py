@@ -73,7 +73,7 @@ def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
     usage = {} if usage is None else usage
     if not isinstance(usage, Mapping):
         raise UsageError(
-            f"usage takes counts by their names on the wire, as {{{next(iter(_FIELDS[api]))!r}: 5}}, got {usage!r}"
+            f"usage takes counts by their names on the wire, such as {{{next(iter(_FIELDS[api]))!r}: 5}}, got {usage!r}"
         )
     _check(f"usage field of {api}", usage, _FIELDS[api])
     return usage
@@ -86,7 +86,7 @@ def _check(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Non
         if isinstance(known[name], Mapping) and isinstance(value, Mapping):
             _check(f"field of {name}", value, known[name])
         elif value is not None and not _is_like(value, known[name]):
-            raise UsageError(f"{name} of a usage takes {_KINDS[type(known[name])]}, got {value!r}")
+            raise UsageError(f"{name} in usage must be {_KINDS[type(known[name])]}, got {value!r}")
 
 
 def _is_like(value: object, known: object) -> bool:
@@ -99,7 +99,7 @@ _KINDS: Mapping[type, str] = {
     dict: "a mapping",
     float: "a number",
     int: "a number",
-    str: "a text",
+    str: "a string",
 }
 
 

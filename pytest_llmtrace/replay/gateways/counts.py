@@ -89,5 +89,5 @@ def counted(api: str, scripts: list[Script]) -> Script:
 
 def _checked(tokens: int) -> int:
     if not is_count(tokens) or tokens < 0:
-        raise UsageError(f"a count of tokens is a number, 0 or more, got {tokens!r}")
+        raise UsageError(f"a count of tokens must be a whole number, 0 or more, got {tokens!r}")
     return tokens

@@ -212,10 +212,10 @@ def test_a_disk_that_is_full_or_cannot_be_written(
     with pytest.raises(CassetteError) as caught:
         failing.save(chat(made, "two"))
     monkeypatch.undo()
-    kept = "the file is as it was" if exists else "no file was made"
+    kept = "the file was not changed" if exists else "no file was created"
     assert str(caught.value) == (
         f"{path}: the recording could not be written: No space left on device; {kept}. "
-        "Next: make room or the folder writable, and record again"
+        "Next: free disk space or make the folder writable, and record again"
     )
     assert (path.read_bytes() if path.exists() else None) == before
     assert [*tmp_path.iterdir()] == ([path] if exists else [])
@@ -250,7 +250,7 @@ def test_killed_in_the_middle_of_writing(
         monkeypatch.setattr(_file, "PATIENCE", 0.1)
         unfinished = tmp_path / ".chat.yaml.recording"
         os.utime(unfinished, (2**33, 2**33))  # A recent time means that the process is still at work.
-        with pytest.raises(CassetteError, match="another process is writing it; the file is as it was"):
+        with pytest.raises(CassetteError, match="another process is writing it; the file was not changed"):
             recorder().save(chat(made, "two"))
         other.send_signal(signal.SIGKILL)
     assert path.read_bytes() == before
@@ -309,7 +309,7 @@ def test_who_was_taken_for_dead_touches_nothing(tmp_path: Path, content: bytes |
     if content is None:
         assert not _file.write(path, make)
     else:
-        with pytest.raises(CassetteError, match="another process is writing it; the file is as it was"):
+        with pytest.raises(CassetteError, match="another process is writing it; the file was not changed"):
             _file.write(path, make)
     assert (path.read_bytes(), unfinished.read_bytes()) == (b"before", b"half of thei")
 

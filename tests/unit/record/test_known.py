@@ -78,7 +78,7 @@ def test_a_stream_keeps_its_chunks(made: Callable[..., Exchange], written: Calla
 
 def refusal(path: Path, place: str) -> str:
     return (
-        f"{path}: nothing was written, since a cookie (request header cookie, exchange 0) stands in the {place} of "
+        f"{path}: nothing was written, since a cookie (request header cookie, exchange 0) is in the {place} of "
         "POST https://api.openai.com/v1/chat/completions, where it cannot be masked. Next: take it out of the call, "
         "or out of the file with before_record_request or before_record_response; or let it stay with scrub_keep"
     )
@@ -116,7 +116,7 @@ def test_a_secret_in_the_url_is_not_printed(
     """The error that names the request has the mask in its URL."""
     with pytest.raises(CassetteError) as raised:
         recorder().save([made(url=f"https://api.openai.com/v1/{PLAIN}/chat")], KNOWN)
-    assert "stands in the URL of POST https://api.openai.com/v1/[secret]/chat, where" in str(raised.value)
+    assert "is in the URL of POST https://api.openai.com/v1/[secret]/chat, where" in str(raised.value)
 
 
 def test_what_is_to_stay_stays(made: Callable[..., Exchange], written: Callable[..., str]) -> None:

@@ -332,7 +332,7 @@ def test_a_filter_that_this_vcrpy_does_not_have(
             filter_post_data_parameters=["user"],
             filter_nested_post_data_parameters=True,
         )
-    said = "filter_nested_post_data_parameters: this vcrpy cannot do that; install a newer one"
+    said = "filter_nested_post_data_parameters is not supported by the installed vcrpy; install a newer one"
     assert str(caught.value) == said
 
 

@@ -24,9 +24,9 @@ GOOD = """interactions:
     status: {code: 200, message: OK}
 version: 1
 """
-OBJECT = "stands for an object, and a cassette is read as plain values only; nothing was built. "
+OBJECT = "stands for an object, but a cassette may hold plain values only; nothing was built. "
 EXPECTED = "expected `interactions` (vcrpy), or one `request` with its `response`"
-REMEDY = "Record the cassette again, or replace the tagged value by plain text"
+REMEDY = "Record the cassette again, or replace the tagged value with plain text"
 LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)
 )
@@ -40,13 +40,13 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             GOOD[: GOOD.index("hi")] + "'hi",
             ":9",
-            "this is no valid YAML: while scanning a quoted scalar, found unexpected end of stream",
+            "this is not valid YAML: while scanning a quoted scalar, found unexpected end of stream",
             id="truncated in a text",
         ),
         pytest.param(
             GOOD[: GOOD.index("    uri")],
             ":3",
-            "the request of interaction 0 has no `uri`: the file is cut off here, or no cassette",
+            "the request of interaction 0 has no `uri`: the file is cut off here, or is not a cassette",
             id="half a request",
         ),
         pytest.param(
@@ -58,26 +58,26 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             GOOD[: GOOD.index("    status")],
             ":8",
-            "the response of interaction 0 has no `status`: the file is cut off here, or no cassette",
+            "the response of interaction 0 has no `status`: the file is cut off here, or is not a cassette",
             id="half a response",
         ),
         pytest.param(
             GOOD.replace("uri: https", "uri: 5 #"),
             ":3",
-            "the `uri` of the request of interaction 0 is a number, not a text",
+            "the `uri` of the request of interaction 0 is a number, not a string",
             id="no text",
         ),
         pytest.param(
             GOOD.replace("code: 200", "code: '200 OK'"),
             ":8",
-            "the `status` of the response of interaction 0 is a text, not a number, as 200",
+            "the `status` of the response of interaction 0 is a string, not a number such as 200",
             id="no number",
         ),
         pytest.param(
             "interactions:\n- other: 1\n",
             ":2",
-            "interaction 0 has no `request`, it is a mapping with the keys 'other': no HTTP call, or the file is cut "
-            "off here",
+            "interaction 0 has no `request`, it is a mapping with the keys 'other': not an HTTP call, or the file "
+            "is cut off here",
             id="no request",
         ),
         pytest.param("interactions:\n", ":1", "`interactions` is nothing, not a list", id="no list"),
@@ -86,37 +86,37 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             GOOD.replace("method: POST", "verb: POST").replace("version: 1", "version: 2"),
             ":1",
-            "cassettes of version 2 are not known; this reads version 1",
+            "cassettes of version 2 cannot be read, only those of version 1",
             id="version before what else is wrong",
         ),
         pytest.param(
             GOOD.replace("version: 1", "version: 2"),
             ":1",
-            "cassettes of version 2 are not known; this reads version 1",
+            "cassettes of version 2 cannot be read, only those of version 1",
             id="version",
         ),
         pytest.param(
             "- request: {}\n",
             "",
-            f"a list is no cassette: {EXPECTED}",
+            f"a list is not a cassette: {EXPECTED}",
             id="list",
         ),
         pytest.param(
             "a: 1\nb: 2\n",
             ":1",
-            f"a mapping with the keys 'a', 'b' is no cassette: {EXPECTED}",
+            f"a mapping with the keys 'a', 'b' is not a cassette: {EXPECTED}",
             id="other mapping",
         ),
-        pytest.param(b"a: 1\nb: \xff\n", ":2", "byte 0xff is no UTF-8, so this is no cassette", id="not UTF-8"),
+        pytest.param(b"a: 1\nb: \xff\n", ":2", "byte 0xff is not UTF-8, so this is not a cassette", id="not UTF-8"),
         pytest.param(
             GOOD + "---\na: 1\n", ":13", "a second YAML document starts here; a cassette is one document", id="two"
         ),
-        pytest.param("? [a]\n: 1\n", ":1", "a key of the mapping that starts here is no text", id="key"),
-        pytest.param("a: !!binary x\n", ":1", "the value that is tagged !!binary is none", id="binary"),
+        pytest.param("? [a]\n: 1\n", ":1", "a key of the mapping that starts here is a list or a mapping", id="key"),
+        pytest.param("a: !!binary x\n", ":1", "the value that is tagged !!binary is not one", id="binary"),
         pytest.param(
             GOOD.replace("string: hi", "string: !!binary |\n        aGVs<<<bG8h"),
             ":9",
-            "the value that is tagged !!binary is none",
+            "the value that is tagged !!binary is not one",
             id="damaged binary",
         ),
         pytest.param(
@@ -136,26 +136,29 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="istr of two",
         ),
         pytest.param(
-            LAUGHS, ":6", "its anchors and aliases multiply to far more than the file; refused", id="billion laughs"
+            LAUGHS,
+            ":6",
+            "its anchors and aliases expand to far more than the file itself; refused",
+            id="billion laughs",
         ),
-        pytest.param("a: &a [*a]\n", ":1", "the alias *a refers to nothing before it, or to itself", id="recursive"),
-        pytest.param("a: " + "[" * 100_000, ":1", "it nests deeper than 200 levels; refused", id="deep"),
+        pytest.param("a: &a [*a]\n", ":1", "the alias *a refers to itself, or to nothing before it", id="recursive"),
+        pytest.param("a: " + "[" * 100_000, ":1", "it is nested more than 200 levels deep", id="deep"),
         pytest.param(
             GOOD.replace("uri: https://", "uri: https://["),
             ":3",
-            "the `uri` of the request of interaction 0 is no URL, so that nothing can have asked for it",
+            "the `uri` of the request of interaction 0 is not a URL, so no client can have requested it",
             id="no URL",
         ),
         pytest.param(
             GOOD.replace("headers: {}", "headers: 5"),
             ":3",
-            "the request of interaction 0 has headers that are no mapping",
+            "the headers of the request of interaction 0 are neither a mapping nor a list of pairs",
             id="headers",
         ),
         pytest.param(
             GOOD.replace("string: hi", "base64: a"),
             ":8",
-            "the body of the response of interaction 0 cannot be read in the form that it is written in",
+            "the body of the response of interaction 0 cannot be decoded",
             id="base64",
         ),
         pytest.param(
@@ -175,16 +178,16 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             GOOD.replace("    body:\n", "    llmtrace: {chunks: [a]}\n    body:\n"),
             ":8",
-            "the response of interaction 0 has `llmtrace.chunks` that are no list of lengths",
+            "the `llmtrace.chunks` of the response of interaction 0 are not a list of lengths",
             id="chunks",
         ),
         pytest.param(
             GOOD.replace("    body:\n", "    llmtrace: {chunks: [2], offsets: [soon]}\n    body:\n"),
             ":8",
-            "the response of interaction 0 has `llmtrace.offsets` that are no list of seconds",
+            "the `llmtrace.offsets` of the response of interaction 0 are not a list of seconds",
             id="offsets",
         ),
-        pytest.param(GOOD + "llmtrace: mine\n", ":1", "`llmtrace` is a text, not a mapping", id="origin"),
+        pytest.param(GOOD + "llmtrace: mine\n", ":1", "`llmtrace` is a string, not a mapping", id="origin"),
     ],
 )
 def test_refused_yaml(
@@ -205,18 +208,18 @@ def test_refused_yaml(
 @pytest.mark.parametrize(
     ("content", "where", "reason"),
     [
-        ('{\n"a": ', ":2", "this is no valid JSON: Expecting value"),
+        ('{\n"a": ', ":2", "this is not valid JSON: Expecting value"),
         (
             '{"a": 1}',
             "",
-            f"a mapping with the keys 'a' is no cassette: {EXPECTED}",
+            f"a mapping with the keys 'a' is not a cassette: {EXPECTED}",
         ),
         (
             "{}",
             "",
-            f"an empty mapping is no cassette: {EXPECTED}",
+            f"an empty mapping is not a cassette: {EXPECTED}",
         ),
-        ("[" * 100_000, "", "it nests too deeply; refused"),
+        ("[" * 100_000, "", "it is nested too deeply"),
         ("1" * 5000, "", None),
     ],
 )
@@ -240,7 +243,7 @@ def test_cut_off_anywhere(write: Callable[..., Path], cut: Any) -> None:
     ("others", "found"),
     [
         (["chat.yaml", "chat-stream.yaml", "x.yaml"], "the nearest in its folder: chat.yaml, chat-stream.yaml"),
-        (["x.yaml"], "no file in its folder is called alike"),
+        (["x.yaml"], "no file in its folder has a similar name"),
         ([], "its folder is empty"),
     ],
 )

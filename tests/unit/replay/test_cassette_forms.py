@@ -128,9 +128,7 @@ def test_marked_bytes_that_are_none(write: Callable[..., Path]) -> None:
     path = write(json.dumps(item), "agent.json")
     with pytest.raises(CassetteError) as error:
         load(path)
-    assert error.value.reason == (
-        "the body of the request of interaction 0 cannot be read in the form that it is written in"
-    )
+    assert error.value.reason == ("the body of the request of interaction 0 cannot be decoded")
 
 
 @pytest.mark.parametrize(

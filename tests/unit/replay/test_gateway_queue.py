@@ -259,7 +259,7 @@ def test_totals_that_are_given_stand() -> None:
         (
             Gateway("anthropic"),
             post(),
-            "scripted anthropic has no chat API; openai, openrouter, litellm, anannas and azure have",
+            "scripted anthropic has no chat API; openai, openrouter, litellm, anannas and azure have one",
         ),
         (
             Gateway("openai").responses(text="hi").error(429, api="embeddings"),
@@ -318,32 +318,32 @@ def test_what_was_not_played_is_described() -> None:
             f"unknown gateway 'opnrouter': did you mean 'openrouter'? {KNOWN}",
         ),
         (lambda: Gateway(["openai"]), f"unknown gateway ['openai']: did you mean 'openai'? {KNOWN}"),  # type: ignore[arg-type]
-        (lambda: Gateway("openai").chat(text=3), "text takes a text, got 3"),  # type: ignore[arg-type]
-        (lambda: Gateway("openai").chat(choices=["a", None, 3]), "text takes a text, got 3"),  # type: ignore[list-item]
-        (lambda: Gateway("openai").chat(choices="abc"), "choices takes a list of texts, got 'abc'"),
+        (lambda: Gateway("openai").chat(text=3), "text must be a string, got 3"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(choices=["a", None, 3]), "text must be a string, got 3"),  # type: ignore[list-item]
+        (lambda: Gateway("openai").chat(choices="abc"), "choices must be a list of strings, got 'abc'"),
         (
             lambda: Gateway("openai").embeddings(vectors=3),  # type: ignore[arg-type]
-            "vectors takes a list of numbers for each input, as [[0.5, -1.0]], got 3",
+            "vectors must be a list of numbers for each input, such as [[0.5, -1.0]], got 3",
         ),
         (
             lambda: Gateway("openai").embeddings(vectors=[[0.5, "a"]]),  # type: ignore[list-item]
-            "vectors takes a list of numbers for each input, as [[0.5, -1.0]], got [[0.5, 'a']]",
+            "vectors must be a list of numbers for each input, such as [[0.5, -1.0]], got [[0.5, 'a']]",
         ),
         (
             lambda: Gateway("openai").embeddings(vectors=[[0.5], [-1e39]]),
-            "vectors takes numbers of at most 3.4e+38, got 1e+39",
+            "vectors must hold numbers of at most 3.4e+38, got 1e+39",
         ),
         (
             lambda: Gateway("openai").error(429, retry_after=10**400),
-            f"retry_after is a number of seconds, 0 or more, got {10**400}",
+            f"retry_after must be a number of seconds, 0 or more, got {10**400}",
         ),
         (
             lambda: Gateway("openai").chat(stream_chunks=2.5),  # type: ignore[arg-type]
-            "stream_chunks is a number of pieces or a list of them, got 2.5",
+            "stream_chunks must be a number of pieces or a list of them, got 2.5",
         ),
         (
             lambda: Gateway("openai").chat(stream_chunks=["a", 3]),  # type: ignore[list-item]
-            "a piece in stream_chunks takes a text, got 3",
+            "a piece in stream_chunks must be a string, got 3",
         ),
         (
             lambda: Gateway("openai").chat(tool_calls=3),  # type: ignore[arg-type]
@@ -351,7 +351,7 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").chat(tool_calls=[{"name": "f", "id": 3}]),
-            "the id of a tool call takes a text, got 3",
+            "the id of a tool call must be a string, got 3",
         ),
         (
             lambda: Gateway("openai").chat(tool_calls=[{"name": "f", "arguments": {1j}}]),
@@ -359,36 +359,36 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").chat(usage={"prompt_tokens": "many"}),
-            "prompt_tokens of a usage takes a number, got 'many'",
+            "prompt_tokens in usage must be a number, got 'many'",
         ),
         (
             lambda: Gateway("openai").chat(usage={"prompt_tokens_details": 3}),
-            "prompt_tokens_details of a usage takes a mapping, got 3",
+            "prompt_tokens_details in usage must be a mapping, got 3",
         ),
-        (lambda: Gateway("openrouter").chat(cost="a"), "cost is a number of USD, got 'a'"),  # type: ignore[arg-type]
+        (lambda: Gateway("openrouter").chat(cost="a"), "cost must be a number of US dollars, got 'a'"),  # type: ignore[arg-type]
         (
             lambda: Gateway("litellm").chat(older="yes"),  # type: ignore[arg-type]
-            "older takes True or False, got 'yes'",
+            "older must be True or False, got 'yes'",
         ),
         (
             lambda: Gateway("openai").error("429"),  # type: ignore[arg-type]
-            "an error has a status from 400 to 599, got '429'",
+            "the status of an error must be from 400 to 599, got '429'",
         ),
         (
             lambda: Gateway("openai").error(429, retry_after="soon"),  # type: ignore[arg-type]
-            "retry_after is a number of seconds, 0 or more, got 'soon'",
+            "retry_after must be a number of seconds, 0 or more, got 'soon'",
         ),
         (
             lambda: Gateway("openai").error(429, code=[1]),  # type: ignore[arg-type]
-            "code takes a text or a number, got [1]",
+            "code must be a string or a whole number, got [1]",
         ),
-        (lambda: Gateway("openai").chat(model=4), "model takes a text, got 4"),  # type: ignore[arg-type]
-        (lambda: Gateway("openai").chat(finish_reason=4), "finish_reason takes a text, got 4"),  # type: ignore[arg-type]
-        (lambda: Gateway("openai").responses(incomplete=4), "incomplete takes a text, got 4"),  # type: ignore[arg-type]
-        (lambda: Gateway("anthropic").messages(stop_reason=4), "stop_reason takes a text, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(model=4), "model must be a string, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(finish_reason=4), "finish_reason must be a string, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").responses(incomplete=4), "incomplete must be a string, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("anthropic").messages(stop_reason=4), "stop_reason must be a string, got 4"),  # type: ignore[arg-type]
         (
             lambda: Gateway("openai").chat(usage=3),  # type: ignore[arg-type]
-            "usage takes counts by their names on the wire, as {'prompt_tokens': 5}, got 3",
+            "usage takes counts by their names on the wire, such as {'prompt_tokens': 5}, got 3",
         ),
         (
             lambda: Gateway("openai").chat(tool_calls={"name": "f"}),  # type: ignore[arg-type]
@@ -402,20 +402,20 @@ def test_what_was_not_played_is_described() -> None:
             lambda: Gateway("anthropic").chat(),
             (
                 "anthropic has messages, count_tokens, but no chat API; openai, openrouter, litellm, anannas and azure "
-                "have"
+                "have one"
             ),
         ),
         (
             lambda: Gateway("openai").messages(),
             (
                 "openai has chat, responses, embeddings, input_tokens, but no messages API; anthropic, openrouter, "
-                "litellm, anannas, bedrock, bedrock-mantle and vertex have"
+                "litellm, anannas, bedrock, bedrock-mantle and vertex have one"
             ),
         ),
-        (lambda: Gateway("openai").input_tokens(-1), "a count of tokens is a number, 0 or more, got -1"),
+        (lambda: Gateway("openai").input_tokens(-1), "a count of tokens must be a whole number, 0 or more, got -1"),
         (
             lambda: Gateway("openai").count_tokens(5),
-            "openai has chat, responses, embeddings, input_tokens, but no count_tokens API; anthropic has",
+            "openai has chat, responses, embeddings, input_tokens, but no count_tokens API; anthropic has one",
         ),
         (
             lambda: Gateway("openai").error(429, api="mesages"),
@@ -454,7 +454,7 @@ def test_what_was_not_played_is_described() -> None:
         (lambda: Gateway("openai").chat(stream_chunks=0), "stream_chunks must be 1 or more, got 0"),
         (
             lambda: Gateway("openai").chat(stream_chunks="abc"),
-            "stream_chunks is a number of pieces or a list of them, got the text 'abc'",
+            "stream_chunks must be a number of pieces or a list of them, got the string 'abc'",
         ),
         (
             lambda: Gateway("openai").chat(text="abc", stream_chunks=["a", "b"]),
@@ -462,33 +462,33 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").chat(choices=["a", "b"], stream_chunks=["a", "b"]),
-            "stream_chunks as a list cuts one text; with several choices give a number",
+            "a list of stream_chunks cuts a single text; with choices, give a number of pieces",
         ),
         (
             lambda: Gateway("openai").chat(text="a", choices=["b"]),
-            "choices holds the texts of the choices, one at least, and takes the place of text",
+            "choices must hold at least one text, and cannot be given together with text",
         ),
         (
             lambda: Gateway("openai").chat(text="a", refusal="b"),
-            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
+            "a refusal replaces text, choices, tool_calls and a list of stream_chunks: leave these out",
         ),
         (
             lambda: Gateway("openai").chat(choices=["a", "b"], refusal="c"),
-            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
+            "a refusal replaces text, choices, tool_calls and a list of stream_chunks: leave these out",
         ),
         (
             lambda: Gateway("openai").chat(stream_chunks=["a"], refusal="b"),
-            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
+            "a refusal replaces text, choices, tool_calls and a list of stream_chunks: leave these out",
         ),
         (
             lambda: Gateway("openai").chat(reasoning="hm"),
-            "openai has no 'reasoning' on the wire; openrouter, litellm and anannas have",
+            "openai has no 'reasoning' on the wire; openrouter, litellm and anannas have it",
         ),
         (
             lambda: Gateway("openai").chat(cost=1.0),
-            "openai has no 'cost' on the wire; openrouter, litellm and anannas have",
+            "openai has no 'cost' on the wire; openrouter, litellm and anannas have it",
         ),
-        (lambda: Gateway("litellm").chat(provider="x"), "litellm has no 'provider' on the wire; openrouter has"),
+        (lambda: Gateway("litellm").chat(provider="x"), "litellm has no 'provider' on the wire; openrouter has it"),
         (lambda: Gateway("anannas").responses(cost=1.0), "anannas has no 'cost' in the responses API; chat has it"),
         (
             lambda: Gateway("openrouter").messages(provider="x"),
@@ -496,12 +496,12 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").chat(older=True),
-            "openai has no 'older' on the wire; anthropic, litellm, anannas and bedrock have",
+            "openai has no 'older' on the wire; anthropic, litellm, anannas and bedrock have it",
         ),
-        (lambda: Gateway("openai").error(200), "an error has a status from 400 to 599, got 200"),
+        (lambda: Gateway("openai").error(200), "the status of an error must be from 400 to 599, got 200"),
         (
             lambda: Gateway("openai").error(500, after=-1),
-            "after counts pieces of text, 0 or more, got -1",
+            "after must be a number of pieces of text, 0 or more, got -1",
         ),
     ],
 )

@@ -81,12 +81,12 @@ def test_one_piece() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"first_token": -0.1}, "first_token is in seconds, 0 or more, got -0.1"),
-        ({"first_token": float("nan")}, "first_token is in seconds, 0 or more, got nan"),
-        ({"first_token": "0.8"}, "first_token is in seconds, 0 or more, got '0.8'"),
-        ({"tokens_per_second": "40"}, "tokens_per_second is a number above 0, got '40'"),
-        ({"tokens_per_second": 0}, "tokens_per_second is a number above 0, got 0"),
-        ({"tokens_per_second": float("inf")}, "tokens_per_second is a number above 0, got inf"),
+        ({"first_token": -0.1}, "first_token must be a number of seconds, 0 or more, got -0.1"),
+        ({"first_token": float("nan")}, "first_token must be a number of seconds, 0 or more, got nan"),
+        ({"first_token": "0.8"}, "first_token must be a number of seconds, 0 or more, got '0.8'"),
+        ({"tokens_per_second": "40"}, "tokens_per_second must be a number above 0, got '40'"),
+        ({"tokens_per_second": 0}, "tokens_per_second must be a number above 0, got 0"),
+        ({"tokens_per_second": float("inf")}, "tokens_per_second must be a number above 0, got inf"),
     ],
 )
 @pytest.mark.parametrize(("gateway", "api"), [("openai", "chat"), ("openai", "responses"), ("anthropic", "messages")])

@@ -83,16 +83,16 @@ def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Pa
     assert refused.value.reason == f"there is no such cassette in {tmp_path}; the nearest: chat"
 
 
-NAMED = "llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
+NAMED = "set llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) to the folder that has them"
 
 
 @pytest.mark.parametrize(
     ("name", "dirs", "said"),
     [
-        ("chat", ["casettes"], f"ROOT/casettes; this is no folder (did you mean cassettes?); {NAMED}"),
-        ("chat", ["x.yaml"], f"ROOT/x.yaml; this is no folder; {NAMED}"),
+        ("chat", ["casettes"], f"ROOT/casettes; this is not a folder (did you mean cassettes?); {NAMED}"),
+        ("chat", ["x.yaml"], f"ROOT/x.yaml; this is not a folder; {NAMED}"),
         ("chat", ["nope/a", "nope/b"], f"ROOT/nope/a, ROOT/nope/b; none of these is a folder; {NAMED}"),
-        ("ROOT/casettes/chat", [], "ROOT/casettes; this is no folder (did you mean cassettes?)"),
+        ("ROOT/casettes/chat", [], "ROOT/casettes; this is not a folder (did you mean cassettes?)"),
     ],
 )
 def test_a_folder_that_is_none_is_told(
@@ -143,4 +143,4 @@ def test_what_is_no_name(name: Any) -> None:
     for look_up in (lambda: resolve(name, dirs=()), lambda: is_builtin(name)):
         with pytest.raises(UsageError) as caught:
             look_up()
-        assert str(caught.value) == f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}"
+        assert str(caught.value) == f"the name of a cassette must be a string such as 'openrouter/chat', not {name!r}"

@@ -71,33 +71,36 @@ def test_every_key_of_vcrpy_is_known() -> None:
     assert read_config({"record_mode": "none", "serializer": "mine", "path": "x", "inject": True}) == ReplaySettings()
 
 
-NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing to repeat at position 0"
+NO_PATTERN = "scrub_keep holds an invalid regular expression: nothing to repeat at position 0"
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"match_onn": []}, "vcr_config has the unknown key 'match_onn'; did you mean 'match_on'?"),
-        ({"zzz": 1}, "vcr_config has the unknown key 'zzz'"),
+        ({"match_onn": []}, "the replay configuration has the unknown key 'match_onn'; did you mean 'match_on'?"),
+        ({"zzz": 1}, "the replay configuration has the unknown key 'zzz'"),
         (
             {"match_on": ["metod"]},
-            "match_on has the unknown name 'metod'; did you mean 'method'?; a matcher of your own: pass the function",
+            (
+                "match_on has the unknown name 'metod'; did you mean 'method'? For a matcher of your own, pass the "
+                "function"
+            ),
         ),
-        ({"match_on": "method"}, "match_on is 'method', not a list"),
-        ({"filter_headers": "x-key"}, "filter_headers is 'x-key', not a list"),
-        ({"filter_headers": [3]}, "filter_headers holds 3, which is no name"),
-        ({"before_record_response": ["x"]}, "before_record_response holds 'x', which is no function"),
-        ({"before_record_request": 3}, "before_record_request is 3, not a function"),
-        ({"scrub_keep": "x"}, "scrub_keep is 'x', not a list"),
+        ({"match_on": "method"}, "match_on must be a list, not 'method'"),
+        ({"filter_headers": "x-key"}, "filter_headers must be a list, not 'x-key'"),
+        ({"filter_headers": [3]}, "filter_headers holds 3, which is not a name"),
+        ({"before_record_response": ["x"]}, "before_record_response holds 'x', which is not a function"),
+        ({"before_record_request": 3}, "before_record_request must be a function or a list of functions, not 3"),
+        ({"scrub_keep": "x"}, "scrub_keep must be a list, not 'x'"),
         (
             {"scrub_keep": ["*"]},
             NO_PATTERN,
         ),
         (
             {"filter_sensitive_data": ["x"]},
-            "filter_sensitive_data holds 'x', which is no placeholder and value",
+            "filter_sensitive_data holds 'x', which is not a pair of placeholder and value",
         ),
-        ({"filter_sensitive_data": 3}, "filter_sensitive_data is 3, not a list"),
+        ({"filter_sensitive_data": 3}, "filter_sensitive_data must be a list, not 3"),
     ],
 )
 def test_wrong_use(config: Any, message: Any) -> None:

@@ -196,7 +196,7 @@ def test_where_a_large_file_is_wrong(write: Callable[..., Path], monkeypatch: py
     path.write_bytes(path.read_bytes() + b"d: \xc3\n")
     with pytest.raises(CassetteError) as no_text:
         cassette.load(path)
-    assert (no_text.value.line, "byte 0xc3 is no UTF-8" in str(no_text.value)) == (4, True)
+    assert (no_text.value.line, "byte 0xc3 is not UTF-8" in str(no_text.value)) == (4, True)
     with pytest.raises(CassetteError) as no_yaml:
         cassette.load(write("a: é\nb: \x07\n"))
-    assert (no_yaml.value.line, "this is no valid YAML: " in str(no_yaml.value)) == (2, True)
+    assert (no_yaml.value.line, "this is not valid YAML: " in str(no_yaml.value)) == (2, True)

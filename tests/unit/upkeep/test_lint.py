@@ -59,7 +59,7 @@ error    secret  tape.yaml:2  interaction 0
 warning  personal  tape.yaml:2  interaction 0
          place  request.body $.metadata.user_id
          found  …(9 characters), the id of a user or an account
-         why    it tells of a person, an account or a machine, and stays in the repository's history
+         why    it identifies a person, an account or a machine, and stays in the repository's history
          next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
 
 error    secret  tape.yaml:2  interaction 0
@@ -71,32 +71,32 @@ error    secret  tape.yaml:2  interaction 0
 warning  personal  tape.yaml:2  interaction 0
          place  response.headers.openai-organization
          found  …(15 characters)
-         why    it tells of a person, an account or a machine, and stays in the repository's history
+         why    it identifies a person, an account or a machine, and stays in the repository's history
          next   pytest-llmtrace cassettes scrub tape.yaml
 
 warning  personal  tape.yaml:2  interaction 0
          place  response.body $.error.message
          found  …@acme-research.com, an email address
-         why    it tells of a person, an account or a machine, and stays in the repository's history
+         why    it identifies a person, an account or a machine, and stays in the repository's history
          next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
 
 warning  personal  tape.yaml:2  interaction 0
          place  response.body $.user_id
          found  user_…(13 characters), the id of a user or an account
-         why    it tells of a person, an account or a machine, and stays in the repository's history
+         why    it identifies a person, an account or a machine, and stays in the repository's history
          next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
 
 warning  no-reply  tape.yaml:18  interaction 1
          place  response
          found  GET was recorded without a reply
          why    the recording was broken off: nothing can be played for this request
-         next   record it again, or take the interaction out
+         next   record it again, or remove the interaction
 
 error    secret  tape.yaml:20
          place  line 20
          found  hf_…(39 characters), a Hugging Face token
          why    whoever reads the file can use it
-         next   take it out by hand: it is outside of what is replayed; then withdraw the key
+         next   remove it by hand, as it is outside of what is replayed; then withdraw the key
 
 1 file, 2 interactions: 5 errors, 5 warnings, 2 infos (-v shows them)
 recorded from 2026-03-31 (tape.yaml) to 2026-03-31
@@ -291,7 +291,7 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
     write("tapes/package.json", '{"name": "x", "scripts": {"request": 1, "response": 2}}')
     assert tool("lint", "tapes", status=1) == (
         "error    unreadable  tapes/cut.yaml:3\n"
-        "         found  this is no valid YAML: while parsing a flow mapping, did not find expected ',' or '}'\n"
+        "         found  this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'\n"
         "         why    a test that names the file fails\n"
         "         next   record it again, or delete it\n"
         "\n"
@@ -301,7 +301,7 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
         "         next   record it again, or delete it\n"
         "\n"
         "2 files, 0 interactions: 2 errors, 0 warnings, 0 infos\n"
-        "passed over, no cassette: tapes/compose.yaml and 1 more\n"
+        "passed over, not a cassette: tapes/compose.yaml and 1 more\n"
     )
 
 
@@ -352,7 +352,7 @@ def test_orphans(write: Write, tool: Tool) -> None:
     assert said == (
         "warning  orphan  suite/tapes/b.json\n"
         "         found  no test of the run played it\n"
-        "         why    nobody notices when it goes wrong\n"
+        "         why    no test notices if it is wrong\n"
         "         next   delete it, if the run was of all tests: git rm suite/tapes/b.json\n"
         "\n"
         "3 files, 3 interactions: 0 errors, 1 warning, 0 infos\n"
@@ -398,7 +398,7 @@ def test_recordings_of_tests_that_are_gone(write: Write, tool: Tool, test: str, 
     write("suite/tape.json", json.dumps({"version": 1, "interactions": interactions}))
     told = [f for f in findings(tool, "suite/tape.json", "--rootdir", "suite") if f["kind"] == "gone"]
     found = [(f["severity"], f["interactions"], f["found"]) for f in told]
-    assert found == [("warning", [1], f"recorded by {test}, which is not there")] * is_gone
+    assert found == [("warning", [1], f"recorded by {test}, which does not exist")] * is_gone
     elsewhere = [f for f in findings(tool, "suite/tape.json") if f["kind"] == "gone"]
     assert elsewhere == []  # No module that they name is there, so this is not the rootdir.
 
@@ -409,11 +409,11 @@ WANTED = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("[]", f"played.json: this is no list of played cassettes; {WANTED}"),
-        ('{"version": 2, "played": []}', f"played.json: this is no list of played cassettes; {WANTED}"),
-        ('{"version": 1, "played": [1]}', f"played.json: this is no list of played cassettes; {WANTED}"),
-        ("{", f"played.json: this is no valid JSON; {WANTED}"),
-        ("[" * 100_000, f"played.json: this is no valid JSON; {WANTED}"),
+        ("[]", f"played.json: this is not a list of played cassettes; {WANTED}"),
+        ('{"version": 2, "played": []}', f"played.json: this is not a list of played cassettes; {WANTED}"),
+        ('{"version": 1, "played": [1]}', f"played.json: this is not a list of played cassettes; {WANTED}"),
+        ("{", f"played.json: this is not valid JSON; {WANTED}"),
+        ("[" * 100_000, f"played.json: this is not valid JSON; {WANTED}"),
         (None, "played.json: it cannot be read (No such file or directory)"),
         (
             '{"version": 1, "played": ["x.yaml"]}',
@@ -442,7 +442,8 @@ def test_exit_status_and_relaxations(write: Write, tool: Tool) -> None:
     tool("lint", "--strict", "--allow", r"[a-z.]+@acme-research\.com", "tape.json", status=0)
     tool("lint", "--strict", "--allow", "jane", "tape.json", status=1)
     assert tool("lint", "--allow", "(", "tape.json", status=2) == (
-        "pytest-llmtrace: --allow '(' is no regular expression: missing ), unterminated subpattern at position 0\n"
+        "pytest-llmtrace: --allow '(' is not a valid regular expression: missing ), unterminated subpattern at "
+        "position 0\n"
     )
     assert tool("lint", "tapes.json", status=2) == (
         "pytest-llmtrace: unknown file or folder 'tapes.json': did you mean 'tape.json'? known: tape.json\n"

@@ -171,7 +171,7 @@ def test_without_a_terminal_nothing_is_written_unasked(write: Write, tool: Tool)
     path = write("tape.yaml", yaml.dump(secret()))
     content = path.read_bytes()
     assert tool("scrub", "tape.yaml", status=1) == (
-        f"{SECRET_DIFF}1 value in 1 file to scrub; nothing was written: --yes writes\n"
+        f"{SECRET_DIFF}1 value in 1 file to scrub; nothing was written: use --yes to write\n"
     )
     assert path.read_bytes() == content
 
@@ -452,7 +452,7 @@ def test_broken_files_do_not_stop_the_others(write: Write, tool: Tool) -> None:
     write("tapes/c.json", "[]")
     said = tool("scrub", "-y", "tapes", status=1).splitlines()
     assert said[0] == (
-        f"pytest-llmtrace: {Path('tapes/a.yaml')}:2: this is no valid YAML: while parsing a flow node, did not find "
+        f"pytest-llmtrace: {Path('tapes/a.yaml')}:2: this is not valid YAML: while parsing a flow node, did not find "
         "expected node content"
     )
     assert said[-1] == "scrubbed 1 value in 1 file; withdraw the keys if they were pushed"
