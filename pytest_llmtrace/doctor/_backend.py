@@ -34,20 +34,20 @@ _PREFIXES: Final = {
 _NEXT: Final = {
     Fate.REFUSED: "nothing was stored",
     Fate.LATER: "nothing was stored; try again later",
-    Fate.UNKNOWN: "whether it was stored is not known; check the address",
+    Fate.UNKNOWN: "it may or may not have been stored; check the address",
 }
 _DROPPED: Final = {
-    "openobserve": "check the clock of this machine and the pipelines of the stream: it gives one reason for all",
+    "openobserve": "check this machine's clock and the stream's pipelines: OpenObserve gives the same reason for both",
     "otlp": "check its settings",
 }
 _UNAUTHORIZED: Final = {
     b'{"code":401,"message":"Unauthorized Access"}': (
-        "it answered 401 in the form for a request without an Authorization header, and one was sent",
-        "look for what takes it away on the way, as a proxy",
+        "it answered 401 as to a request without an Authorization header, although one was sent",
+        "look for what removes the header on the way, such as a proxy",
     ),
     b"Unauthorized Access": (
-        "it answered 401 in the form for credentials that it does not accept",
-        "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong",
+        "it answered 401 as to credentials that it does not accept",
+        "check OPENOBSERVE_AUTH_TOKEN and OPENOBSERVE_ORG: the answer does not tell which of them is wrong",
     ),
 }
 _PAUSE: Final = 0.5
@@ -100,12 +100,12 @@ def backend(name: str, environ: Mapping[str, str], *, is_wanted: bool, sends: bo
 def _connection(to: Destination) -> Diagnosis:
     about = f"connection to {to.name}"
     if is_behind_proxy(to.url):
-        return unknown(about, "requests go through a proxy that the environment names, which was not looked at")
+        return unknown(about, "requests go through the proxy that is set in the environment, which was not checked")
     found = obstacle(to.url, min(to.timeout, PATIENCE), certificate=to.tls.get("certificate"))
     if found:
-        otherwise = "check the address, and whether the server runs and may be reached from here"
+        otherwise = "check the address, and that the server runs and can be reached from here"
         return problem(about, found, remedy(found, to.authority, otherwise))
-    return ok(about, "the server takes connections")
+    return ok(about, "the server accepts connections")
 
 
 def _there_and_back(to: Destination, wait: Wait) -> Iterator[Diagnosis]:
@@ -143,17 +143,17 @@ def _seen(to: Destination, resources: list[dict[str, Any]], wait: Wait) -> Diagn
         left = deadline - wait.now()
         try:
             if key in look(to, resources, timeout=min(to.timeout, max(left, _PAUSE))):
-                return ok(about, f"its search API has it in stream {to.stream}")
+                return ok(about, f"its search API found it in stream {to.stream}")
         except UntoldError as error:
             return _untold(about, error)
         if left < _PAUSE:
-            found = f"its search API did not have it within {wait.seconds:g} s"
-            return unknown(about, found, "look for the trace in its pages")
+            found = f"its search API did not find it within {wait.seconds:g} s"
+            return unknown(about, found, "look for the trace on its web pages")
         wait.sleep(_PAUSE)
 
 
 def _untold(about: str, error: UntoldError) -> Diagnosis:
     if error.status in {401, 403}:
-        found = f"the token that may send may not read, as those for ingestion ({error})"
+        found = f"the token may send but not read, as is usual for ingestion tokens ({error})"
         return unknown(about, found, "with it `pytest-llmtrace push` cannot look up spans that are in doubt")
-    return unknown(about, f"the search API does not tell: {error}")
+    return unknown(about, f"the search API gave no usable answer: {error}")

@@ -36,8 +36,8 @@ class _Exporter:
 
 _OTLP: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
 _CERTIFICATE: Final = "OTEL_EXPORTER_OTLP_CERTIFICATE"
-_WAITS: Final = "an app that uses it was measured to take 7 s to exit (1.45.2), with its spans lost"
-_HANGS: Final = "an app that uses it was measured to hang up to 30 s at exit, with its data lost"
+_WAITS: Final = "an app that used it took 7 s to exit (measured with 1.45.2), and lost its spans"
+_HANGS: Final = "an app that used it hung at exit for up to 30 s when measured, and lost its data"
 _EXPORTERS: Final = (
     _Exporter(
         "opentelemetry-exporter-otlp-proto-http",
@@ -78,11 +78,11 @@ def exporters(environ: Mapping[str, str], installed: Mapping[str, str]) -> Itera
 def _by_default(about: str, exporter: _Exporter) -> Diagnosis:
     found = obstacle(exporter.default)
     if not found:
-        return ok(about, f"its default endpoint {exporter.default} takes connections")
+        return ok(about, f"its default endpoint {exporter.default} accepts connections")
     return unknown(
         about,
         f"{exporter.variables[0]} is not set, and at its default endpoint {found}; {exporter.cost}; "
-        "whether the app uses it was not looked at",
+        "whether the app uses it was not checked",
     )
 
 
@@ -103,11 +103,11 @@ def _endpoint(about: str, exporter: _Exporter, name: str, value: str, certificat
     except ValueError:
         fits = False
     if not fits:
-        return problem(about, f"{name} is no address", f"correct or unset {name}")
+        return problem(about, f"{name} is not the address of a server", f"correct or unset {name}")
     if is_behind_proxy(url):
-        return unknown(about, f"to the endpoint of {name} leads a proxy, which was not looked at")
+        return unknown(about, f"the endpoint of {name} is reached through a proxy, which was not checked")
     found = obstacle(url, certificate=certificate)
     if not found:
-        return ok(about, f"the endpoint of {name} takes connections")
-    otherwise = f"unset {name} where nobody listens, or start what does"
+        return ok(about, f"the endpoint of {name} accepts connections")
+    otherwise = f"start the server, or unset {name} where there is none"
     return problem(about, f"{name}: {found}; {exporter.cost}", remedy(found, _CERTIFICATE, otherwise))

@@ -34,11 +34,11 @@ def names(installed: Mapping[str, str]) -> Diagnosis:
     about = "distributions that import as openobserve"
     found = ", ".join(f"{name} {number}" for name, number in installed.items())
     if len(installed) > 1:
-        todo = f"uninstall all of them, then install one: their files overwrite each other's; {' or '.join(SDKS)}"
+        todo = f"uninstall all of them, since their files overwrite each other, then install one: {' or '.join(SDKS)}"
         return problem(about, f"{found} are installed together", todo)
     if UNRELATED in installed:
-        todo = f"uninstall it; the official ones are {' and '.join(SDKS)}, of which one may be installed"
-        return problem(about, f"{found} is not OpenObserve's", todo)
+        todo = f"uninstall it; the official ones are {' and '.join(SDKS)}, of which only one may be installed"
+        return problem(about, f"{found} is not made by OpenObserve", todo)
     return ok(about, found or "none is installed")
 
 
@@ -62,15 +62,15 @@ def judged(found: Iterable[tuple[Instrumentor, Exception | None]]) -> Iterator[D
         elif one.state is not Switch.REFUSED:
             fit.append(f"{one.name} ({one.package})")
         elif one.found:
-            todo = f"install {one.needs}, or a release of {one.package} that knows yours"
-            yield problem(about, f"it wants {one.needs}, and {one.found} is installed: it will do nothing", todo)
+            todo = f"install {one.needs}, or a release of {one.package} that supports yours"
+            yield problem(about, f"it needs {one.needs}, but {one.found} is installed: it will do nothing", todo)
         else:
-            yield ok(about, f"it wants {one.needs}, which is not installed: there is nothing to instrument")
-    yield ok("instrumentors that take the installed releases", ", ".join(fit) or "none")
+            yield ok(about, f"it needs {one.needs}, which is not installed: there is nothing to instrument")
+    yield ok("instrumentors that support the installed releases", ", ".join(fit) or "none")
 
 
 def _unloadable(about: str, one: Instrumentor, error: Exception) -> Diagnosis:
     found = f"it cannot be loaded: {type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError):  # Some import what they instrument, which the app may not use.
-        return unknown(about, found, "install that if the app uses it")
+        return unknown(about, found, "install the missing module if the app uses it")
     return problem(about, found, f"install a release of {one.package} that fits what is installed")

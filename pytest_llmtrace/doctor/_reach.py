@@ -13,7 +13,7 @@ __all__ = ["PATIENCE", "is_behind_proxy", "obstacle", "remedy"]
 PATIENCE: Final = 5.0
 """Seconds that a connection, and then TLS, may take."""
 _UNTRUSTED: Final = "is not trusted"
-_WITHOUT_TLS: Final = "takes the connection, and TLS fails"
+_WITHOUT_TLS: Final = "accepts the connection, but TLS fails"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -40,11 +40,11 @@ def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = N
     try:
         connection = socket.create_connection((host, port), timeout)
     except (socket.gaierror, UnicodeError):
-        return f"DNS knows no address of {host}"
+        return f"DNS has no address for {host}"
     except ConnectionRefusedError:
         return f"{where} refuses the connection: nothing listens there"
     except TimeoutError:
-        return f"{where} does not take a connection within {timeout:g} s"
+        return f"{where} does not accept a connection within {timeout:g} s"
     except OSError as error:
         return f"{where} cannot be reached: {error.strerror or error}"
     with connection:
@@ -53,7 +53,7 @@ def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = N
         try:
             context = ssl.create_default_context(cafile=certificate)
         except OSError as error:
-            return f"{certificate} has no certificate to believe {where} by: {error.strerror or error}"
+            return f"the CA certificates in {certificate} cannot be used for {where}: {error.strerror or error}"
         return _tls_obstacle(connection, context, host, where, timeout)
 
 
@@ -66,9 +66,9 @@ def remedy(found: str, authority: str, otherwise: str) -> str:
         otherwise: What to do if the server takes no connection.
     """
     if _UNTRUSTED in found:
-        return f"check the address, or name who signed the certificate in {authority}"
+        return f"check the address, or set {authority} to a file with the CA of its certificate"
     if _WITHOUT_TLS in found:
-        return "check the address: that of a server without TLS begins with http://"
+        return "check the address: without TLS it begins with http://"
     return otherwise
 
 
@@ -79,8 +79,8 @@ def _tls_obstacle(connection: socket.socket, context: ssl.SSLContext, host: str,
     except ssl.SSLCertVerificationError as error:
         return f"the certificate of {where} {_UNTRUSTED}: {error.verify_message}"
     except TimeoutError:
-        return f"{where} takes the connection, and does not begin TLS within {timeout:g} s"
+        return f"{where} accepts the connection, but does not start TLS within {timeout:g} s"
     except ssl.SSLError as error:
         return f"{where} {_WITHOUT_TLS}: {error.reason or error}"
     except OSError as error:
-        return f"{where} takes the connection, and ends it before TLS: {error.strerror or error}"
+        return f"{where} accepts the connection, but closes it before TLS: {error.strerror or error}"

@@ -23,7 +23,7 @@ _SHOWN: Final = 200
 MALFORMED: Final = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
 """The errors that reading a malformed answer may raise; it may be nested too deeply, or say `Infinity` for a count."""
 WINDOW: Final = (
-    "OpenObserve takes spans that started at most 5 hours ago and 24 hours ahead; the usual reason is a test that "
+    "OpenObserve accepts spans that started at most 5 hours ago or 24 hours ahead; the usual reason is a test that "
     "freezes the time"
 )
 
@@ -105,7 +105,7 @@ def accepted(body: bytes, content_type: str, status: str) -> Answer:
     try:
         rejected, message = _partial_success(body, content_type)
     except MALFORMED:
-        return Answer(fate=Fate.UNKNOWN, why=f"it answered {status} and nothing of OTLP's{_said(body)}")
+        return Answer(fate=Fate.UNKNOWN, why=f"it answered {status}, but not as OTLP does{_said(body)}")
     if not rejected:
         return Answer(fate=Fate.ACCEPTED)
     hint = f" ({WINDOW})" if "retention" in message else ""

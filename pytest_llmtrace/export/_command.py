@@ -40,7 +40,7 @@ def run_push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     if not full:
         if not given.spool.is_dir():
             raise UsageError(f"there is no spool {given.spool}; name one with --spool")
-        out(f"nothing waits in {given.spool}")
+        out(f"no spans are waiting in {given.spool}")
     return max([_emptied(spool, name, environ, given, out) for name, spool in full.items()], default=0)
 
 
@@ -75,16 +75,18 @@ def _said(outcome: Outcome, to: Destination, spool: Spool, *, tells: bool) -> It
     for reason, number in outcome.rejected.items():
         yield f"rejected {counted(number, 'span')}: {reason}"
     for path in outcome.damaged:
-        yield f"damaged: {path} cannot be read, and was put aside; mend its lines and its name (.json), or delete it"
+        yield f"damaged: {path} cannot be read, and was put aside; repair it and rename it to .json, or delete it"
     if spool.waiting():
         yield f"not sent {counted(spool.waiting(), 'span')}: {'; '.join(outcome.problems)}"
     doubtful = sum(kept.spans for kept in spool.doubtful())
     if doubtful:
-        asking = f"{to.name} does not tell; look for their llmtrace.run.id there, then --in-doubt send or drop"
+        asking = (
+            f"{to.name} does not tell; look for their llmtrace.run.id there, then push with --in-doubt send or drop"
+        )
         yield (
             f"in doubt {counted(doubtful, 'span')}: {''.join(f'{why}; ' for why in outcome.problems)}they may have "
-            f"arrived, and {f'{to.name} was not asked since; push again' if tells else asking}"
+            f"arrived, and {f'{to.name} has not been asked since; push again' if tells else asking}"
         )
     if spool.in_doubt() > doubtful:
         under_way = counted(spool.in_doubt() - doubtful, "span")
-        yield f"under way {under_way}: another process sends them, or was stopped; ask again in a few minutes"
+        yield f"under way {under_way}: another process is sending them, or was stopped; push again in a few minutes"

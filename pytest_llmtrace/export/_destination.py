@@ -99,5 +99,7 @@ def checked_url(name: str, value: str) -> str:
     except ValueError:
         fits = False
     if not fits or parts.username is not None:
-        raise UsageError(f"{name} must be the address of a server, as http://localhost:5080; what is set is not")
+        raise UsageError(
+            f"{name} must be an http(s) address without a user name, such as http://localhost:5080; its value is not"
+        )
     return url

@@ -130,7 +130,7 @@ def _obstacle(channel: grpc.Channel, states: _States, deadline: float) -> str:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 break
     except queue.Empty:
-        return "it did not take the connection in time"
+        return "it did not accept the connection in time"
     try:  # An empty request does no harm, and its error says why the connection failed.
         channel.unary_unary(_METHOD)(b"", timeout=max(0.1, deadline - time.monotonic()))
     except grpc.RpcError as error:

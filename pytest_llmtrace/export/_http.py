@@ -59,7 +59,7 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
     except urllib.error.URLError as error:  # It is raised before the whole request was sent.
         why = f"it cannot be reached{_way(asked)}: {_reason(error.reason)}"
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            why += f": check the address, or name who signed the certificate in {to.authority}"
+            why += f": check the address, or set {to.authority} to a file with the CA of its certificate"
         return Answer(fate=Fate.LATER, why=why)
     except (ValueError, http.client.InvalidURL):  # They are raised before there is a connection.
         return Answer(fate=Fate.REFUSED, why=f"it cannot be reached: {_MALFORMED}", is_final=True)
@@ -67,7 +67,7 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
         return Answer(fate=Fate.UNKNOWN, why=f"it did not answer within {timeout:.3g} s")
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, ssl.SSLError) and _OURS.search(error.reason or ""):
-            why = f"it wants a certificate of ours that it knows: {_reason(error)}"
+            why = f"it requires a client certificate that it accepts: {_reason(error)}"
             return Answer(fate=Fate.REFUSED, why=why, is_final=True)
         return Answer(fate=Fate.UNKNOWN, why=f"the connection broke before an answer: {_reason(error)}")
 

@@ -85,12 +85,14 @@ def _files(environ: Mapping[str, str]) -> dict[str, str]:
     said = {what: _either(what, environ) for what in _FILES}
     files = {what.lower(): str(Path(value).absolute()) for what, (_, value) in said.items() if value}
     if "client_key" in files and "client_certificate" not in files:
-        raise UsageError(f"{said['CLIENT_KEY'][0]} is set, and {said['CLIENT_CERTIFICATE'][0]} is not")
+        raise UsageError(
+            f"{said['CLIENT_KEY'][0]} is set, but {said['CLIENT_CERTIFICATE'][0]} is not: a key needs its certificate"
+        )
     try:
         context(files)
     except OSError as error:
         names = " or ".join(name for name, value in said.values() if value)
-        raise UsageError(f"{names} does not name what TLS needs: {error.strerror or error}") from None
+        raise UsageError(f"the file in {names} cannot be used for TLS: {error.strerror or error}") from None
     return files
 
 
@@ -115,6 +117,6 @@ def _headers(name: str, value: str, known: re.Pattern[str]) -> dict[str, str]:
         key, is_set, said = (part.strip() for part in pair.partition("="))
         said = unquote(said)
         if not is_set or not known.fullmatch(key) or not said.isprintable() or not said.isascii():
-            raise UsageError(f"{name} must read `key=value,key=value`; what is set does not")
+            raise UsageError(f"{name} must have the form `key=value,key=value`; its value does not")
         headers[key.lower()] = said
     return headers

@@ -83,8 +83,8 @@ def push(
             timer.cancel()
     if process.returncode:
         spool.abandon(run)
-        why = f"the budget of {budget:g} s was spent" if is_late.is_set() else f"sending failed ({process.returncode})"
-        outcome.problems[why] = None
+        why = f"sending failed (exit status {process.returncode})"
+        outcome.problems[f"the budget of {budget:g} s was used up" if is_late.is_set() else why] = None
     return outcome
 
 

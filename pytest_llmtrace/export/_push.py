@@ -67,7 +67,7 @@ class Push:
             self._claimed = batch
             if self._left() <= 0:
                 batch.release()
-                self.outcome.problems[f"the budget of {self._budget:g} s was spent"] = None
+                self.outcome.problems[f"the budget of {self._budget:g} s was used up"] = None
                 break
             answer = self._send(batch)
             if answer.is_final or self._unanswered >= _PATIENCE:
@@ -110,7 +110,7 @@ class Push:
         try:
             answer = self._posted(batch.body())
         except MALFORMED as error:  # It is raised before anything was sent.
-            answer = Answer(fate=Fate.REFUSED, why=f"they cannot be written as it wants them: {error!r}")
+            answer = Answer(fate=Fate.REFUSED, why=f"they cannot be encoded for it: {error!r}")
         except BaseException:  # After an interruption nobody knows what has arrived.
             batch.doubt()
             raise

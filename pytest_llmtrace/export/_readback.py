@@ -73,7 +73,7 @@ def look(destination: Destination, resources: list[dict[str, Any]], *, timeout: 
     try:
         return set(_keys(json.loads(reply.body)["hits"], resources))
     except MALFORMED as error:
-        raise UntoldError("it answered nothing of the search API's", reply.status) from error
+        raise UntoldError("it did not answer as the search API does", reply.status) from error
 
 
 def _query(destination: Destination, resources: list[dict[str, Any]]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # Some editors put a byte order mark before the first name.
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is not in UTF-8: save it so") from None
+        raise UsageError(f"{path} is not UTF-8: save it in that encoding") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
@@ -80,13 +80,18 @@ def read_env_file(path: Path) -> dict[str, str]:
 def _openobserve(environ: Mapping[str, str]) -> Destination:
     missing = [name for name in ("OPENOBSERVE_URL", "OPENOBSERVE_AUTH_TOKEN") if not environ.get(name)]
     if missing:
-        raise UsageError(f"--llmtrace-export openobserve needs {' and '.join(missing)} (environment or .env)")
+        raise UsageError(f"--llmtrace-export openobserve needs {' and '.join(missing)}, in the environment or .env")
     url = checked_url("OPENOBSERVE_URL", environ["OPENOBSERVE_URL"]).rstrip("/")
     if not {"?", "#"}.isdisjoint(url):  # Paths are added to it, and reports show it: a query would be lost, and seen.
-        raise UsageError("OPENOBSERVE_URL must be an address without a query, as http://localhost:5080; it has one")
+        raise UsageError(
+            "OPENOBSERVE_URL must be an address without ? and #, such as http://localhost:5080; its value is not"
+        )
     token = environ["OPENOBSERVE_AUTH_TOKEN"].strip()
     if not _SCHEME.fullmatch(token) or not (token.isascii() and token.isprintable()):
-        raise UsageError("OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not")
+        raise UsageError(
+            "OPENOBSERVE_AUTH_TOKEN must be `Basic ` and the base64 of `email:token`, or `Bearer ` and a token; "
+            "its value is neither"
+        )
     organization = environ.get("OPENOBSERVE_ORG") or "default"
     stream = _stream_name(environ.get("OPENOBSERVE_TRACES_STREAM_NAME") or "default")
     path = quote(organization, safe="")

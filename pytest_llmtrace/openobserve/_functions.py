@@ -132,13 +132,13 @@ def _histogram(timestamp: int, interval: str) -> str:
         found = _INTERVAL.fullmatch(interval)
         unit = _UNITS.get(found[2].lower()) if found else None
         if found is None or unit is None:
-            raise ValueError(f"{interval!r} is no interval in seconds, minutes, hours, days or weeks")
+            raise ValueError(f"{interval!r} is not an interval in seconds, minutes, hours, days or weeks")
         seconds = max(1, int(found[1]) * unit)
     begin = timestamp // 1_000_000 // seconds * seconds
     try:
         return dt.datetime.fromtimestamp(begin, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{timestamp} is no time in microseconds") from None
+        raise ValueError(f"{timestamp} is not a time in microseconds") from None
 
 
 def _array(text: str) -> list[Any] | None:

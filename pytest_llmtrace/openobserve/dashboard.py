@@ -81,9 +81,9 @@ def panels(path: Path) -> tuple[Panel, ...]:
     try:
         found = tuple(_panels(content))
     except (AttributeError, KeyError, TypeError, UnicodeEncodeError) as error:
-        raise UsageError(f"{path}: is a damaged dashboard or alert: {error!r}") from None
+        raise UsageError(f"{path} is a damaged dashboard or alert: {error!r}") from None
     if not found:
-        raise UsageError(f"{path}: is no dashboard with panels and no alert, as OpenObserve exports them")
+        raise UsageError(f"{path} is neither a dashboard with panels nor an alert, as OpenObserve exports them")
     return found
 
 
@@ -198,7 +198,11 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         gone = tuple(_gone(name, records) for name in panel.columns if name not in there)
         if gone:
             return Verdict(title=panel.title, state=State.FAILS, reasons=gone)
-        return Verdict(title=panel.title, state=State.FILLED, reasons=("its columns are there; fields are not run",))
+        return Verdict(
+            title=panel.title,
+            state=State.FILLED,
+            reasons=("its columns exist; a query that is built from fields is not run",),
+        )
     try:
         rows = _rows(panel, records)
     except _OtherStreamError as error:
@@ -240,7 +244,7 @@ def _rows(panel: Panel, records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def _of_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Verdict:
     if not rows:
-        return Verdict(title=title, state=State.EMPTY, reasons=("no row",))
+        return Verdict(title=title, state=State.EMPTY, reasons=("no rows",))
     if len(rows) == 1 and 0 in rows[0].values() and set(rows[0].values()) <= {0, None}:  # Counting always gives a row.
         return Verdict(title=title, state=State.EMPTY, reasons=("it counts 0",))
     empty = tuple(f"{name} is NULL in all rows" for name in rows[0] if all(row[name] is None for row in rows))

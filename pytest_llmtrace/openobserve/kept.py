@@ -45,13 +45,15 @@ def load(path: Path) -> tuple[Record, ...]:
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):
-        raise UsageError(f"{path}: has no records; pytest --llmtrace-report openobserve={path} writes them")
+        raise UsageError(
+            f"{path} has no records that can be read; pytest --llmtrace-report openobserve={path} writes them"
+        )
     try:
         found = tuple(_record(one) for records in content["tests"].values() for one in records)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path}: is damaged: {error!r}") from None
+        raise UsageError(f"{path} is damaged: {error!r}") from None
     if not found:
-        raise UsageError(f"{path}: has no spans: no test of the run that wrote it captured one")
+        raise UsageError(f"{path} has no spans: no test of the run that wrote it captured any")
     return found
 
 

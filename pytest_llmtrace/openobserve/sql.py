@@ -46,7 +46,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     """
     __tracebackhide__ = True
     if not isinstance(sql, str):
-        raise UsageError(f"a query is a text, not {sql!r}")
+        raise UsageError(f"a query must be a string, not {sql!r}")
     bare = _bare(sql)
     _refuse_functions(bare)
     _refuse_unknown(bare, records)
@@ -59,7 +59,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
         missing = _NO_FIELD.search(str(error))
         near = instead(missing[1], records) if missing else ""
         said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
-        why = "" if records else " No span was captured, so that there is no column."
+        why = "" if records else " No span was captured, so there are no columns."
         raise QueryError(f"OpenObserve would refuse this query: {said}{why}") from None
     return rows
 
@@ -116,7 +116,7 @@ def _array(pa: Any, values: Iterable[Any]) -> Any:
 def _refuse_functions(sql: str) -> None:
     found = _CALL.search(sql)
     if found is not None:
-        raise NotReproducible(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
+        raise NotReproducible(f"{found[1].lower()}() is a function of OpenObserve that is not available here")
 
 
 def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
@@ -136,5 +136,5 @@ def _in_words(error: Exception) -> str:
     if refused is None:
         return _ELSE.sub("", said)
     is_text = refused[2].startswith("Utf8") and refused[1] not in NAMES
-    advice = "; what a client sends is text there: CAST(... AS INT) it" if is_text else ""
+    advice = "; values that a client sends are text there: use CAST(... AS INT)" if is_text else ""
     return f"{refused[1]}() does not take {refused[2]}{advice}"

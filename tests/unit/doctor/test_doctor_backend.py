@@ -16,7 +16,7 @@ Look = Callable[..., list[str]]
 AT = "OpenObserve at URL, organization default, stream default"
 SET = [
     f"ok       settings of --llmtrace-export openobserve: well-formed, {AT}",
-    "ok       connection to openobserve: the server takes connections",
+    "ok       connection to openobserve: the server accepts connections",
 ]
 SENT = "ok       a span to openobserve: it accepted 'pytest-llmtrace doctor', trace ID"
 
@@ -52,7 +52,7 @@ def test_all_is_well(look: Look, receiver: Receiver) -> None:
     assert look() == [
         *SET,
         SENT,
-        "ok       the span read back from openobserve: its search API has it in stream default",
+        "ok       the span read back from openobserve: its search API found it in stream default",
     ]
     assert [(span["name"], span["attributes"]) for span in receiver.spans] == [("pytest-llmtrace doctor", [])]
 
@@ -68,15 +68,21 @@ def test_nothing_is_sent_unless_wanted(look: Look, receiver: Receiver) -> None:
     [
         (
             {"OPENOBSERVE_AUTH_TOKEN": ""},
-            "--llmtrace-export openobserve needs OPENOBSERVE_AUTH_TOKEN (environment or .env)",
+            "--llmtrace-export openobserve needs OPENOBSERVE_AUTH_TOKEN, in the environment or .env",
         ),
         (
             {"OPENOBSERVE_AUTH_TOKEN": "no-scheme-secret"},
-            "OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not",
+            (
+                "OPENOBSERVE_AUTH_TOKEN must be `Basic ` and the base64 of `email:token`, or `Bearer ` and a token; "
+                "its value is neither"
+            ),
         ),
         (
             {"OPENOBSERVE_URL": "o2.example.com"},
-            "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OPENOBSERVE_URL must be an http(s) address without a user name, such as http://localhost:5080; its "
+                "value is not"
+            ),
         ),
     ],
 )
@@ -103,7 +109,7 @@ def test_otlp(look: Look, receiver: Receiver) -> None:
     """A span is sent by OTLP, and the report does not claim that it can be read back."""
     assert look("otlp", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_EXPORTER_OTLP_HEADERS=header(TOKEN)) == [
         "ok       settings of --llmtrace-export otlp: well-formed, OTLP at URL/v1/traces",
-        "ok       connection to otlp: the server takes connections",
+        "ok       connection to otlp: the server accepts connections",
         "ok       a span to otlp: it accepted 'pytest-llmtrace doctor', trace ID",
         "unknown  the span read back from otlp: OTLP has no way to read spans back",
     ]
@@ -121,7 +127,7 @@ def test_nobody_listens(look: Look, receiver: Receiver) -> None:
         SET[0],
         (
             "problem  connection to openobserve: port PORT of 127.0.0.1 refuses the connection: nothing listens "
-            "there; check the address, and whether the server runs and may be reached from here"
+            "there; check the address, and that the server runs and can be reached from here"
         ),
     ]
 
@@ -131,8 +137,8 @@ def test_behind_a_proxy(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.getproxies", lambda: {"http": "http://user:secret@127.0.0.1:9"})
     monkeypatch.setattr("urllib.request.proxy_bypass", lambda _: False)
     assert look(sends=False)[1] == (
-        "unknown  connection to openobserve: requests go through a proxy that the environment names, which was not "
-        "looked at"
+        "unknown  connection to openobserve: requests go through the proxy that is set in the environment, "
+        "which was not checked"
     )
 
 
@@ -142,8 +148,8 @@ def test_credentials_that_are_not_accepted(look: Look) -> None:
     assert look(OPENOBSERVE_AUTH_TOKEN=wrong) == [
         *SET,
         (
-            "problem  a span to openobserve: it answered 401 in the form for credentials that it does not accept; "
-            "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong"
+            "problem  a span to openobserve: it answered 401 as to credentials that it does not accept; "
+            "check OPENOBSERVE_AUTH_TOKEN and OPENOBSERVE_ORG: the answer does not tell which of them is wrong"
         ),
     ]
 
@@ -154,8 +160,8 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
     assert look() == [
         *SET,
         (
-            "problem  a span to openobserve: it answered 401 in the form for a request without an Authorization "
-            "header, and one was sent; look for what takes it away on the way, as a proxy"
+            "problem  a span to openobserve: it answered 401 as to a request without an Authorization header, "
+            "although one was sent; look for what removes the header on the way, such as a proxy"
         ),
     ]
 
@@ -167,8 +173,8 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
             206,
             b'{"partialSuccess":{"rejectedSpans":1,"errorMessage":"out of time"}}',
             (
-                "it accepted the request and dropped the span: out of time; check the clock of this machine and the "
-                "pipelines of the stream: it gives one reason for all"
+                "it accepted the request and dropped the span: out of time; check this machine's clock and the "
+                "stream's pipelines: OpenObserve gives the same reason for both"
             ),
         ),
         (
@@ -179,7 +185,7 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
         (
             200,
             b"<html>",
-            ("it answered 200 and nothing of OTLP's (<html>); whether it was stored is not known; check the address"),
+            ("it answered 200, but not as OTLP does (<html>); it may or may not have been stored; check the address"),
         ),
         (
             403,
@@ -202,8 +208,9 @@ def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) 
         *SET,
         SENT,
         (
-            "unknown  the span read back from openobserve: the token that may send may not read, as those for "
-            f"ingestion (it answered {status}); with it `pytest-llmtrace push` cannot look up spans that are in doubt"
+            "unknown  the span read back from openobserve: the token may send but not read, as is usual for "
+            f"ingestion tokens (it answered {status}); with it `pytest-llmtrace push` cannot look up spans that "
+            "are in doubt"
         ),
     ]
 
@@ -212,9 +219,9 @@ def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) 
     ("status", "body", "said"),
     [
         (500, b"", "it answered 500"),
-        (200, b"<html>", "it answered nothing of the search API's"),
-        (200, b'{"hits":[1]}', "it answered nothing of the search API's"),
-        (200, b"[" * 60_000, "it answered nothing of the search API's"),
+        (200, b"<html>", "it did not answer as the search API does"),
+        (200, b'{"hits":[1]}', "it did not answer as the search API does"),
+        (200, b"[" * 60_000, "it did not answer as the search API does"),
     ],
 )
 def test_a_search_that_fails(look: Look, receiver: Receiver, status: int, body: bytes, said: str) -> None:
@@ -222,14 +229,14 @@ def test_a_search_that_fails(look: Look, receiver: Receiver, status: int, body: 
     receiver.faults.append(answering("_search", status, body))
     assert look()[2:] == [
         SENT,
-        f"unknown  the span read back from openobserve: the search API does not tell: {said}",
+        f"unknown  the span read back from openobserve: the search API gave no usable answer: {said}",
     ]
 
 
 def test_a_span_that_is_seen_late(look: Look, receiver: Receiver) -> None:
     """The search is repeated for a while, since a back end may index later than it accepts."""
     receiver.times(answering("_search", 200, b'{"hits":[]}'), 2)  # The span's own request counts as the first.
-    assert look()[3] == "ok       the span read back from openobserve: its search API has it in stream default"
+    assert look()[3] == "ok       the span read back from openobserve: its search API found it in stream default"
     assert sum("_search" in path for path in receiver.requests) == 2
 
 
@@ -237,7 +244,7 @@ def test_a_span_that_is_not_seen(look: Look, receiver: Receiver) -> None:
     """The doctor stops waiting for the span after a while."""
     receiver.faults.append(answering("_search", 200, b'{"hits":[]}'))
     assert look()[3] == (
-        "unknown  the span read back from openobserve: its search API did not have it within 3 s; look for the trace "
-        "in its pages"
+        "unknown  the span read back from openobserve: its search API did not find it within 3 s; look for the trace "
+        "on its web pages"
     )
     assert sum("_search" in path for path in receiver.requests) == 3

@@ -11,7 +11,7 @@ from pytest_llmtrace.doctor._installed import names, versions
 from tests.receiver import CERTIFICATE, Receiver
 
 HTTP = "opentelemetry-exporter-otlp-proto-http"
-WAITS = "an app that uses it was measured to take 7 s to exit (1.45.2), with its spans lost"
+WAITS = "an app that used it took 7 s to exit (measured with 1.45.2), and lost its spans"
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ WAITS = "an app that uses it was measured to take 7 s to exit (1.45.2), with its
         (
             {"openobserve": "1.0.2"},
             (
-                "problem  {}: openobserve 1.0.2 is not OpenObserve's; uninstall it; the official ones are "
-                "openobserve-python-sdk and openobserve-telemetry-sdk, of which one may be installed"
+                "problem  {}: openobserve 1.0.2 is not made by OpenObserve; uninstall it; the official ones are "
+                "openobserve-python-sdk and openobserve-telemetry-sdk, of which only one may be installed"
             ),
         ),
         (
             {"openobserve": "1.0.2", "openobserve-telemetry-sdk": "0.1.1"},
             (
                 "problem  {}: openobserve 1.0.2, openobserve-telemetry-sdk 0.1.1 are installed together; uninstall "
-                "all of them, then install one: their files overwrite each other's; openobserve-python-sdk or "
+                "all of them, since their files overwrite each other, then install one: openobserve-python-sdk or "
                 "openobserve-telemetry-sdk"
             ),
         ),
@@ -51,7 +51,7 @@ def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
     """An endpoint that accepts connections delays no app; nothing is sent to it."""
     found = exporters({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": receiver.url}, {HTTP: "1.45.2"})
     assert list(map(str, found)) == [
-        f"ok       exporter {HTTP} 1.45.2: the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT takes connections"
+        f"ok       exporter {HTTP} 1.45.2: the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT accepts connections"
     ]
     assert receiver.requests == []
 
@@ -68,7 +68,7 @@ def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
         (
             "OPENOBSERVE_URL",
             "openobserve-telemetry-sdk",
-            "an app that uses it was measured to hang up to 30 s at exit, with its data lost",
+            "an app that used it hung at exit for up to 30 s when measured, and lost its data",
         ),
     ],
 )
@@ -80,7 +80,7 @@ def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, nam
     assert list(map(str, found)) == [
         (
             f"problem  exporter {name} 1: {variable}: port {port} of 127.0.0.1 refuses the connection: nothing "
-            f"listens there; {cost}; unset {variable} where nobody listens, or start what does"
+            f"listens there; {cost}; start the server, or unset {variable} where there is none"
         )
     ]
 
@@ -88,12 +88,12 @@ def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, nam
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ("", "ok       {}: its default endpoint http://localhost:4318 takes connections"),
+        ("", "ok       {}: its default endpoint http://localhost:4318 accepts connections"),
         (
             "nothing listens",
             (
                 "unknown  {}: OTEL_EXPORTER_OTLP_ENDPOINT is not set, and at its default endpoint nothing listens; "
-                f"{WAITS}; whether the app uses it was not looked at"
+                f"{WAITS}; whether the app uses it was not checked"
             ),
         ),
     ],
@@ -110,8 +110,8 @@ def test_exporters_whose_setting_is_wrong(value: str) -> None:
     found = exporters({"OTEL_EXPORTER_OTLP_ENDPOINT": value}, {HTTP: "1.45.2"})
     assert list(map(str, found)) == [
         (
-            f"problem  exporter {HTTP} 1.45.2: OTEL_EXPORTER_OTLP_ENDPOINT is no address; correct or unset "
-            "OTEL_EXPORTER_OTLP_ENDPOINT"
+            f"problem  exporter {HTTP} 1.45.2: OTEL_EXPORTER_OTLP_ENDPOINT is not the address of a server; correct "
+            "or unset OTEL_EXPORTER_OTLP_ENDPOINT"
         )
     ]
 
@@ -132,11 +132,11 @@ def test_the_certificate_of_an_endpoint(signal: str) -> None:
     secure = Receiver(has_tls=True)
     endpoint = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": secure.url}
     [found] = exporters({**endpoint, f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE": str(CERTIFICATE)}, {HTTP: "1.45.2"})
-    of = "the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT takes connections"
+    of = "the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT accepts connections"
     assert str(found) == f"ok       exporter {HTTP} 1.45.2: {of}"
     [found] = exporters({**endpoint, f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE": "no/ca.pem"}, {HTTP: "1.45.2"})
     where = f"port {secure.url.rpartition(':')[2]} of 127.0.0.1"
-    assert f"no/ca.pem has no certificate to believe {where} by: No such file or directory" in str(found)
+    assert f"the CA certificates in no/ca.pem cannot be used for {where}: No such file or directory" in str(found)
     secure.close()
 
 
@@ -145,10 +145,10 @@ def test_the_certificate_of_an_sdk() -> None:
     secure = Receiver(has_tls=True)
     environ = {"OPENOBSERVE_URL": secure.url}
     [found] = exporters(environ, {"openobserve-telemetry-sdk": "0.1.1"})
-    todo = "check the address, or name who signed the certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
+    todo = "check the address, or set OTEL_EXPORTER_OTLP_CERTIFICATE to a file with the CA of its certificate"
     assert found.next == todo
     [found] = exporters(
         {**environ, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(CERTIFICATE)}, {"openobserve-telemetry-sdk": "0.1.1"}
     )
-    assert found.found == "the endpoint of OPENOBSERVE_URL takes connections"
+    assert found.found == "the endpoint of OPENOBSERVE_URL accepts connections"
     secure.close()

@@ -26,19 +26,19 @@ class Acme(BaseInstrumentor):
         (
             MODULE.format(wants="pytest < 1"),
             (
-                "problem  {}: it wants pytest < 1, and pytest VERSION is installed: it will do nothing; install "
-                "pytest < 1, or a release of Acme_LLM that knows yours"
+                "problem  {}: it needs pytest < 1, but pytest VERSION is installed: it will do nothing; install "
+                "pytest < 1, or a release of Acme_LLM that supports yours"
             ),
         ),
         (
             MODULE.format(wants="acme-sdk > 1"),
-            "ok       {}: it wants acme-sdk > 1, which is not installed: there is nothing to instrument",
+            "ok       {}: it needs acme-sdk > 1, which is not installed: there is nothing to instrument",
         ),
         (
             "import acme_sdk",
             (
                 "unknown  {}: it cannot be loaded: ModuleNotFoundError: No module named 'acme_sdk'; "
-                "install that if the app uses it"
+                "install the missing module if the app uses it"
             ),
         ),
         (
@@ -62,4 +62,4 @@ def test_instrumentors_that_fit(install: Callable[[str], None]) -> None:
     """Instrumentors that fit are listed in one line."""
     install(MODULE.format(wants="pytest >= 1"))
     (line,) = [str(found) for found in instrumentors() if "acme" in str(found)]
-    assert line.startswith("ok       instrumentors that take the installed releases: acme (Acme_LLM)")
+    assert line.startswith("ok       instrumentors that support the installed releases: acme (Acme_LLM)")

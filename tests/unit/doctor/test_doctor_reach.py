@@ -35,9 +35,9 @@ def test_a_server_that_takes_connections(silent: int) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "DNS knows no address of o2.example.com"),
+        (socket.gaierror(-2, "Name or service not known"), "DNS has no address for o2.example.com"),
         (ConnectionRefusedError(), "port 443 of o2.example.com refuses the connection: nothing listens there"),
-        (TimeoutError(), "port 443 of o2.example.com does not take a connection within 5 s"),
+        (TimeoutError(), "port 443 of o2.example.com does not accept a connection within 5 s"),
         (
             OSError(101, "Network is unreachable"),
             "port 443 of o2.example.com cannot be reached: Network is unreachable",
@@ -54,7 +54,7 @@ def test_no_connection(monkeypatch: pytest.MonkeyPatch, error: OSError, said: st
 def test_tls_that_does_not_begin(silent: int) -> None:
     """A server that accepts connections and stays silent is reported as such, not as a refusal."""
     assert obstacle(f"https://127.0.0.1:{silent}", 0.05) == (
-        f"port {silent} of 127.0.0.1 takes the connection, and does not begin TLS within 0.05 s"
+        f"port {silent} of 127.0.0.1 accepts the connection, but does not start TLS within 0.05 s"
     )
 
 
@@ -62,7 +62,7 @@ def test_a_server_without_tls(receiver: Receiver) -> None:
     """HTTP on a port for https is reported; the rest of the text depends on OpenSSL's release."""
     found = obstacle(receiver.url.replace("http:", "https:"))
     where = receiver.url.rpartition(":")[2]
-    assert found.rpartition(": ")[0] == f"port {where} of 127.0.0.1 takes the connection, and TLS fails"
+    assert found.rpartition(": ")[0] == f"port {where} of 127.0.0.1 accepts the connection, but TLS fails"
 
 
 def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
@@ -80,11 +80,11 @@ def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, sile
     [
         (
             "the certificate of port 443 of o2 is not trusted: self-signed certificate",
-            "check the address, or name who signed the certificate in SSL_CERT_FILE",
+            "check the address, or set SSL_CERT_FILE to a file with the CA of its certificate",
         ),
         (
-            "port 443 of o2 takes the connection, and TLS fails: WRONG_VERSION_NUMBER",
-            "check the address: that of a server without TLS begins with http://",
+            "port 443 of o2 accepts the connection, but TLS fails: WRONG_VERSION_NUMBER",
+            "check the address: without TLS it begins with http://",
         ),
         ("port 443 of o2 refuses the connection: nothing listens there", "start it"),
     ],

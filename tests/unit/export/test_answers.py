@@ -46,17 +46,17 @@ ANSWERS = {
     ),
     "not OTLP": (
         Reply(status=200, content_type="text/html", body=HTML),
-        Answer(fate=Fate.UNKNOWN, why="it answered 200 and nothing of OTLP's (<html> <b>Hello</b>)"),
+        Answer(fate=Fate.UNKNOWN, why="it answered 200, but not as OTLP does (<html> <b>Hello</b>)"),
     ),
     "too deep": (
         Reply(status=200, content_type=JSON, body=b"[" * 60_000),
-        Answer(fate=Fate.UNKNOWN, why=f"it answered 200 and nothing of OTLP's ({'[' * 200})"),
+        Answer(fate=Fate.UNKNOWN, why=f"it answered 200, but not as OTLP does ({'[' * 200})"),
     ),
     "no number": (
         Reply(status=200, content_type=JSON, body=b'{"partialSuccess":{"rejectedSpans":1e999}}'),
         Answer(
             fate=Fate.UNKNOWN,
-            why='it answered 200 and nothing of OTLP\'s ({"partialSuccess":{"rejectedSpans":1e999}})',
+            why='it answered 200, but not as OTLP does ({"partialSuccess":{"rejectedSpans":1e999}})',
         ),
     ),
     "an error, too deep": (
@@ -65,11 +65,11 @@ ANSWERS = {
     ),
     "no object": (
         Reply(status=200, content_type=JSON, body=b"[1]"),
-        Answer(fate=Fate.UNKNOWN, why="it answered 200 and nothing of OTLP's ([1])"),
+        Answer(fate=Fate.UNKNOWN, why="it answered 200, but not as OTLP does ([1])"),
     ),
     "cut off": (
         Reply(status=200, content_type=PROTOBUF, body=b"\x0a\x7fx"),
-        Answer(fate=Fate.UNKNOWN, why="it answered 200 and nothing of OTLP's (x)"),
+        Answer(fate=Fate.UNKNOWN, why="it answered 200, but not as OTLP does (x)"),
     ),
     "too large": (
         Reply(status=413),

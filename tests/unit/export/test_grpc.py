@@ -156,7 +156,7 @@ def closing(server: GrpcReceiver, request: bytes, context: grpc.ServicerContext)
 
 DOUBTFUL = {
     "slow": (slow, "it answered DEADLINE_EXCEEDED (Deadline Exceeded)"),
-    "garbage": (lambda *_: b"\x0a\x7fx", "it answered OK and nothing of OTLP's (x)"),
+    "garbage": (lambda *_: b"\x0a\x7fx", "it answered OK, but not as OTLP does (x)"),
     "CANCELLED": (refusing("CANCELLED", "no"), "it answered CANCELLED (no)"),
     "DEADLINE_EXCEEDED": (refusing("DEADLINE_EXCEEDED"), "it answered DEADLINE_EXCEEDED"),
     "bad gateway": (

@@ -284,7 +284,9 @@ def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
     }
     [why] = Push(destination("otlp", environ), spool, budget=10, now=time.now, sleep=time.sleep).run().problems
     assert why.startswith("it cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]")
-    assert why.endswith(": check the address, or name who signed the certificate in OTEL_EXPORTER_OTLP_CERTIFICATE")
+    assert why.endswith(
+        ": check the address, or set OTEL_EXPORTER_OTLP_CERTIFICATE to a file with the CA of its certificate"
+    )
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
     assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
     receiver.close()
@@ -319,7 +321,7 @@ def test_a_server_that_says_so_late(
     monkeypatch.setattr("pytest_llmtrace.export._http._reply", late)
     spool.put("run", request_of(0))
     said = "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"
-    assert list(push.run().problems) == [f"it wants a certificate of ours that it knows: {said}"]
+    assert list(push.run().problems) == [f"it requires a client certificate that it accepts: {said}"]
     assert (spool.waiting(), spool.in_doubt(), time.waits) == (1, 0, [])
 
 

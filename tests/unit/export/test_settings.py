@@ -150,8 +150,8 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
         "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(KEY.with_name("locked-key.pem")),
     }
     text = (
-        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE or OTEL_EXPORTER_OTLP_CLIENT_KEY does not name what TLS needs: the key "
-        "has a passphrase"
+        "the file in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE or OTEL_EXPORTER_OTLP_CLIENT_KEY cannot be used for TLS: "
+        "the key has a passphrase"
     )
     with pytest.raises(UsageError, match=f"^{text}$"):
         destination("otlp", environ)
@@ -168,27 +168,33 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
         (
             "openobserve",
             {"OPENOBSERVE_URL": "http://x"},
-            "--llmtrace-export openobserve needs OPENOBSERVE_AUTH_TOKEN (environment or .env)",
+            "--llmtrace-export openobserve needs OPENOBSERVE_AUTH_TOKEN, in the environment or .env",
         ),
         (
             "openobserve",
             {**OPENOBSERVE, "OPENOBSERVE_AUTH_TOKEN": "Basic a\nb"},
-            "OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not",
+            (
+                "OPENOBSERVE_AUTH_TOKEN must be `Basic ` and the base64 of `email:token`, or `Bearer ` and a token; "
+                "its value is neither"
+            ),
         ),
         (
             "openobserve",
             {**OPENOBSERVE, "OPENOBSERVE_URL": "http://me:secret@x"},
-            "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OPENOBSERVE_URL must be an http(s) address without a user name, such as http://localhost:5080; its "
+                "value is not"
+            ),
         ),
         (
             "openobserve",
             {**OPENOBSERVE, "OPENOBSERVE_URL": "http://x/o2?key=secret"},
-            "OPENOBSERVE_URL must be an address without a query, as http://localhost:5080; it has one",
+            "OPENOBSERVE_URL must be an address without ? and #, such as http://localhost:5080; its value is not",
         ),
         (
             "otlp",
             {"OTEL_EXPORTER_OTLP_HEADERS": "secret"},
-            "OTEL_EXPORTER_OTLP_HEADERS must read `key=value,key=value`; what is set does not",
+            "OTEL_EXPORTER_OTLP_HEADERS must have the form `key=value,key=value`; its value does not",
         ),
         (
             "otlp",
@@ -203,37 +209,52 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
         (
             "otlp",
             {"OTEL_EXPORTER_OTLP_CERTIFICATE": "no/ca.pem"},
-            "OTEL_EXPORTER_OTLP_CERTIFICATE does not name what TLS needs: No such file or directory",
+            "the file in OTEL_EXPORTER_OTLP_CERTIFICATE cannot be used for TLS: No such file or directory",
         ),
         (
             "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "dns://resolver/collector:4317"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http(s) address without a user name, such as "
+                "http://localhost:5080; its value is not"
+            ),
         ),
         (
             "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "unix:///run/collector"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http(s) address without a user name, such as "
+                "http://localhost:5080; its value is not"
+            ),
         ),
         (
             "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "unix:/run/collector"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http(s) address without a user name, such as "
+                "http://localhost:5080; its value is not"
+            ),
         ),
         (
             "otlp",
             {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(KEY)},
-            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY is set, and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not",
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY is set, but OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not: a key "
+                "needs its certificate"
+            ),
         ),
         (
             "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "user:secret@collector:4317"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http(s) address without a user name, such as "
+                "http://localhost:5080; its value is not"
+            ),
         ),
         (
             "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_HEADERS": "x-key-bin=secret"},
-            "OTEL_EXPORTER_OTLP_HEADERS must read `key=value,key=value`; what is set does not",
+            "OTEL_EXPORTER_OTLP_HEADERS must have the form `key=value,key=value`; its value does not",
         ),
         (
             "otlp",
@@ -276,7 +297,7 @@ def test_env_file_in_another_encoding(tmp_path: Path) -> None:
     path.write_text("A=1\n", encoding="utf-16")
     with pytest.raises(UsageError) as caught:
         read_env_file(path)
-    assert str(caught.value) == f"{path} is not in UTF-8: save it so"
+    assert str(caught.value) == f"{path} is not UTF-8: save it in that encoding"
 
 
 def test_what_a_server_says_is_masked() -> None:
