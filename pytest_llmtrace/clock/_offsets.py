@@ -12,11 +12,11 @@ __all__ = ["flaw"]
 def flaw(offsets: Sequence[float] | None, chunks: int) -> str | None:
     """Return why offsets do not tell when each of so many chunks came, as a clause; None if they do."""
     if offsets is None:
-        return "nobody recorded when its chunks came, or its body was edited since" if chunks else None
+        return "the times of its chunks were not recorded, or its body was edited since" if chunks else None
     if len(offsets) != chunks:
         return f"it has {len(offsets)} offsets for {chunks} chunks"
     if not all(math.isfinite(offset) and offset >= 0 for offset in offsets):
-        return "one of its offsets is no point in time after the request"
+        return "one of its offsets is negative or not finite"
     if any(later < earlier for earlier, later in itertools.pairwise(offsets)):
         return "its offsets go backwards"
     return None

@@ -12,7 +12,7 @@ from pytest_llmtrace.errors import UsageError
 
 __all__ = ["SHIFT", "Shift", "now", "real", "time_machine"]
 
-_FROZEN = "freezegun had stopped the time before this test began, and its time cannot be moved"
+_FROZEN = "freezegun froze the time before this test began, and frozen time cannot be moved"
 
 
 class Shift:

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from typing import Literal, get_args
 
+from pytest_llmtrace._argtypes import is_number
 from pytest_llmtrace.clock._agenda import AGENDA
 from pytest_llmtrace.clock._shift import SHIFT, time_machine
 from pytest_llmtrace.errors import UsageError
@@ -79,8 +80,8 @@ class Clock:
             UsageError: If there is no virtual time, or `seconds` is negative or not finite.
         """
         self._refuse_unless_virtual("advance()")
-        if not 0 <= seconds < float("inf"):
-            raise UsageError(f"clock.advance() moves the clock forward by seconds, got {seconds!r}")
+        if not is_number(seconds) or seconds < 0:
+            raise UsageError(f"clock.advance() takes a number of seconds, 0 or more, got {seconds!r}")
         SHIFT.forward(float(seconds))
         AGENDA.moved()
 
@@ -99,7 +100,9 @@ class Clock:
 
     def _refuse_unless_virtual(self, what: str) -> None:
         if self._timing != "recorded":
-            raise UsageError(f'clock.{what} is about virtual time: timing="recorded", and this is {self._timing!r}')
+            raise UsageError(
+                f'clock.{what} needs virtual time, which timing="recorded" switches on; here timing is {self._timing!r}'
+            )
         if not self._runs:
-            why = self.obstacle or "it is on while the test itself runs, not in its fixtures"
-            raise UsageError(f"clock.{what} is about virtual time, which is not on: {why}")
+            why = self.obstacle or "it is on only while the test itself runs, not in its fixtures"
+            raise UsageError(f"clock.{what} needs virtual time, which is off: {why}")

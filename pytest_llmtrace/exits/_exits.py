@@ -66,7 +66,7 @@ class Exits:
         if _async.is_async(made[0]):
             return _async.run(self._leave(made.pop))
         if self._way.leave == "cancel":
-            raise UsageError("a synchronous stream cannot be cancelled: give this way to asynchronous ones only")
+            raise UsageError("a synchronous stream cannot be cancelled: use this way for asynchronous streams only")
         got: list[Any] = []
         with _let_break(self._way):
             _sync.LEAVE[self._way.leave](made.pop, got)

@@ -96,8 +96,8 @@ def refuse_other(made: Any, *names: str) -> None:
     """Refuse an object that is no stream: a function that reads its stream itself gives nothing that one can leave."""
     if isinstance(made, str) or not any(has(made, name) for name in names):
         raise UsageError(
-            f"a streaming function returns an iterable, a generator or a context manager, and is left while it runs; "
-            f"this one has returned {made!r}: let it yield or return its stream"
+            f"a streaming function must return an iterable, a generator or a context manager; this one returned "
+            f"{made!r}: let it yield or return its stream"
         )
 
 

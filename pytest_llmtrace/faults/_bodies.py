@@ -131,7 +131,7 @@ _LAST_LINE: Final = re.compile(rb"(data: ?)([^\r\n]*)(\r?\n)")
 
 def _events(response: Response) -> list[Piece]:
     if not wire.is_stream(response):
-        raise Inapplicable("the reply was no stream of events")
+        raise Inapplicable("the reply was not a stream of events")
     return in_pieces(response)
 
 
@@ -159,7 +159,7 @@ def _late(response: Response, pieces: Sequence[Piece], first: int, seconds: floa
 
 def _invalid_json(fault: Fault, response: Response, _: Break) -> _Spoilt:
     if wire.is_stream(response) or b":" not in response.body:
-        raise Inapplicable("the reply was no JSON object")
+        raise Inapplicable("the reply was not a JSON object")
     body = response.body.replace(b":", b"", 1)
     return _Spoilt(response=replace(response, chunks=(body,), offsets=None), words=fault.name)
 

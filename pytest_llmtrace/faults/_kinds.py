@@ -67,14 +67,14 @@ def kind_of(kind: int | str, given: Mapping[str, Any]) -> Kind:
     """
     if isinstance(kind, int):
         if kind not in ERRORS:
-            raise UsageError(f"a fault has a status from 400 to 599, got {kind!r}")
+            raise UsageError(f"the status of a fault must be from 400 to 599, got {kind!r}")
         found = STATUS
     elif kind in tuple(KINDS):
         found = KINDS[kind]
     else:
-        raise UsageError.unknown("kind of fault", kind, [*KINDS, "a status as 429"])
+        raise UsageError.unknown("kind of fault", kind, [*KINDS, "a status such as 429"])
     for option in given:
         if option not in found.options:
             having = [name for name, other in {"a status": STATUS, **KINDS}.items() if option in other.options]
-            raise UsageError(f"the fault {kind!r} has no {option}=; {', '.join(having)} may have it")
+            raise UsageError(f"the fault {kind!r} takes no {option}=; these do: {', '.join(having)}")
     return found

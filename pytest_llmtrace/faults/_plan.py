@@ -123,22 +123,23 @@ def check_options(options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: If an option has no meaning.
     """
-    for name in ("seconds", "retry_after"):
-        value = options.get(name)
-        if value is not None and not (is_number(value) and (value > 0 or (value == 0 and name == "retry_after"))):
-            raise UsageError(f"{name}= is a number of seconds, got {value!r}")
+    seconds, retry_after = options.get("seconds"), options.get("retry_after")
+    if seconds is not None and not (is_number(seconds) and seconds > 0):
+        raise UsageError(f"seconds= must be a number of seconds above 0, got {seconds!r}")
+    if retry_after is not None and not (is_number(retry_after) and retry_after >= 0):
+        raise UsageError(f"retry_after= must be a number of seconds, 0 or more, got {retry_after!r}")
     status = options.get("status")
     if status is not None and status not in ERRORS:
-        raise UsageError(f"status= is an HTTP status from 400 to 599, got {status!r}")
+        raise UsageError(f"status= must be an HTTP status from 400 to 599, got {status!r}")
     after = options.get("after")
     if after is not None and not (is_count(after) and after >= 0):
-        raise UsageError(f"after= counts chunks, 0 or more, got {after!r}")
+        raise UsageError(f"after= must be a number of chunks, 0 or more, got {after!r}")
     _check_text("message", options.get("message"))
 
 
 def _check_text(name: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
-        raise UsageError(f"{name}= takes a text, got {value!r}")
+        raise UsageError(f"{name}= must be a string, got {value!r}")
 
 
 def check_when(
@@ -157,13 +158,13 @@ def check_when(
     """
     for name, count in (("times", times), ("every", every)):
         if count is not None and not (is_count(count) and count > 0):
-            raise UsageError(f"{name}= is a number, 1 or more, got {count!r}")
+            raise UsageError(f"{name}= must be a whole number, 1 or more, got {count!r}")
     if rate is not None and not (is_number(rate) and 0 < rate <= 1):
-        raise UsageError(f"rate= is a share above 0 and at most 1, got {rate!r}")
+        raise UsageError(f"rate= must be above 0 and at most 1, got {rate!r}")
     if rate is not None and every is not None:
-        raise UsageError("every= and rate= both say which requests a fault happens to; give one of them")
+        raise UsageError("every= and rate= both choose the requests that a fault happens to; give only one of them")
     if seed is not None and rate is None:
-        raise UsageError("seed= is for rate=: nothing else is left to chance")
+        raise UsageError("seed= needs rate=: nothing else is left to chance")
     _check_text("model", model)
     if times is None and every is None and rate is None:
         times = 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_OPEN", "Captured"]
 
 
-NOT_OPEN = "nothing is traced yet: open it, with LLMTrace(...) as trace: ..."
+NOT_OPEN = "this trace is not open yet; open it: with LLMTrace(...) as trace: ..."
 
 
 class _NotYet:
@@ -142,9 +142,9 @@ class Captured:
             who: The code under test, in a report's words.
         """
         if self._ledger.children.are_unrecorded:
-            yield f"not recorded: what child processes that {who} has forked asked for"
+            yield f"not recorded: the requests of child processes that {who} has forked"
         for host in self._ledger.unrecorded():
-            yield f"not recorded: what {who} asked {host}, by a client that is not built on httpx"
+            yield f"not recorded: the requests of {who} to {host}, by a client that is not built on httpx"
 
     def ended(self) -> tuple[SpanRecord, ...]:
         """Return the records of the ended spans, oldest first; for callers that process all of them themselves."""
@@ -162,6 +162,6 @@ class Captured:
 
     def _hint(self) -> str:
         if self._book.spans():
-            return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
+            return "next: print(llmtrace.tree()) shows all spans, including those that have not ended"
         absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
         return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""

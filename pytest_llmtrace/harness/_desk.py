@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk", "save"]
 
-_NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
+_NO_FAULT = "the test does not show the effect of this fault: there was no request that it could happen to"
 # BackendSpanExporter of openai-agents (agents/tracing/processors.py) posts there from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"
 _RECORDED = "record    --llmtrace-record=new adds what the cassette lacks, all writes it anew"
-_UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
+_UNFREEZE = "freeze the time inside the test, or use time-machine there: neither disturbs virtual time"
 
 
 class _Block(ownership.Block):

@@ -169,7 +169,7 @@ class LLMTrace(Captured, Scripted):
             UsageError: If the trace was opened before: what it has captured and judged is that of its first block.
         """
         if "_book" in vars(self):
-            raise UsageError("a trace is opened once: make another LLMTrace(...) for another block")
+            raise UsageError("a trace can be opened only once: make another LLMTrace(...) for another block")
         capture.install(app_exporters=self.settings.app_exporters)
         capture.switch_on(self.settings.instrument)
         self._watch = clock.Watch()

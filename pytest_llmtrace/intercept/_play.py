@@ -28,7 +28,7 @@ _EXCEPTIONS = {
     Failure.DISCONNECT: "RemoteProtocolError",
     Failure.ABORTED: "RemoteProtocolError",
 }
-_SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so nothing is known of the rest"}
+_SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so the rest of it is not known"}
 
 
 def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:

@@ -26,8 +26,8 @@ _SDK_ERRORS = (("openai", "OpenAIError"), ("anthropic", "AnthropicError"))
 # list that it ships when the network fails, but does not catch a refusal: then no call succeeds in a test that imports
 # LiteLLM.
 _OWN_ACCORD = {
-    "/model_prices_and_context_window.json": "LiteLLM asks for its list of prices when it is imported; with "
-    "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it takes the one that it brings",
+    "/model_prices_and_context_window.json": "LiteLLM fetches its list of prices when it is imported; with "
+    "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it uses the one that it ships",
 }
 
 # Modules that stand between a client and its sockets: the client is the innermost frame that is in none of them.
@@ -70,7 +70,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
     host = f"{url.hostname}:{url.port}" if url.port else url.hostname
     first = f"nothing answered {request.method} {_masked(request.url)} in {label}, and it was not sent"
     blind = (
-        f"{mock} is active, but patches {seen} only: this request came from {library}, and it could not see it"
+        f"{mock} is active, but patches {seen} only: this request came from {library}, which it cannot see"
         for mock, seen in _blind_mocks(library)
     )
     own = next((how for path, how in _OWN_ACCORD.items() if url.path.endswith(path)), "")
@@ -87,8 +87,8 @@ def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnecti
     where = host if port is None else f"{host}:{port}"
     who = _caller()
     text = (
-        f"{who} tried to reach {where} in {label}, and was not let through: only this machine is free\n"
-        f'next: mock what needs it, or let the host through with allow_hosts=("{host}",)'
+        f"{who} tried to reach {where} in {label}, and was blocked: only this machine may be reached\n"
+        f'next: mock the code that needs it, or let the host through with allow_hosts=("{host}",)'
     )
     return BlockedConnection(text), f"{where} ({who})"
 

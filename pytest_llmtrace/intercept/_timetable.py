@@ -77,7 +77,7 @@ class Timetable:
         patience = self._passage.patience
         if patience is None or due - asked <= patience:
             return due, None
-        text = f"no bytes for {patience:g} s, where the next ones come after {self._offsets[chunk]:g} s"
+        text = f"no bytes for {patience:g} s; the next ones come after {self._offsets[chunk]:g} s"
         return asked + patience, self._timed_out(text)
 
 

@@ -240,7 +240,7 @@ def test_there_is_no_virtual_time_unless_it_was_asked_for() -> None:
     instant.start()
     assert instant.time() == pytest.approx(time.time(), abs=60)
     assert instant.perf_counter() == pytest.approx(time.perf_counter(), abs=60)
-    text = "clock.{} is about virtual time: timing=\"recorded\", and this is 'instant'"
+    text = "clock.{} needs virtual time, which timing=\"recorded\" switches on; here timing is 'instant'"
     with pytest.raises(UsageError, match=f"^{text.format('advance..')}$"):
         instant.advance(1)
     with pytest.raises(UsageError, match=f"^{text.format('elapsed')}$"):
@@ -252,15 +252,15 @@ def test_virtual_time_is_on_during_the_test_only() -> None:
     with pytest.raises(UsageError) as raised:
         clock.Clock("recorded").advance(1)
     assert str(raised.value) == (
-        "clock.advance() is about virtual time, which is not on: "
-        "it is on while the test itself runs, not in its fixtures"
+        "clock.advance() needs virtual time, which is off: "
+        "it is on only while the test itself runs, not in its fixtures"
     )
 
 
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
 def test_virtual_time_goes_forward(virtual: clock.Clock, amount: float) -> None:
     """The clock is moved by a finite number of seconds, and never back."""
-    with pytest.raises(UsageError, match=r"^clock.advance\(\) moves the clock forward by seconds, got "):
+    with pytest.raises(UsageError, match=r"^clock.advance\(\) takes a number of seconds, 0 or more, got "):
         virtual.advance(amount)
 
 

@@ -255,9 +255,9 @@ def test_wrong_use_is_said() -> None:
         with pytest.raises(UsageError, match=r"run takes the streaming function itself, not \[1\]: run\(stream_chat\)"):
             Exits(trace, "drained").run([1])  # type: ignore[arg-type]
         for way in ("drained", "dropped", "truncated"):
-            with pytest.raises(UsageError, match=r"this one has returned None: let it yield or return its stream$"):
+            with pytest.raises(UsageError, match=r"this one returned None: let it yield or return its stream$"):
                 Exits(trace, way).run(lambda: None)
-            with pytest.raises(UsageError, match=r"this one has returned 'hi': let it yield or return its stream$"):
+            with pytest.raises(UsageError, match=r"this one returned 'hi': let it yield or return its stream$"):
                 asyncio.run(Exits(trace, way).arun(answered))
         with pytest.raises(UsageError, match=r"this stream is asynchronous: await llmtrace_exits\.arun\(\.\.\.\)"):
             asyncio.run(within_a_loop(Exits(trace, "drained")))

@@ -194,7 +194,7 @@ def test_frames_are_no_lines_and_no_body(ask: Ask, kind: str) -> None:
     why = {
         "malformed-sse": "the reply was a stream of frames, not of server-sent events",
         "error-in-body": ("the reply was a stream of events"),
-        "invalid-json": "the reply was no JSON object",
+        "invalid-json": "the reply was not a JSON object",
     }
     with LLMTrace(gateway="bedrock", verify=False) as trace:
         fault = trace.fault(kind)

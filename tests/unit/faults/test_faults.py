@@ -225,11 +225,11 @@ def test_a_spoilt_reply_is_there_for_the_next_attempt(faults: Faults) -> None:
 
 # Kind, options, a reply that the fault cannot happen to, and the reason.
 NOT: tuple[tuple[str, dict[str, Any], Response, str], ...] = (
-    ("error-in-stream", {}, WHOLE, "the reply was no stream of events"),
-    ("malformed-sse", {}, WHOLE, "the reply was no stream of events"),
+    ("error-in-stream", {}, WHOLE, "the reply was not a stream of events"),
+    ("malformed-sse", {}, WHOLE, "the reply was not a stream of events"),
     ("malformed-sse", {"after": 4}, STREAM, "no event with JSON came after 4 chunks"),
     ("error-in-body", {}, STREAM, "the reply was a stream of events"),
-    ("invalid-json", {}, STREAM, "the reply was no JSON object"),
+    ("invalid-json", {}, STREAM, "the reply was not a JSON object"),
     ("truncate", {"after": 5}, STREAM, "the reply had 5 chunks"),
     ("stall", {"after": 1}, WHOLE, "the reply had 1 chunk"),
     ("truncate", {}, replace(WHOLE, headers=(("content-encoding", "br"),), chunks=(b"\xff",)),
@@ -322,32 +322,36 @@ KNOWN = (
 )
 # Kind, options, and the message.
 REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
-    ("disconect", {}, f"unknown kind of fault 'disconect': did you mean 'disconnect'? known: a status as 429, {KNOWN}"),
-    (200, {}, "a fault has a status from 400 to 599, got 200"),
-    (True, {}, "a fault has a status from 400 to 599, got True"),
-    (429, {"after": 2}, ("the fault 429 has no after=; read-timeout, disconnect, truncate, error-in-stream, "
-     "malformed-sse, stall may have it")),
-    ("truncate", {"seconds": 2}, "the fault 'truncate' has no seconds=; stall, slow-first-byte may have it"),
-    ("stall", {"retry_after": 2}, "the fault 'stall' has no retry_after=; a status may have it"),
-    ("stall", {"seconds": 0}, "seconds= is a number of seconds, got 0"),
-    ("stall", {"seconds": float("inf")}, "seconds= is a number of seconds, got inf"),
-    (429, {"retry_after": -1}, "retry_after= is a number of seconds, got -1"),
-    ("truncate", {"after": -1}, "after= counts chunks, 0 or more, got -1"),
-    ("truncate", {"after": 1.5}, "after= counts chunks, 0 or more, got 1.5"),
-    (429, {"times": 0}, "times= is a number, 1 or more, got 0"),
-    (429, {"every": 0}, "every= is a number, 1 or more, got 0"),
-    (429, {"rate": 1.5}, "rate= is a share above 0 and at most 1, got 1.5"),
-    (429, {"rate": 0.5, "every": 2}, "every= and rate= both say which requests a fault happens to; give one of them"),
-    (429, {"seed": 3}, "seed= is for rate=: nothing else is left to chance"),
+    ("disconect", {}, (
+        f"unknown kind of fault 'disconect': did you mean 'disconnect'? known: a status such as 429, {KNOWN}"
+    )),
+    (200, {}, "the status of a fault must be from 400 to 599, got 200"),
+    (True, {}, "the status of a fault must be from 400 to 599, got True"),
+    (429, {"after": 2}, ("the fault 429 takes no after=; these do: read-timeout, disconnect, truncate, "
+     "error-in-stream, malformed-sse, stall")),
+    ("truncate", {"seconds": 2}, "the fault 'truncate' takes no seconds=; these do: stall, slow-first-byte"),
+    ("stall", {"retry_after": 2}, "the fault 'stall' takes no retry_after=; these do: a status"),
+    ("stall", {"seconds": 0}, "seconds= must be a number of seconds above 0, got 0"),
+    ("stall", {"seconds": float("inf")}, "seconds= must be a number of seconds above 0, got inf"),
+    (429, {"retry_after": -1}, "retry_after= must be a number of seconds, 0 or more, got -1"),
+    ("truncate", {"after": -1}, "after= must be a number of chunks, 0 or more, got -1"),
+    ("truncate", {"after": 1.5}, "after= must be a number of chunks, 0 or more, got 1.5"),
+    (429, {"times": 0}, "times= must be a whole number, 1 or more, got 0"),
+    (429, {"every": 0}, "every= must be a whole number, 1 or more, got 0"),
+    (429, {"rate": 1.5}, "rate= must be above 0 and at most 1, got 1.5"),
+    (429, {"rate": 0.5, "every": 2}, (
+        "every= and rate= both choose the requests that a fault happens to; give only one of them"
+    )),
+    (429, {"seed": 3}, "seed= needs rate=: nothing else is left to chance"),
     (429, {"api": "chats"}, ("unknown API 'chats': did you mean 'chat'? "
      "known: chat, completions, embeddings, messages, responses")),
     (429, {"gateway": "openia"}, ("unknown gateway 'openia': did you mean 'openai'? "
      "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex")),
-    (429, {"message": 3}, "message= takes a text, got 3"),
-    (429, {"model": 3}, "model= takes a text, got 3"),
+    (429, {"message": 3}, "message= must be a string, got 3"),
+    (429, {"model": 3}, "model= must be a string, got 3"),
     (429, {"gateway": ["openai"]}, ("unknown gateway ['openai']: did you mean 'openai'? "
      "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex")),
-    ("error-in-body", {"status": 99}, "status= is an HTTP status from 400 to 599, got 99"),
+    ("error-in-body", {"status": 99}, "status= must be an HTTP status from 400 to 599, got 99"),
 )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ NEVER = (
 429, once, model gpt-5
 error-in-body, of every 2 requests the last
 truncate, once: the reply had 1 chunk""",
-    "the test does not show what becomes of this fault: nothing that it could happen to was asked for",
+    "the test does not show the effect of this fault: there was no request that it could happen to",
 )
 
 

@@ -83,7 +83,7 @@ def test_a_client_that_is_no_httpx_is_refused(
 ) -> None:
     """The client gets its own connection error, the ledger notes the connection; a closed ledger lets it through."""
     ledger = trace()
-    with pytest.raises(error, match="was not let through: only this machine is free"):
+    with pytest.raises(error, match="was blocked: only this machine may be reached"):
         fetch(server.url)
     assert ledger.blocked() == (f"llm.test:{server.port} ({who})",)
     assert server.connections == 0
@@ -136,8 +136,8 @@ def test_an_open_connection_of_the_standard_library_is_refused(trace: Any, serve
     with pytest.raises(BlockedConnection) as refused:
         connection.request("GET", "/x")
     assert str(refused.value) == (
-        f"tests tried to reach llm.test:{server.port} in test_x, and was not let through: only this machine is free\n"
-        'next: mock what needs it, or let the host through with allow_hosts=("llm.test",)'
+        f"tests tried to reach llm.test:{server.port} in test_x, and was blocked: only this machine may be reached\n"
+        'next: mock the code that needs it, or let the host through with allow_hosts=("llm.test",)'
     )
     assert (server.requests, ledger.blocked()) == (["GET /before"], (f"llm.test:{server.port} (tests)",))
     connection.close()
@@ -197,7 +197,7 @@ def test_a_connection_kept_open_is_refused(trace: Any, server: Any, kept_open: A
     fetch, close = kept_open(server.url)
     fetch()
     ledger = trace()
-    with pytest.raises(OSError, match="was not let through"):
+    with pytest.raises(OSError, match="was blocked"):
         fetch()
     assert len(server.requests) == 1
     ledger.close()

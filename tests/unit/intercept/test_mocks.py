@@ -177,14 +177,13 @@ def test_a_mock_that_could_not_see_the_request_is_named(monkeypatch: pytest.Monk
     with respx.mock(using="httpx"), respx.mock(using="httpcore"):
         assert len(_text_for("httpx")) == 3
         assert _text_for("httpx2")[2] == (
-            "respx is active, but patches httpcore and httpx only: this request came from httpx2, "
-            "and it could not see it"
+            "respx is active, but patches httpcore and httpx only: this request came from httpx2, which it cannot see"
         )
     monkeypatch.setattr("httpx.HTTPTransport.handle_request", types.FunctionType(_text_for.__code__, {}))
     monkeypatch.setattr("httpx.HTTPTransport.handle_request.__module__", "pytest_httpx")
     assert len(_text_for("httpx")) == 3
     assert _text_for("httpx2")[2] == (
-        "pytest-httpx is active, but patches httpx only: this request came from httpx2, and it could not see it"
+        "pytest-httpx is active, but patches httpx only: this request came from httpx2, which it cannot see"
     )
 
 
@@ -192,6 +191,6 @@ def test_a_request_of_a_package_s_own_accord_says_how_to_keep_it_from_it() -> No
     """DSPy imports LiteLLM in its first call, and LiteLLM requests prices, which no author of a test expects."""
     path = "BerriAI/litellm/main/model_prices_and_context_window.json"
     assert _text_for("httpx", f"https://raw.githubusercontent.com/{path}")[2] == (
-        "LiteLLM asks for its list of prices when it is imported; with LITELLM_LOCAL_MODEL_COST_MAP=True in the "
-        "environment it takes the one that it brings"
+        "LiteLLM fetches its list of prices when it is imported; with LITELLM_LOCAL_MODEL_COST_MAP=True in the "
+        "environment it uses the one that it ships"
     )

@@ -117,7 +117,7 @@ def test_a_read_timeout_ends_a_wait(
     assert [took] == close_to(moment)
     [exchange] = ledger.exchanges()
     assert (exchange.stream_end, len(exchange.response.chunks)) == (StreamEnd.FAILED, 2)
-    text = f"ReadTimeout: no bytes for {timeout:g} s, where the next ones come after {offsets[2]:g} s"
+    text = f"ReadTimeout: no bytes for {timeout:g} s; the next ones come after {offsets[2]:g} s"
     assert exchange.failure == text
 
 
@@ -128,7 +128,7 @@ def test_before_the_first_byte_there_is_no_response(
     """If the client's timeout is over before the first byte, there is no response at all: the request has failed."""
     ledger = open_as(timing, 900.0, 950.0, 1000.0, stalls=True)
     began = time.perf_counter()
-    with pytest.raises(driver.library.ReadTimeout, match="no bytes for 500 s, where the next ones come after 900 s"):
+    with pytest.raises(driver.library.ReadTimeout, match="no bytes for 500 s; the next ones come after 900 s"):
         driver.open(URL, client=driver.client(timeout=500.0))
     assert [time.perf_counter() - began] == close_to(waited)
     [exchange] = ledger.exchanges()
