@@ -42,8 +42,8 @@ def refuse(ids: Iterable[str]) -> None:
         cases = chosen([wanted])
         if not cases:
             near = difflib.get_close_matches(wanted, [case.id for case in chosen(())], 3, 0.4)
-            hint = f"the nearest: {', '.join(near)}" if near else "docs/instrumentors.md names all"
-            raise UsageError(f"no case begins with {wanted!r}; {hint}")
+            hint = f"the nearest: {', '.join(near)}" if near else "docs/instrumentors.md lists all cases"
+            raise UsageError(f"no case has an id that begins with {wanted!r}; {hint}")
         needed = lacking(cases)
         if needed.total() == len(cases):
             raise UsageError(f"{wanted}: {', '.join(map(_sdks.advice, needed))}")

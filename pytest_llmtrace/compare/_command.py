@@ -24,11 +24,14 @@ def add_command(commands: Any) -> None:
         "compare",
         help="compare the installed instrumentors with what is on the wire",
         description="Play every built-in recording and scripted reply to the real SDKs under each installed "
-        "instrumentor, and say which facts on its spans are right, wrong and absent. Nothing is sent to the network.",
+        "instrumentor, and report which facts on its spans are right, wrong and absent. Nothing is sent to the "
+        "network.",
     )
-    compare.add_argument("--only", action="append", default=[], metavar="NAME", help="this instrumentor; repeatable")
     compare.add_argument(
-        "--case", action="append", default=[], metavar="ID", help="cases whose id begins with this; repeatable"
+        "--only", action="append", default=[], metavar="NAME", help="compare only this instrumentor; repeatable"
+    )
+    compare.add_argument(
+        "--case", action="append", default=[], metavar="ID", help="run only cases whose id begins with this; repeatable"
     )
     for client, kind in (("sync", "synchronous"), ("async", "asynchronous")):
         compare.add_argument(
@@ -36,10 +39,12 @@ def add_command(commands: Any) -> None:
             dest="clients",
             action="append_const",
             const=client,
-            help=f"with the {kind} client; with both if none is named",
+            help=f"use the {kind} client (default: both clients)",
         )
     compare.add_argument(
-        "--format", choices=sorted(_FORMATS), default="text", help="of what is printed; text: each call and its report"
+        "--format",
+        choices=sorted(_FORMATS),
+        help="format of the output; text (the default): each call and its report",
     )
     compare.add_argument(
         "--output",
@@ -47,12 +52,13 @@ def add_command(commands: Any) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="write to this file instead, as its suffix says (.md, .json, .txt); repeatable",
+        help="write to this file instead, in the format of its suffix (.md, .json, .txt); repeatable",
     )
     compare.add_argument(
         "--privacy",
         action="store_true",
-        help="say instead where secrets and content come out, in each content mode (.md and .json; no cases)",
+        help="report instead where secrets and content come out, in each content mode, as Markdown (the default) or "
+        "JSON; takes no cases and no clients",
     )
     compare.set_defaults(run=_compare)
 
@@ -61,14 +67,15 @@ def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.compare._instrumentors import CLIENTS
     from pytest_llmtrace.compare._run import run
 
-    formats = [_format_of(path) for path in given.output]  # Before the work, so that a wrong name is refused at once.
+    # Before the work, so that a wrong name is refused at once.
+    formats = [_format_of(path, privacy=given.privacy) for path in given.output]
     if given.privacy:
         return _compare_privacy(given, formats, out)
     results = run(given.only, given.case, given.clients or CLIENTS)
     for path, form in zip(given.output, formats, strict=True):
         path.write_text(_FORMATS[form](results) + "\n", encoding="utf-8")
     if not given.output:
-        out(_FORMATS[given.format](results))
+        out(_FORMATS[given.format or "text"](results))
     return 0
 
 
@@ -78,21 +85,27 @@ def _compare_privacy(given: argparse.Namespace, formats: Sequence[str], out: Cal
     from pytest_llmtrace.compare._run import sdk_versions
 
     if given.case or given.clients:
-        raise UsageError("--privacy has calls of its own, and makes them with both clients")
+        raise UsageError("--privacy makes its own calls, with both clients: leave out --case, --sync and --async")
+    if given.format == "text":
+        raise UsageError.unknown("value of --format with --privacy", given.format, _PRIVACY)
     results = run_modes(given.only)
-    said = {"json": json.dumps([asdict(one) for one in results], indent=1, default=sorted)}
-    page = _privacy_page.page(results, sdk_versions())
+    said = {
+        "json": json.dumps([asdict(one) for one in results], indent=1, default=sorted),
+        "markdown": _privacy_page.page(results, sdk_versions()),
+    }
     for path, form in zip(given.output, formats, strict=True):
-        path.write_text(said.get(form, page) + "\n", encoding="utf-8")
+        path.write_text(said[form] + "\n", encoding="utf-8")
     if not given.output:
-        out(said.get(given.format, page))
+        out(said[given.format or "markdown"])
     return 0
 
 
-def _format_of(path: Path) -> str:
-    if path.suffix not in _SUFFIXES:
-        raise UsageError.unknown("suffix of --output", path.suffix or path.name, _SUFFIXES)
-    return _SUFFIXES[path.suffix]
+def _format_of(path: Path, *, privacy: bool) -> str:
+    known = {suffix: form for suffix, form in _SUFFIXES.items() if not privacy or form in _PRIVACY}
+    if path.suffix not in known:
+        where = "--output with --privacy" if privacy else "--output"
+        raise UsageError.unknown(f"suffix of {where}", path.suffix or path.name, known)
+    return known[path.suffix]
 
 
 def _markdown(results: Sequence[Result]) -> str:
@@ -119,6 +132,7 @@ def _text(results: Sequence[Result]) -> str:
 
 
 _FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"json": _json, "markdown": _markdown, "text": _text}
+_PRIVACY = ("json", "markdown")
 _SUFFIXES = {".json": "json", ".md": "markdown", ".txt": "text"}
 
 

@@ -190,9 +190,9 @@ def test_a_case_is_chosen_by_how_its_id_begins() -> None:
     [
         (
             "builtin:opnrouter/cht",
-            "no case begins with 'builtin:opnrouter/cht'; the nearest: builtin:openrouter/chat#0, ",
+            "no case has an id that begins with 'builtin:opnrouter/cht'; the nearest: builtin:openrouter/chat#0, ",
         ),
-        ("?", "no case begins with '?'; docs/instrumentors.md names all"),
+        ("?", "no case has an id that begins with '?'; docs/instrumentors.md lists all cases"),
     ],
 )
 def test_a_case_that_is_not_there(wanted: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,4 +153,19 @@ def test_each_instrumentor_has_modes() -> None:
 def test_cases_are_not_for_privacy(capsys: pytest.CaptureFixture[str]) -> None:
     """The comparison of privacy has calls of its own, so `--case` is refused."""
     assert main(["compare", "--privacy", "--case", "scripted:"]) != 0
-    assert "--privacy has calls of its own" in capsys.readouterr().err
+    said = "pytest-llmtrace: --privacy makes its own calls, with both clients: leave out --case, --sync and --async\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--output", "page.txt"], "unknown suffix of --output with --privacy '.txt': known: .json, .md"),
+        (["--output", "page"], "unknown suffix of --output with --privacy 'page': known: .json, .md"),
+        (["--format", "text"], "unknown value of --format with --privacy 'text': known: json, markdown"),
+    ],
+)
+def test_formats_that_privacy_does_not_have(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A format that is not there is a usage error before any call is made; nothing else is written in its place."""
+    assert main(["compare", "--privacy", *options]) == 2
+    assert capsys.readouterr().err == f"pytest-llmtrace: {said}\n"
