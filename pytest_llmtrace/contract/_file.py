@@ -28,15 +28,15 @@ def load(path: Path) -> Mapping[str, Any]:
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
-        raise UsageError(f"{path}: is no contract; pytest --llmtrace-report contract={path} writes one")
+        raise UsageError(f"{path} is not a contract; pytest --llmtrace-report contract={path} writes one")
     if content.get("version") != VERSION:
         raise UsageError(
-            f"{path}: is a contract of version {content.get('version')!r}, and this pytest-llmtrace reads {VERSION}; "
-            "write both files with one version of it"
+            f"{path} is a contract of version {content.get('version')!r}, but this pytest-llmtrace reads version "
+            f"{VERSION}; write both files with the same release of it"
         )
     wrong = _wrong(content.get("scopes"), _SCOPES, "scopes")
     if wrong:
-        raise UsageError(f"{path}: is a damaged contract: {wrong}")
+        raise UsageError(f"{path} is a damaged contract: {wrong}")
     scopes: Mapping[str, Any] = content["scopes"]
     return scopes
 
@@ -64,12 +64,12 @@ _SCOPES: Final = _Each(
 def _wrong(value: Any, form: Any, place: str) -> str:
     """Say where a value does not have the form that it should have; empty if it has."""
     if form is int:
-        return "" if type(value) is int and value >= 0 else f"{place} is no count"
+        return "" if type(value) is int and value >= 0 else f"{place} is not a count"
     if form is _WORDS:
         is_right = isinstance(value, list) and all(isinstance(word, str) for word in value)
-        return "" if is_right else f"{place} is no list of words"
+        return "" if is_right else f"{place} is not a list of strings"
     if not isinstance(value, Mapping):
-        return f"{place} is no object"
+        return f"{place} is not an object"
     fields = dict.fromkeys(value, form.form) if isinstance(form, _Each) else form
     found = (_wrong(value.get(name), inner, f"{place}.{name}") for name, inner in fields.items())
     return next(filter(None, found), "")

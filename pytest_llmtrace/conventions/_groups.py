@@ -43,11 +43,11 @@ class Groups:
         if name in within:
             raise self._refused(f"{' -> '.join((*within[within.index(name) :], name))} is circular")
         if len(within) >= DEEPEST:
-            raise self._refused(f"{within[0]} is based on more than {DEEPEST} groups, one upon the other")
+            raise self._refused(f"{within[0]} extends a chain of more than {DEEPEST} groups")
         found = self._found(name, within)
         self._room -= len(found)
         if self._room < 0:
-            raise self._refused(f"its references multiply to more than {ROOM:,} attributes")
+            raise self._refused(f"its references expand to more than {ROOM:,} attributes")
         self._known[name] = found
         return found
 
@@ -64,7 +64,7 @@ class Groups:
         if group is None:
             if self.imports:
                 return {}
-            raise self._refused(f"{within[-1]} refers to {name!r}, which is not there")
+            raise self._refused(f"{within[-1]} refers to {name!r}, which is not defined")
         found: dict[str, Wanted] = {}
         for base in _bases(group):
             found.update(self.wanted(base, (*within, name)))
@@ -82,7 +82,7 @@ class Groups:
         known = Level.__members__.get(level.upper()) if isinstance(level, str) else None
         if known is None:
             levels = ", ".join(level.name.lower() for level in reversed(Level))
-            raise self._refused(f"{name} has the requirement level {level!r:.80}; known: {levels}")
+            raise self._refused(f"{name} has the unknown requirement level {level!r:.80}; known: {levels}")
         return Wanted(level=known, condition=" ".join(condition.split()) if isinstance(condition, str) else "")
 
 

@@ -23,7 +23,7 @@ def refuse_conventions(said: object) -> None:
     """
     names = _each(said)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise UsageError(f"conventions= wants names or registry files, got {said!r}")
+        raise UsageError(f"conventions= takes names of conventions or registry files, not {said!r}")
     kept: dict[str, str] = {}
     for name in names:
         if _is_file(name):

@@ -30,7 +30,7 @@ _SUFFIXES = (".yaml", ".yml")
 _V1_PARTS: tuple[str, ...] = ("groups",)
 _V2 = "definition/2"
 _V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "metrics")
-_NONE = "it has no `groups`, and is no `file_format: definition/2`"
+_NONE = "it has neither `groups` nor `file_format: definition/2`"
 _REPLACED = re.compile(r"(?i:(?:replaced by|use)) `?([\w.]+\w)`?(?: instead)?\.?")
 
 
@@ -57,14 +57,14 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if not found:
-        raise _refused(path, "no YAML file is there")
+        raise _refused(path, "it holds no YAML file")
     return found
 
 
 def _content(file: Path, room: int) -> bytes:
     try:
         if file.stat().st_size > room:
-            raise _refused(file, f"it is larger than {LARGEST // 1_000_000} MB, with the files before it")
+            raise _refused(file, f"together with the files before it, it is larger than {LARGEST // 1_000_000} MB")
         return file.read_bytes()
     except OSError as error:
         raise _refused(file, error.strerror or "it cannot be read") from None
@@ -76,7 +76,7 @@ def _parsed(content: bytes, file: Path) -> Any:
     try:
         return yaml_safe.parse_yaml(content.decode(), file, noun="registry")
     except UnicodeDecodeError:
-        raise _refused(file, "it is not in UTF-8") from None
+        raise _refused(file, "it is not UTF-8") from None
     except CassetteError as error:
         where = f"line {error.line}: " if error.line is not None else ""
         raise _refused(file, f"{where}{error.reason}") from None
@@ -85,7 +85,9 @@ def _parsed(content: bytes, file: Path) -> Any:
 def _refused(path: Path, reason: str) -> UsageError:
     """Return the error, cut and printable: names in the file may have any length, and control characters."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in reason[:LONGEST_REASON])
-    return UsageError(f"{path} is no registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}")
+    return UsageError(
+        f"{path} is not a registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}"
+    )
 
 
 class _Reading:
@@ -127,7 +129,7 @@ class _Reading:
         if is_metric:
             if _text(group["instrument"]) not in _INSTRUMENTS:
                 known = ", ".join(sorted(_INSTRUMENTS))
-                raise _refused(file, f"{name} has the instrument {_shown(group['instrument'])}; known: {known}")
+                raise _refused(file, f"{name} has the unknown instrument {_shown(group['instrument'])}; known: {known}")
             self._metrics[name] = group
         elif is_span or "ref" in group:
             kind = group.get("span_kind", group.get("kind"))
@@ -200,7 +202,7 @@ def _text(stated: Any) -> str | None:
 def _list_of(document: Mapping[str, Any], part: str, file: Path) -> list[Mapping[str, Any]]:
     found = document.get(part) or []
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise _refused(file, f"`{part}` is no list of mappings")
+        raise _refused(file, f"`{part}` is not a list of mappings")
     return found
 
 
@@ -214,7 +216,9 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
     is_family = isinstance(kind, str) and kind.startswith("template[")
     kind = str(kind).removeprefix("template[").removesuffix("]") if is_family else kind
     if not isinstance(kind, str) or kind.removesuffix("[]") not in _TYPES:
-        raise _refused(file, f"{name} has the type {_shown(one.get('type'))}; known: {', '.join(sorted(_TYPES))}")
+        raise _refused(
+            file, f"{name} has the unknown type {_shown(one.get('type'))}; known: {', '.join(sorted(_TYPES))}"
+        )
     return Attribute(
         name=name,
         types=(kind,),

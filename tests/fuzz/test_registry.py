@@ -84,7 +84,7 @@ def test_registries(each_mutant: EachMutant, tmp_path: Path) -> None:
             from_registry(path)
         except UsageError as refused:
             text = str(refused)
-            assert text.startswith(f"{path} is no registry of conventions: ")
+            assert text.startswith(f"{path} is not a registry of conventions: ")
             assert text.isprintable()
             assert len(text) < LONGEST
 

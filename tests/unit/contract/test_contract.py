@@ -172,26 +172,29 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "No such file or directory"),
-        ("", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
-        ("[" * 100_000, "is no JSON: it is nested too deep"),
-        ("[]", "is no contract; pytest --llmtrace-report contract={path} writes one"),
-        ('{"resourceSpans": []}', "is no contract; pytest --llmtrace-report contract={path} writes one"),
+        (None, "no such file: {path}"),
+        ("", "{path} is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("[" * 100_000, "{path}: its JSON is nested too deeply"),
+        ("[]", "{path} is not a contract; pytest --llmtrace-report contract={path} writes one"),
+        ('{"resourceSpans": []}', "{path} is not a contract; pytest --llmtrace-report contract={path} writes one"),
         (
             '{"format": "pytest-llmtrace contract", "version": 2}',
-            "is a contract of version 2, and this pytest-llmtrace reads 1; write both files with one version of it",
+            (
+                "{path} is a contract of version 2, but this pytest-llmtrace reads version 1; write both files with "
+                "the same release of it"
+            ),
         ),
         (
             '{"format": "pytest-llmtrace contract", "version": 1}',
-            "is a damaged contract: scopes is no object",
+            "{path} is a damaged contract: scopes is not an object",
         ),
         (
             '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"app": {"versions": [1]}}}',
-            "is a damaged contract: scopes.app.versions is no list of words",
+            "{path} is a damaged contract: scopes.app.versions is not a list of strings",
         ),
         (
             '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"": {"versions": [], "spans": {"": {}}}}}',
-            "is a damaged contract: scopes..spans..seen is no count",
+            "{path} is a damaged contract: scopes..spans..seen is not a count",
         ),
     ],
 )
@@ -202,12 +205,12 @@ def test_what_is_no_contract(tmp_path: Path, content: str | None, reason: str) -
         path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError) as error:
         load(path)
-    assert str(error.value) == f"{path}: {reason.format(path=path)}"
+    assert str(error.value) == reason.format(path=path)
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     """A file that is not UTF-8 is the same kind of error."""
     path = tmp_path / "contract.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="is no JSON: 'utf-8' codec can't decode byte 0xff"):
+    with pytest.raises(UsageError, match="is not valid JSON: 'utf-8' codec can't decode byte 0xff"):
         load(path)

@@ -165,7 +165,7 @@ def test_what_is_beside_a_registry(tmp_path: Path) -> None:
     (folder / "spans.yaml").write_text("groups: [{id: s, type: span, extends: otel.common}]", encoding="utf-8")
     assert from_registry(folder).span_types["s"].attributes == {}
     (folder / "spans.yaml").unlink()
-    with pytest.raises(UsageError, match="house is no registry of conventions: it has no `groups`"):
+    with pytest.raises(UsageError, match="house is not a registry of conventions: it has neither `groups` nor"):
         from_registry(folder)
 
 
@@ -220,18 +220,18 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "it has no `groups`"),
-        ("[1, 2]", "it has no `groups`"),
-        ("other: 1", "it has no `groups`, and is no `file_format: definition/2`"),
-        ("groups: 3", "`groups` is no list of mappings"),
-        ("groups: [1]", "`groups` is no list of mappings"),
+        ("", "it has neither `groups` nor"),
+        ("[1, 2]", "it has neither `groups` nor"),
+        ("other: 1", "it has neither `groups` nor `file_format: definition/2`"),
+        ("groups: 3", "`groups` is not a list of mappings"),
+        ("groups: [1]", "`groups` is not a list of mappings"),
         ("groups: [{brief: x}]", "a group has no `id`: {'brief': 'x'}"),
         ("groups: [{id: g, attributes: [{brief: x}]}]", "an attribute has neither `id` nor `ref`: {'brief': 'x'}"),
         (
             "groups: [{id: g, attributes: [{id: a.b, type: text}]}]",
-            "a.b has the type 'text'; known: any, boolean, double, int, string",
+            "a.b has the unknown type 'text'; known: any, boolean, double, int, string",
         ),
-        ("groups: [{id: g, type: span, extends: h}]", "g refers to 'h', which is not there"),
+        ("groups: [{id: g, type: span, extends: h}]", "g refers to 'h', which is not defined"),
         ("groups: [{id: g, type: span, extends: h}, {id: h, extends: g}]", "g -> h -> g is circular"),
         ("groups: [{id: g, extends: h}, {id: i}, {id: h, extends: g}]", "is circular"),
         ("groups: [{id: g, extends: g}]", "g -> g is circular"),
@@ -241,7 +241,10 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
         ),
         (
             "groups: [{id: g, type: span, attributes: [{id: a.b, type: int, requirement_level: must}]}]",
-            "a.b has the requirement level 'must'; known: required, conditionally_required, recommended, opt_in",
+            (
+                "a.b has the unknown requirement level 'must'; known: required, conditionally_required, recommended, "
+                "opt_in"
+            ),
         ),
         (
             "groups: [{id: g, attributes: [{id: a.b, type: int}]}, {id: h, attributes: [{id: a.b, type: string}]}]",
@@ -249,19 +252,19 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
         ),
         (
             "groups: [{id: metric.g, type: metric, metric_name: g, instrument: [dial]}]",
-            "metric.g has the instrument ['dial']; known: counter, gauge, histogram, updowncounter",
+            "metric.g has the unknown instrument ['dial']; known: counter, gauge, histogram, updowncounter",
         ),
-        (CHAIN, "g0 is based on more than 50 groups, one upon the other"),
-        (BUSHES, "its references multiply to more than 1,000,000 attributes"),
-        ("groups: [", "line 2: this is no valid YAML"),
+        (CHAIN, "g0 extends a chain of more than 50 groups"),
+        (BUSHES, "its references expand to more than 1,000,000 attributes"),
+        ("groups: [", "line 2: this is not valid YAML"),
         (
             "groups: !!python/object/apply:os.system [x]",
-            "a registry is read as plain values only; nothing was built. Replace the tagged value by plain text",
+            "a registry may hold plain values only; nothing was built. Replace the tagged value with plain text",
         ),
         ("groups: []\n---\ngroups: []", "line 2: a second YAML document starts here; a registry is one document"),
-        ("groups: [{id: g, attributes: [{id: a.b, type: {members: 3}}]}]", "`members` is no list of mappings"),
-        ("groups: " + "[" * 500 + "]" * 500, "it nests deeper than 200 levels"),
-        (LAUGHS, "multiply"),
+        ("groups: [{id: g, attributes: [{id: a.b, type: {members: 3}}]}]", "`members` is not a list of mappings"),
+        ("groups: " + "[" * 500 + "]" * 500, "it is nested more than 200 levels deep"),
+        (LAUGHS, "its anchors and aliases expand to far more than the file itself; refused"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
@@ -269,7 +272,7 @@ def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as refused:
         from_registry(path)
-    assert str(refused.value).startswith(f"{path} is no registry of conventions: ")
+    assert str(refused.value).startswith(f"{path} is not a registry of conventions: ")
     assert reason in str(refused.value)
 
 
@@ -281,7 +284,7 @@ def test_many_ways_to_one_group(tmp_path: Path) -> None:
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     """If there is no file to read, the error has the same form."""
-    with pytest.raises(UsageError, match="is no registry of conventions: no YAML file is there"):
+    with pytest.raises(UsageError, match="is not a registry of conventions: it holds no YAML file"):
         from_registry(tmp_path / "nowhere")
 
 
@@ -290,5 +293,5 @@ def test_what_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "acme.yaml"
     with path.open("wb") as file:
         file.truncate(20_000_001)
-    with pytest.raises(UsageError, match="it is larger than 20 MB, with the files before it"):
+    with pytest.raises(UsageError, match="together with the files before it, it is larger than 20 MB"):
         from_registry(path)
