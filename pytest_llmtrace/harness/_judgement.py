@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace import report, waivers
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.model import Settings, Severity
+from pytest_llmtrace.model import Finding, Settings, Severity
 
 __all__ = ["Judgement"]
 
@@ -19,10 +19,12 @@ class Judgement:
 
     Args:
         settings: The settings that say which findings are hidden, and which fail the test.
+        is_block: Whether the trace has no marker, but is a block that takes the marker's arguments itself.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_block: bool = False) -> None:
         self._settings = settings
+        self._is_block = is_block
         self._late: tuple[Evidence, Verdict] | None = None
         self._complete = False
         self._to_be_called = False
@@ -40,7 +42,7 @@ class Judgement:
         self._complete = complete
         self._account = None
         settings = self._with_shared_waivers() if to_be_called else self._settings
-        self.last = evidence, waivers.judge(evidence, settings, complete=complete)
+        self.last = evidence, self._worded(waivers.judge(evidence, settings, complete=complete))
         self._to_be_called = to_be_called and self.last[1].whole
         return self.last
 
@@ -48,6 +50,10 @@ class Judgement:
         """Return settings in which every waiver may hide nothing without being reported."""
         ignore, shared = self._settings.ignore, self._settings.shared
         return replace(self._settings, shared={**dict.fromkeys(ignore, ""), **shared})
+
+    def _worded(self, verdict: Verdict) -> Verdict:
+        """Return a verdict whose findings name the place where this trace takes waivers."""
+        return replace(verdict, findings=tuple(map(_of_block, verdict.findings))) if self._is_block else verdict
 
     def fails(self, verdict: Verdict, *, asked: bool = False) -> bool:
         """Tell whether a verdict fails the test under these settings.
@@ -80,7 +86,7 @@ class Judgement:
         left.subtract(waivers.key_of(finding) for finding in before.expected)
         # Waivers that hide nothing are reported only once.
         settings = replace(self._settings if self._to_be_called else self._with_shared_waivers(), expected=+left)
-        verdict = waivers.judge(evidence, settings, complete=self._complete, hidden=before.waived)
+        verdict = self._worded(waivers.judge(evidence, settings, complete=self._complete, hidden=before.waived))
         self._late = evidence, verdict
         self._account = None
         return verdict, self._late_text() if self.fails(verdict) else ""
@@ -117,6 +123,15 @@ class Judgement:
     def _is_remark(self, verdict: Verdict) -> bool:
         """Tell whether a verdict has findings to print that do not fail the test."""
         return bool(self._settings.verify) and verdict.worth_saying and not self.fails(verdict)
+
+
+def _of_block(finding: Finding) -> Finding:
+    """Return a finding that says how a block is given a waiver, and not how a test is."""
+    details = (
+        (label, text.replace("@pytest.mark.llmtrace(", "LLMTrace(") if label == "next" else text)
+        for label, text in finding.details
+    )
+    return replace(finding, details=tuple(details))
 
 
 def _added(account: dict[str, Any], late: dict[str, Any]) -> dict[str, Any]:

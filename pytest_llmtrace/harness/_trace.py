@@ -134,7 +134,7 @@ class LLMTrace(Captured, Scripted):
         self._current: set[SpanKey] = set()
         self._held: frozenset[SpanKey] = frozenset()
         self._of_wider: frozenset[SpanKey] = frozenset()
-        self._judgement = Judgement(self.settings)
+        self._judgement = Judgement(self.settings, is_block=settings is None)
         self._to_be_played = False
         self.is_open = False
 

@@ -253,14 +253,14 @@ def test_nothing_can_be_asked_of_a_trace_that_is_not_open_yet() -> None:
     )  # fmt: skip
     for ask in questions:
         with pytest.raises(
-            UsageError, match=r"^nothing is traced yet: open it, with LLMTrace\(\.\.\.\) as trace: \.\.\.$"
+            UsageError, match=r"^this trace is not open yet; open it: with LLMTrace\(\.\.\.\) as trace: \.\.\.$"
         ):
             ask(LLMTrace())
 
 
 def test_a_trace_is_opened_once() -> None:
     """A trace has one judgement, that of its first block, so a second block would pass whatever it does."""
-    once = r"^a trace is opened once: make another LLMTrace\(\.\.\.\) for another block$"
+    once = r"^a trace can be opened only once: make another LLMTrace\(\.\.\.\) for another block$"
     with LLMTrace() as trace, pytest.raises(UsageError, match=once):
         trace.open()
     with pytest.raises(UsageError, match=once):
@@ -270,15 +270,21 @@ def test_a_trace_is_opened_once() -> None:
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        ({"allow_hosts": 3}, "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not 3"),
+        (
+            {"allow_hosts": 3},
+            "allow_hosts= takes hosts without scheme or path, such as ['localhost:4000', '*.internal'], not 3",
+        ),
         (
             {"allow_hosts": ["http://x"]},
-            "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not ['http://x']",
+            "allow_hosts= takes hosts without scheme or path, such as ['localhost:4000', '*.internal'], not ['http://x']",
         ),
-        ({"allow_hosts": "a, b"}, "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not 'a, b'"),
-        ({"allow_unused": True}, "allow_unused= wants a reason in words"),
+        (
+            {"allow_hosts": "a, b"},
+            "allow_hosts= takes hosts without scheme or path, such as ['localhost:4000', '*.internal'], not 'a, b'",
+        ),
+        ({"allow_unused": True}, "allow_unused= takes a reason in words, not "),
         ({"budget": 3}, "budget= takes {'tokens': ..., 'cost': ..., 'calls': ...}, not 3"),
-        ({"conventions": 3}, "conventions= wants names or registry files, got 3"),
+        ({"conventions": 3}, "conventions= takes names of conventions or registry files, not 3"),
         ({"ignore": ["wire/cost"]}, "ignore= takes {check id: reason}, not ['wire/cost']"),
         ({"openobserve": ["0.92"]}, "unknown OpenObserve profile ['0.92']: did you mean '0.92'? known: "),
         ({"openobserve_columns": 3}, "openobserve_columns= takes a list of names of columns, not 3"),
@@ -326,6 +332,14 @@ def test_what_comes_after_a_question_is_judged_too() -> None:
         block()
     assert "llmtrace: 1 finding in this block (2 exchanges, 1 LLM span, " in str(caught.value)
     assert "error  structure/exchange-without-span" in str(caught.value)
+
+
+def test_what_to_do_in_a_block() -> None:
+    """A block has no marker: its findings say how it is given a waiver itself."""
+    with LLMTrace() as trace:
+        http_call(trace)
+        [finding] = trace.findings()
+    assert dict(finding.details)["next"].endswith(', or waive: LLMTrace(ignore={"capture/nothing": "reason"})')
 
 
 def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
