@@ -85,7 +85,7 @@ def source(text: str) -> Path:
             shell variable is, since it would mean the current folder.
     """
     if not text:
-        raise argparse.ArgumentTypeError("'' names nothing; the current folder is '.'")
+        raise argparse.ArgumentTypeError("the path is empty; write '.' for the current folder")
     try:
         return finite(Path(text))
     except UsageError as error:
@@ -123,9 +123,11 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError.no_path(path) from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
     except RecursionError:
-        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
+        raise UsageError(f"{path}: its JSON is nested too deeply") from None
     except ValueError as error:
-        raise UsageError(f"{path}: is no JSON: {error}") from None
+        raise UsageError(f"{path} is not valid JSON: {error}") from None

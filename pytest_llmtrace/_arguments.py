@@ -83,7 +83,9 @@ def hosts_of(value: Any) -> tuple[str, ...]:
     """
     hosts = (value,) if isinstance(value, str) else value
     if not isinstance(hosts, Collection) or not all(isinstance(host, str) and _is_host(host) for host in hosts):
-        raise UsageError(f"allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not {value!r}")
+        raise UsageError(
+            f"allow_hosts= takes hosts without scheme or path, such as ['localhost:4000', '*.internal'], not {value!r}"
+        )
     return tuple(hosts)
 
 
@@ -93,7 +95,7 @@ def _is_host(text: str) -> bool:
 
 def _refuse_unused(value: Any) -> None:
     if value is not None and not (isinstance(value, str) and value.strip()):
-        raise UsageError("allow_unused= wants a reason in words")
+        raise UsageError(f"allow_unused= takes a reason in words, not {value!r}")
 
 
 def _refuse_verify(value: Any) -> None:

@@ -79,7 +79,9 @@ def drive(path: Path) -> tuple[Result, ...]:
     return tuple(
         _through_sdk(cassette, recording)
         if outcome is Outcome.SERVED and wire.identify(recording.request)
-        else _result(cassette, recording, outcome, reason or "no call to an OpenAI- or Anthropic-shaped LLM API")
+        else _result(
+            cassette, recording, outcome, reason or "not a call to an LLM API in the form of OpenAI or Anthropic"
+        )
         for recording, outcome, reason in plain
     )
 
@@ -113,11 +115,11 @@ def _plain_pass(cassette: Cassette) -> Iterator[tuple[Recording, tuple[Outcome, 
 
 def _plain_outcome(client: Any, recording: Recording) -> tuple[Outcome, str]:
     if urlsplit(recording.request.url).scheme not in {"http", "https"}:
-        return Outcome.NOT_HTTP, "no HTTP request"
+        return Outcome.NOT_HTTP, "not an HTTP request"
     if recording.response is None and recording.failure is None:
         return Outcome.NO_REPLY, "recorded without a reply"
     if recording.response is not None and recording.response.status == 101:  # noqa: PLR2004  # RFC 9110, 15.2.2: Switching Protocols
-        return Outcome.NOT_HTTP, "a connection that left HTTP (WebSocket)"
+        return Outcome.NOT_HTTP, "the connection switched from HTTP to another protocol (WebSocket)"
     try:
         status, body = _sent(client, recording.request)
     except UnmatchedRequest as error:
@@ -132,11 +134,11 @@ def _plain_outcome(client: Any, recording: Recording) -> tuple[Outcome, str]:
 def _compared(recording: Recording, status: int, body: bytes) -> tuple[Outcome, str]:
     recorded = recording.response
     if recorded is None or recording.failure is not None:
-        return Outcome.REFUSED, f"a whole reply was served where the connection is recorded as {recording.failure}"
+        return Outcome.REFUSED, f"a complete reply was served, but {recording.failure} is recorded"
     if status != recorded.status:
-        return Outcome.REFUSED, f"status {status} was served where {recorded.status} is recorded"
+        return Outcome.REFUSED, f"status {status} was served, but {recorded.status} is recorded"
     if body != recorded.body:
-        return Outcome.REFUSED, f"{len(body)} bytes were served that differ from the {len(recorded.body)} recorded"
+        return Outcome.REFUSED, f"the {len(body)} bytes that were served differ from the {len(recorded.body)} recorded"
     return Outcome.SERVED, ""
 
 
@@ -182,7 +184,7 @@ def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
         needed = _sdks.INSTRUMENTORS[_sdks.sdk_of(request)]
         return Outcome.NOT_CAPTURED, f"no instrumentor is installed: pip install {needed}"
     if not scopes:
-        return Outcome.NO_SPAN, f"{instrumentor} made no LLM span for this call, though its request passed"
+        return Outcome.NO_SPAN, f"{instrumentor} made no LLM span for this call, though its request was answered"
     several = [f"{scope} made {count} LLM spans" for scope, count in scopes.items() if count > 1]
     return (Outcome.SEVERAL_SPANS, "; ".join(several)) if several else (Outcome.CAPTURED, "")
 

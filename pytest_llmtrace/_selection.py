@@ -114,16 +114,16 @@ def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> No
 def _check_comparison(span: object, expected: object) -> None:
     __tracebackhide__ = True
     if not isinstance(getattr(span, "attributes", None), Mapping):
-        raise UsageError(f"a span has attributes to be compared, as llmtrace.span() returns one; {span!r} has none")
+        raise UsageError(f"expected a span, such as llmtrace.span() returns, not {span!r}")
     if not isinstance(expected, Mapping):
-        raise UsageError(f"attributes are compared with a mapping of names to values, not with {expected!r}")
+        raise UsageError(f"the expected attributes must be a mapping of names to values, not {expected!r}")
     _check_names("the expected attributes", expected)
 
 
 def _check_names(what: str, attributes: Mapping[Any, Any]) -> None:
     for name in attributes:
         if not isinstance(name, str):
-            raise UsageError(f"the name of an attribute is a text; {what} has {name!r}")
+            raise UsageError(f"the name of an attribute must be a string; {what} has {name!r}")
 
 
 def _fail_on(span: SpanView, differences: list[str]) -> None:
@@ -192,7 +192,7 @@ def _misses(span: SpanView, predicate: Predicate | None, where: Mapping[str, Any
         elif not _same(actual := getattr(span, name), wanted):
             missed.append(f"{name} is {actual!r}")
     if predicate is not None and not predicate(span):
-        missed.append("the predicate says no")
+        missed.append("the predicate rejects it")
     return missed
 
 

@@ -63,22 +63,26 @@ def _print_everything() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pytest-llmtrace",
-        description="What is done without a test run: look after cassettes, measure instrumentors, compare and send "
-        "the telemetry of runs. `pytest --help` has the options of a run. COMMAND --help says more of each.",
+        description="Commands that need no test run: they look after cassettes, measure instrumentors, and compare and "
+        "send the telemetry of runs. The options of a test run are in `pytest --help`. For more on a command, see "
+        "COMMAND --help.",
     )
     parser.add_argument("--version", action="version", version=f"pytest-llmtrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     replay = commands.add_parser(
         "replay",
-        help="play cassettes by their own requests",
-        description="Play each cassette by its own requests, as plain HTTP and then, where they are LLM calls, through "
-        "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and "
-        "why. Nothing is sent to the network. Exit status: 1 if a file cannot be read, or a request is refused.",
+        help="send cassettes their own requests, and check what they answer",
+        description="Send the requests that each cassette holds once more, as plain HTTP and then, where they are LLM "
+        "calls, through the real OpenAI and Anthropic SDKs under OpenInference; let the cassette answer them, and "
+        "report what was served, captured and refused, and why. Nothing is sent to the network. Exit status: 1 if a "
+        "file cannot be read, a request is refused, or an SDK cannot read a recorded reply.",
     )
     replay.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
-    replay.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
     replay.add_argument(
-        "-v", "--verbose", action="store_true", help="a line for each interaction, not only for problems"
+        "--format", choices=("text", "json"), default="text", help="json: an array, one entry per interaction"
+    )
+    replay.add_argument(
+        "-v", "--verbose", action="store_true", help="print a line for each interaction, not only for problems"
     )
     replay.set_defaults(run=_replay)
     add_commands(commands)
@@ -138,19 +142,19 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
 def _add_diff(commands: Any) -> None:
     diff = commands.add_parser(
         "diff",
-        help="say what has changed in the telemetry from one run to another",
-        description="Compare two contracts, as `pytest --llmtrace-report contract=FILE` writes them. Breaking is what "
-        "is gone, renamed or of another type. Exit status: 0, 1 if there are changes that --fail-on names, 2 if a file "
-        "is no contract.",
+        help="show what has changed in the telemetry between two runs",
+        description="Compare two contracts, as `pytest --llmtrace-report contract=FILE` writes them. A change is "
+        "breaking if something is gone, renamed or of another type. Exit status: 0; 1 if there are changes that "
+        "--fail-on selects; 2 if a file is not a contract.",
     )
-    diff.add_argument("old", type=source, metavar="OLD", help="the contract before, a JSON file")
-    diff.add_argument("new", type=source, metavar="NEW", help="the contract after")
-    diff.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="of what is printed")
+    diff.add_argument("old", type=source, metavar="OLD", help="the earlier contract, a JSON file")
+    diff.add_argument("new", type=source, metavar="NEW", help="the later contract")
+    diff.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="format of the output")
     diff.add_argument(
         "--fail-on",
         choices=("breaking", "any", "none"),
         default="breaking",
-        help="which changes make the exit status 1; any: all but those of a scope's version (default: breaking)",
+        help="which changes make the exit status 1; any: all except those of a scope's version (default: breaking)",
     )
     diff.set_defaults(run=_diff)
 
@@ -158,14 +162,16 @@ def _add_diff(commands: Any) -> None:
 def _add_dashboard(commands: Any) -> None:
     dashboard = commands.add_parser(
         "dashboard",
-        help="run exported dashboards and alerts of OpenObserve over the spans of a suite",
-        description="Say of each panel which columns do not exist, whether it stays empty, and whether its query "
-        "fails. The spans are those that `pytest --llmtrace-report openobserve=FILE` writes. Exit status: 0, 1 if a "
-        "panel fails, 2 if a file cannot be read. Needs the extra `sql`.",
+        help="run exported dashboards and alerts of OpenObserve on the spans of a suite",
+        description="Report for each panel which columns do not exist, whether it stays empty, and whether its query "
+        "fails. The spans are those that `pytest --llmtrace-report openobserve=FILE` writes. Exit status: 0; 1 if a "
+        "panel fails; 2 if a file cannot be read. Needs the extra `sql`.",
     )
-    dashboard.add_argument("files", nargs="+", type=source, metavar="FILE", help="a dashboard or an alert, as exported")
-    dashboard.add_argument("--records", required=True, type=source, metavar="FILE", help="the records of a run")
-    dashboard.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
+    dashboard.add_argument("files", nargs="+", type=source, metavar="FILE", help="an exported dashboard or alert")
+    dashboard.add_argument(
+        "--records", required=True, type=source, metavar="FILE", help="the file with the records of a run"
+    )
+    dashboard.add_argument("--format", choices=("text", "json"), default="text", help="format of the output")
     dashboard.set_defaults(run=_dashboard)
 
 
@@ -200,19 +206,24 @@ def _add_push(commands: Any) -> None:
     push = commands.add_parser(
         "push",
         help="send the spans that a run could not send",
-        description="Send the spans that runs with --llmtrace-export have kept since they could not send them. Where "
-        "to is said by the environment or .env, as it was for the run. Spans of which nobody learned whether they have "
-        "arrived are looked up in OpenObserve, and only those that it does not have are sent. Exit status: 0, 1 if "
-        "spans are left, 2 for wrong use.",
+        description="Send the spans that runs with --llmtrace-export kept because they could not send them. Where they "
+        "go is set in the environment or .env, as it was for the run. Spans that may have arrived already are looked "
+        "up in OpenObserve, and only those that it does not have are sent. Exit status: 0; 1 if spans are left; 2 for "
+        "a usage error.",
     )
     spool = Path(".pytest_cache/llmtrace/spool")
-    push.add_argument("--spool", type=source, default=spool, metavar="DIR", help=f"where they are (default: {spool})")
-    push.add_argument("--budget", type=seconds, default=300.0, metavar="SECONDS", help="stop after that (default: 300)")
+    push.add_argument(
+        "--spool", type=source, default=spool, metavar="DIR", help=f"folder of the kept spans (default: {spool})"
+    )
+    push.add_argument(
+        "--budget", type=seconds, default=300.0, metavar="SECONDS", help="stop after this time (default: 300)"
+    )
     push.add_argument(
         "--in-doubt",
         choices=("look", "send", "drop"),
         default="look",
-        help="spans that may have arrived: look them up (default), send them and risk to have them twice, or drop them",
+        help="what to do with spans that may have arrived: look them up (default), send them at the risk of "
+        "duplicates, or drop them",
     )
     push.set_defaults(run=_push)
 
@@ -226,20 +237,22 @@ def _push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
 def _add_doctor(commands: Any) -> None:
     doctor = commands.add_parser(
         "doctor",
-        help="say why spans do not arrive",
-        description="Look at the settings of --llmtrace-export in the environment and .env, connect to the back end, "
-        "send it one span and read that back where its token may; look at distributions that share a name, at "
-        "instrumentors that refuse the installed SDK, and at exporters of the app whose endpoint is down. A line each: "
-        "ok, problem or unknown. Exit status: 0, 1 if there is a problem, 2 for wrong use.",
+        help="find out why spans do not arrive",
+        description="Check the settings of --llmtrace-export in the environment and .env, connect to the back end, "
+        "send it one span and read that back if the token allows it; look for distributions that share an import "
+        "name, instrumentors that refuse the installed SDK, and exporters of the app whose endpoint is down. Each "
+        "check prints one line: ok, problem or unknown. Exit status: 0; 1 if there is a problem; 2 for a usage error.",
     )
     doctor.add_argument(
         "--export",
         choices=("openobserve", "otlp"),
         action="append",
-        help="only this back end, which must be set up; may be repeated",
+        help="check only this back end, which must be set up; repeatable",
     )
-    doctor.add_argument("--no-send", action="store_true", help="send no span")
-    doctor.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
+    doctor.add_argument("--no-send", action="store_true", help="do not send a span")
+    doctor.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json: an array, one entry per check"
+    )
     doctor.set_defaults(run=_doctor)
 
 

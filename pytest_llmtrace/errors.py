@@ -62,7 +62,7 @@ class UsageError(LLMTraceError, TypeError):
     def no_path(cls, path: Path) -> Self:
         """Make the error for a file or folder that is not there, or is a link to nowhere."""
         if path.is_symlink():
-            return cls(f"{path} is a link to {path.readlink()}, which is not there")
+            return cls(f"{path} is a link to {path.readlink()}, which does not exist")
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         if len(beside) <= _MANY:
             return cls.unknown("file or folder", path.name, beside) if beside else cls(f"no such file: {path}")

@@ -42,13 +42,13 @@ def _record(given: object) -> Known:
     if isinstance(given, Known):
         return given
     if not isinstance(given, Mapping):
-        raise UsageError(f"known= takes records or mappings, not {given!r}")
+        raise UsageError(f"known= takes Known records or mappings, not {given!r}")
     for name in given:
         if name not in _FIELDS:
             raise UsageError.unknown("key in known=", name, _FIELDS)
     for name in _NEEDED:
         if name not in given:
-            raise UsageError(f"known= wants {', '.join(map(repr, _NEEDED))}; {name!r} is missing in {dict(given)!r}")
+            raise UsageError(f"known= needs {', '.join(map(repr, _NEEDED))}; {name!r} is missing in {dict(given)!r}")
     return Known(**given)
 
 
@@ -59,7 +59,7 @@ def _refused(known: Known) -> Known:
     for name in ("instrumentor", "reason"):
         value = getattr(known, name)
         if not isinstance(value, str) or not value.strip():
-            raise UsageError(f"known= of {known.check!r}: {name!r} wants words, not {value!r}")
+            raise UsageError(f"known= of {known.check!r}: {name!r} must be a non-empty string, not {value!r}")
     _range(known)
     return known
 
@@ -71,7 +71,8 @@ def _range(known: Known) -> SpecifierSet:
         return SpecifierSet(known.versions)
     except (InvalidSpecifier, AttributeError, TypeError):
         raise UsageError(
-            f"known= of {known.check!r}: versions={known.versions!r} is no range; write '<0.63' or '>=1,<1.4'"
+            f"known= of {known.check!r}: versions={known.versions!r} is not a range of versions; write one such as "
+            "'<0.63' or '>=1,<1.4'"
         ) from None
 
 

@@ -71,13 +71,13 @@ JSON_NOTE = "it is no JSON (Expecting value, character 0)"
         (
             coded("deflate"),
             b"\xff\xff",
-            "its bytes are no deflate (Error -3 while decompressing data: invalid block type)",
+            "its bytes are not deflate (Error -3 while decompressing data: invalid block type)",
             False,
         ),
         (
             coded("gzip"),
             b"\x1f\x8b" + b"\xff" * 9,
-            "its bytes are no gzip (Error -3 while decompressing data: unknown compression method)",
+            "its bytes are not gzip (Error -3 while decompressing data: unknown compression method)",
             False,
         ),
     ],
@@ -105,7 +105,7 @@ def test_a_bomb(read: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("pytest_llmtrace.codings._LARGEST", 2 * 1024 * 1024)
     bomb = gzip.compress(bytes(3 * 1024 * 1024), mtime=0)
     [problem] = read("chat", bomb, headers=coded("gzip")).problems
-    assert problem == "chat.yaml, exchange 3, response body: it inflates to more than 2 MiB"
+    assert problem == "chat.yaml, exchange 3, response body: it decompresses to more than 2 MiB"
 
 
 WHOLE = json.dumps({"model": "a", "id": "x\n", "usage": {"prompt_tokens": -1.5e3, "b": [True, None]}, "c": []}).encode()

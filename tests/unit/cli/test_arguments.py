@@ -71,7 +71,7 @@ def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_an_empty_path_is_no_folder(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """`scrub --yes "$FOLDER"` with a variable that nobody has set does not go through the current folder."""
-    assert refused([*command, ""], capsys).endswith("'' names nothing; the current folder is '.'")
+    assert refused([*command, ""], capsys).endswith("the path is empty; write '.' for the current folder")
 
 
 @pytest.mark.parametrize("age", ["-3", "soon", "1.5"])

@@ -62,12 +62,12 @@ PANELS = [
 VARIABLES = {"list": [{"name": "limit", "value": "5000000"}]}
 SHOWN = """\
   filled       Models
-  empty        Slow: no row
+  empty        Slow: no rows
   fails        Old name: no column llm_usage_tokens_input, did you mean gen_ai_usage_input_tokens?
   fails        Typo: no column gen_ai_usage_input_token, did you mean gen_ai_usage_input_tokens?
   fails        Broken: OpenObserve would refuse this query: {error}
   passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
-  passed over  Index: match_all() is a function of OpenObserve that the view does not offer
+  passed over  Index: match_all() is a function of OpenObserve that is not available here
   filled       Other: two is NULL in all rows
   passed over  Unset: the variable $nobody has no value in the file
   passed over  Logs: it is on logs, not on traces
@@ -106,7 +106,7 @@ CONDITIONS = {"or": [{"column": "duration"}, {"and": [{"column": "llm_tokens"}]}
         ({**QUERY, "sql": f"{QUERY['sql']} WHERE duration < 0"}, {"state": "empty", "reasons": ["it counts 0"]}),
         (
             {"type": "custom", "conditions": {"or": [{"column": "duration"}]}},
-            {"state": "filled", "reasons": ["its columns are there; fields are not run"]},
+            {"state": "filled", "reasons": ["its columns exist; a query that is built from fields is not run"]},
         ),
         ({"type": "custom", "conditions": CONDITIONS}, {"state": "fails", "reasons": ["no column llm_tokens"]}),
         ({"type": "promql", "promql": "up"}, {"state": "passed over", "reasons": ["PromQL is not run"]}),
@@ -126,13 +126,13 @@ def test_an_alert_as_json(
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("{", "is no JSON: "),
-        ("[" * 100_000, "is no JSON: it is nested too deep"),
-        ("[]", "is no dashboard with panels and no alert, as OpenObserve exports them"),
-        ('{"panels": [7]}', "is a damaged dashboard or alert: "),
-        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": 3}', "is a damaged dashboard or alert: "),
-        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": "\\ud83d"}', "is a damaged dashboard or alert: "),
-        ('{"query_condition": {"sql": "SELECT \'\\ud83d\'"}}', "is a damaged dashboard or alert: "),
+        ("{", " is not valid JSON: "),
+        ("[" * 100_000, ": its JSON is nested too deeply"),
+        ("[]", " is neither a dashboard with panels nor an alert, as OpenObserve exports them"),
+        ('{"panels": [7]}', " is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": 3}', " is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": "\\ud83d"}', " is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT \'\\ud83d\'"}}', " is a damaged dashboard or alert: "),
     ],
 )
 def test_what_is_no_dashboard(
@@ -143,29 +143,37 @@ def test_what_is_no_dashboard(
     path.write_text(text, encoding="utf-8")
     assert cli.main(["dashboard", str(path), "--records", str(records)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"pytest-llmtrace: {path}: {error}")
+    assert said.startswith(f"pytest-llmtrace: {path}{error}")
     assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (None, "No such file"),
-        ("{}", "has no records; pytest --llmtrace-report openobserve="),
-        ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', "is damaged: "),
+        ("{}", " has no records that can be read; pytest --llmtrace-report openobserve="),
+        ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', " is damaged: "),
         (
             '{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": []}}',
-            "has no spans: no test of the run that wrote it captured one",
+            " has no spans: no test of the run that wrote it captured any",
         ),
     ],
 )
-def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_are_no_records(text: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what is wrong with the file of records."""
     path = tmp_path / "x.json"
-    if text is not None:
-        path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     assert cli.main(["dashboard", "any.json", "--records", str(path)]) == 2
-    assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {path}: {error}")
+    assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {path}{error}")
+
+
+def test_records_that_are_not_there(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is an error that names the nearest one beside it."""
+    wrong = records.with_stem("redords")
+    assert cli.main(["dashboard", "any.json", "--records", str(wrong)]) == 2
+    assert capsys.readouterr().err == (
+        f"pytest-llmtrace: unknown file or folder '{wrong.name}': did you mean '{records.name}'? known: "
+        f"{records.name}\n"
+    )
 
 
 def test_a_title_moves_no_cursor(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +252,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "a condition": ({"filter": {"conditions": [{"column": {"field": "nobody"}}]}}, "fails: no column nobody"),
     "derived": (
         {"y": [{"column": "nobody", "isDerived": True}]},
-        "filled: its columns are there; fields are not run",
+        "filled: its columns exist; a query that is built from fields is not run",
     ),
     "joined": ({"joins": [{"stream": "logs"}]}, "passed over: it joins other streams"),
 }
@@ -267,6 +275,8 @@ def test_files_of_the_api(verdicts: Callable[[Any], list[str]]) -> None:
 def test_the_kind_of_an_alert(verdicts: Callable[[Any], list[str]]) -> None:
     """Parts of another kind that an alert still has are not run; columns of groups and their limits are checked too."""
     condition: dict[str, Any] = {"type": "custom", "sql": "SELECT nobody", "conditions": [{"column": "duration"}]}
-    assert verdicts({**ALERT, "query_condition": condition}) == ["filled: its columns are there; fields are not run"]
+    assert verdicts({**ALERT, "query_condition": condition}) == [
+        "filled: its columns exist; a query that is built from fields is not run"
+    ]
     condition["aggregation"] = {"group_by": ["team"], "having": {"column": "nobody"}}
     assert verdicts({**ALERT, "query_condition": condition}) == ["fails: no column team: no column nobody"]

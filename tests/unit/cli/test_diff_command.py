@@ -64,5 +64,5 @@ def test_what_is_no_contract(capsys: pytest.CaptureFixture[str], files: list[str
     Path("spans.json").write_text('{"resourceSpans": []}', encoding="utf-8")
     assert main(["diff", *files]) == 2
     said = capsys.readouterr()
-    reason = "spans.json: is no contract; pytest --llmtrace-report contract=spans.json writes one"
+    reason = "spans.json is not a contract; pytest --llmtrace-report contract=spans.json writes one"
     assert (said.out, said.err) == ("", f"pytest-llmtrace: {reason}\n")

@@ -40,9 +40,9 @@ def test_text(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
             "ok       settings of --llmtrace-export openobserve: well-formed, OpenObserve at URL, organization "
             "default, stream default"
         ),
-        "ok       connection to openobserve: the server takes connections",
+        "ok       connection to openobserve: the server accepts connections",
         "ok       a span to openobserve: it accepted 'pytest-llmtrace doctor', trace ID",
-        "ok       the span read back from openobserve: its search API has it in stream default",
+        "ok       the span read back from openobserve: its search API found it in stream default",
         (
             "unknown  settings of --llmtrace-export otlp: neither OTEL_EXPORTER_OTLP_ENDPOINT nor "
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set; set OTEL_EXPORTER_OTLP_ENDPOINT in the environment or .env if "

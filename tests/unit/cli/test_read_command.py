@@ -49,7 +49,7 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
     assert KEY not in shown
     assert shown.splitlines()[:3] == [
         "tape.json",
-        "  interaction 0  GET /v1/now  200  not read: no call to an LLM API that is known",
+        "  interaction 0  GET /v1/now  200  not read: not a call to a known LLM API",
         "  interaction 1  POST /v1/messages  200  messages, anthropic",
     ]
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in shown.splitlines()[3:]}
@@ -83,7 +83,7 @@ def test_a_model_that_is_not_read_is_named(
     file.write_text(json.dumps({"version": 1, "interactions": [interaction(url)]}), encoding="utf-8")
     assert main(["read", "--format", "json", str(file)]) == 0
     [entry] = json.loads(capsys.readouterr().out)
-    assert (entry["api"], entry["why"]) == (None, f"a call of {name}, which is not read")
+    assert (entry["api"], entry["why"]) == (None, f"a call of {name}, which is not supported")
 
 
 def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,10 @@ def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.Capt
     file.write_text(json.dumps({"version": 1, "interactions": [fetch]}), encoding="utf-8")
     assert main(["read", "--format", "json", str(file)]) == 0
     [entry] = json.loads(capsys.readouterr().out)
-    assert (entry["api"], entry["why"]) == (None, "no call: it fetches a response that another request has asked for")
+    assert (entry["api"], entry["why"]) == (
+        None,
+        "not a call: it fetches a response that another request has asked for",
+    )
 
 
 def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +111,7 @@ def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pyte
         "gateway": None,
         "facts": {},
         "problems": [],
-        "why": "no call to an LLM API that is known",
+        "why": "not a call to a known LLM API",
     }
     assert (call["index"], call["api"], call["gateway"], call["why"]) == (1, "messages", "anthropic", None)
     assert call["facts"]["response_id"] == {

@@ -133,10 +133,10 @@ def test_the_recorded_body_is_what_is_sent(
             "https://api.example.com/weather",
             {},
             {"sky": "clear"},
-            ("served", "no call to an OpenAI- or Anthropic-shaped LLM API"),
+            ("served", "not a call to an LLM API in the form of OpenAI or Anthropic"),
         ),
         ("https://api.openai.com/v1/chat/completions", CHAT, None, ("no reply", "recorded without a reply")),
-        ("wss://api.openai.com/v1/realtime", {}, {"a": 1}, ("not HTTP", "no HTTP request")),
+        ("wss://api.openai.com/v1/realtime", {}, {"a": 1}, ("not HTTP", "not an HTTP request")),
     ],
 )
 def test_what_is_not_captured_says_why(
@@ -156,8 +156,8 @@ def test_a_recorded_failure_is_served(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("served", "reason"),
     [
-        ((201, b'{"a": 1}'), "status 201 was served where 200 is recorded"),
-        ((200, b'{"a": 2}'), "8 bytes were served that differ from the 8 recorded"),
+        ((201, b'{"a": 1}'), "status 201 was served, but 200 is recorded"),
+        ((200, b'{"a": 2}'), "the 8 bytes that were served differ from the 8 recorded"),
     ],
 )
 def test_a_reply_that_differs_is_a_fault(
@@ -305,7 +305,7 @@ def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture
     link = tmp_path / "link.json"
     link.symlink_to("nowhere.json")
     assert main(["replay", str(link)]) == 2
-    assert capsys.readouterr().err == f"pytest-llmtrace: {link} is a link to nowhere.json, which is not there\n"
+    assert capsys.readouterr().err == f"pytest-llmtrace: {link} is a link to nowhere.json, which does not exist\n"
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,8 @@ def test_unplayed() -> None:
 def test_untimed() -> None:
     """A source that could not be replayed in its recorded time is one finding, however many recordings it concerns."""
     reasons = tuple(
-        f"interaction {index}: nobody recorded when its chunks came, or its body was edited since" for index in range(5)
+        f"interaction {index}: the times of its chunks were not recorded, or its body was edited since"
+        for index in range(5)
     )
     cassette = Untimed(origin="cassettes/a.yaml", reasons=reasons)
     verdict = verify(evidence([], [], untimed=(cassette, Untimed(origin="b", reasons=reasons[:3]))), {})

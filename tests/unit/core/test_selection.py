@@ -87,7 +87,7 @@ def test_predicate(views: tuple[SpanView, ...]) -> None:
         ({"scope": re.compile(b"a")}, "scope= is a text, or a compiled pattern of one, not re.compile(b'a')"),
         ({"kind": 3}, "kind= is a text, or a compiled pattern of one, not 3"),
         ({"attributes": "model"}, "attributes= takes a mapping of names to values, not 'model'"),
-        ({"attributes": {5: "a"}}, "the name of an attribute is a text; attributes= has 5"),
+        ({"attributes": {5: "a"}}, "the name of an attribute must be a string; attributes= has 5"),
     ],
 )
 def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, Any], text: str) -> None:
@@ -199,9 +199,9 @@ def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -
 @pytest.mark.parametrize(
     ("span", "expected", "text"),
     [
-        (None, {}, "a span has attributes to be compared, as llmtrace.span() returns one; None has none"),
-        ((), {}, "a span has attributes to be compared, as llmtrace.span() returns one; () has none"),
-        (0, ["a"], "attributes are compared with a mapping of names to values, not with ['a']"),
+        (None, {}, "expected a span, such as llmtrace.span() returns, not None"),
+        ((), {}, "expected a span, such as llmtrace.span() returns, not ()"),
+        (0, ["a"], "the expected attributes must be a mapping of names to values, not ['a']"),
     ],
 )
 def test_what_cannot_be_compared(
