@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LATE = (
     "llmtrace: this test got its marker too late for the fixture: it would run untraced, and reach the network\n"
-    "next: mark it in pytest_collection_modifyitems, or let it ask for the fixture llmtrace"
+    "next: mark it in pytest_collection_modifyitems, or let it request the fixture llmtrace"
 )
 
 
@@ -41,6 +41,18 @@ def _part(name: str) -> ModuleType:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare options and ini values."""
     _declared.declare(parser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]
+) -> Generator[None, Any, Any]:
+    """Refuse options and ini names that are nearly ours, once the conftest files have declared theirs."""
+    result = yield
+    strange = _declared.strange_names(early_config, args)
+    if strange:
+        _part("_misspelt").refuse(early_config, parser, args, strange)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -53,10 +53,10 @@ def opened(path: Path, *, label: str, command: str, writing: bool) -> Baseline:
     except FileNotFoundError:
         if writing and path.parent.is_dir():
             return baseline
-        step = f"make it with {command}" if path.parent.is_dir() else f"make the folder {path.parent.name}"
+        step = f"create it with {command}" if path.parent.is_dir() else f"create the folder {path.parent.name}"
         raise UsageError(f"there is no baseline {label}: {step}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise _broken(label, str(getattr(error, "strerror", None) or "it is no UTF-8"), command) from None
+        raise _broken(label, str(getattr(error, "strerror", None) or "it is not UTF-8"), command) from None
     entries = _entries(content, label, command)
     return Baseline(path=path, label=label, command=command, writing=writing, entries=entries)
 
@@ -125,14 +125,14 @@ def _entries(content: str, label: str, command: str) -> Entries:
     except json.JSONDecodeError as error:
         raise _broken(label, f"line {error.lineno}: {error.msg}", command) from None
     except RecursionError:
-        raise _broken(label, "it is nested too deep", command) from None
+        raise _broken(label, "it is nested too deeply", command) from None
     if isinstance(found, dict) and found.get("version", _VERSION) != _VERSION:
         raise UsageError(
             f"the baseline {label} has version {found['version']!r}, not {_VERSION}: update pytest-llmtrace"
         )
     entries = found.get("findings") if isinstance(found, dict) else None
     if not isinstance(entries, dict) or not all(map(_is_counted, entries.values())):
-        raise _broken(label, "it wants {'version': 1, 'findings': {test: {finding: count}}}", command)
+        raise _broken(label, "expected {'version': 1, 'findings': {test: {finding: count}}}", command)
     return entries
 
 

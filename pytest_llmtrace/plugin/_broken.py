@@ -24,7 +24,7 @@ def cause_of(error: BaseException) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (
         f"llmtrace: {type(error).__name__}: {error}, at the end of this test: it has replaced "
-        f"{', '.join(names[:_SHOWN])}{more}, which is needed to judge it; let that end within the test, as with "
+        f"{', '.join(names[:_SHOWN])}{more}, which is needed to judge it; undo that within the test, for example by "
         "unittest.mock.patch in a with block"
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmtrace.harness import LLMTrace
 
@@ -27,6 +27,7 @@ __all__ = [
     "MARKER",
     "MISMARKED",
     "MODES",
+    "OPTION_NAMES",
     "PARTIAL",
     "TRACE",
     "UNREADABLE",
@@ -42,6 +43,7 @@ __all__ = [
     "is_marked_late",
     "is_said",
     "is_traced",
+    "strange_names",
     "wide_marker",
 ]
 
@@ -73,68 +75,73 @@ _MARKER_HELP: Final = (
     "verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
-_STRICT: Final = "findings of severity warning fail too"
+_STRICT: Final = "let findings of severity warning fail tests, too"
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "record": {
         "choices": MODES,
-        "help": "reach the network and record it: once where there is no cassette, new what it lacks, all everything "
-        "anew (default: none)",
+        "help": "reach the network and record: once, if there is no cassette; new, what the cassette lacks; all, "
+        "everything anew (default: none)",
     },
     "played": {
         "type": Path,
         "metavar": "FILE",
-        "help": "write down which cassettes were played, for `pytest-llmtrace cassettes lint --played FILE`",
+        "help": "write to FILE which cassettes were played, for `pytest-llmtrace cassettes lint --played FILE`",
     },
     "strict": {"action": "store_true", "default": None, "help": _STRICT},
     "baseline": {
         "metavar": "FILE",
-        "help": "the findings that this suite already has; only others fail (relative to the root directory)",
+        "help": (
+            "the file of the findings that this suite already has; only others fail (relative to the root directory)"
+        ),
     },
     "write-baseline": {
         "action": "store_true",
-        "help": "write what is found into the baseline; no finding fails",
+        "help": "write the findings of this run into the baseline, and let none of them fail a test",
     },
     "report": {
         "action": "append",
         "default": [],
         "metavar": "FORMAT=PATH",
         "help": "write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), "
-        "coverage or coverage-json (which attributes of conventions were seen), openobserve (the records that it "
-        "would store, for `pytest-llmtrace dashboard`), weaver (in the form of Weaver's live "
-        "check); FORMAT=- prints it",
+        "coverage or coverage-json (which attributes of conventions were seen), openobserve (the records that "
+        "OpenObserve would store, for `pytest-llmtrace dashboard`), weaver (in the form of Weaver's live check); "
+        "FORMAT=- prints it",
     },
     "export": {
         "action": "append",
         "default": [],
         "metavar": "WHERE",
         "help": "send the spans of traced tests to openobserve, to otlp, or to a file (file=PATH) when the tests are "
-        "over; the environment or .env says where these are",
+        "over; the addresses are set in the environment or .env",
     },
 }
 _INI: Final = {
-    "llmtrace_baseline": "the findings that this suite already has: as --llmtrace-baseline",
-    "llmtrace_verify": "error (default), warn or off: what findings do where no marker says",
-    "llmtrace_record": "none (default), once, new or all: as --llmtrace-record",
-    "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test, then in the "
-    "root directory)",
-    "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
-    "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content (default: not judged)",
-    "llmtrace_export_budget": "seconds that sending spans may take at the end of a run (default: 10)",
-    "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
+    "llmtrace_baseline": "the file of the findings that this suite already has, as for --llmtrace-baseline",
+    "llmtrace_verify": "what findings do unless a marker says otherwise: error (default), warn or off",
+    "llmtrace_record": "none (default), once, new or all, as for --llmtrace-record",
+    "llmtrace_cassette_dir": "the folder in which cassettes are looked up by name (default: cassettes beside the test, "
+    "then in the root directory)",
+    "llmtrace_app_exporters": "what the application's own OTLP exporters are: muted (default) or live",
+    "llmtrace_content": "what telemetry must do with content: captured, redacted or absent (default: not judged)",
+    "llmtrace_export_budget": "how many seconds sending spans may take at the end of a run (default: 10)",
+    "llmtrace_spool": (
+        "the folder in which spans are kept until they are sent (default: llmtrace/spool in pytest's cache)"
+    ),
     "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
-    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged "
-    "(default: not judged)",
-    "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
+    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, such as 0.92: what it will show is "
+    "judged (default: not judged)",
+    "llmtrace_timing": "how much time replies take: instant (default), recorded or real",
 }
 _LINES: Final = {
-    "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
-    "llmtrace_openobserve_columns": "the columns that the team's dashboards name",
+    "llmtrace_conventions": "which conventions spans must keep (default: those that they claim)",
+    "llmtrace_openobserve_columns": "the columns of OpenObserve that the team's dashboards name",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
-    "llmtrace_ignore": "waivers for all tests, a line each: check id: reason",
-    "llmtrace_export": "openobserve, otlp or file=PATH, a line each: as --llmtrace-export",
-    "llmtrace_report": "FORMAT=PATH, a line each: as --llmtrace-report",
+    "llmtrace_ignore": "waivers for all tests, one per line: check id: reason",
+    "llmtrace_export": "openobserve, otlp or file=PATH, one per line, as for --llmtrace-export",
+    "llmtrace_report": "FORMAT=PATH, one per line, as for --llmtrace-report",
 }
 
+OPTION_NAMES: Final = tuple(f"--llmtrace-{name}" for name in _OPTIONS)
 INI_NAMES: Final = (*_INI, *_LINES, "llmtrace_strict")
 """The ini values; each has a twin in the environment, in capitals."""
 
@@ -157,6 +164,18 @@ def declare_marker(config: pytest.Config) -> None:
     config.stash[COLLECTED] = set()
     config.stash[_PROCESS] = getpid()
     config.addinivalue_line("markers", _MARKER_HELP)
+
+
+def strange_names(config: pytest.Config, args: Sequence[str]) -> list[str]:
+    """Return the options and ini names that resemble ours and are none of them.
+
+    pytest 9 keeps the ini names under a private name, and the former one is deprecated; there is no other way to them.
+    """
+    options = (text.partition("=")[0] for text in map(str, args) if text.startswith("--"))  # A caller may give paths.
+    found = getattr(config, "_inicfg", None)
+    overridden = (said.partition("=")[0] for said in config.known_args_namespace.override_ini or ())
+    names = dict.fromkeys((*options, *(config.inicfg if found is None else found), *overridden))
+    return [name for name in names if "llm" in name and name not in OPTION_NAMES and name not in INI_NAMES]
 
 
 def is_said(config: pytest.Config) -> bool:

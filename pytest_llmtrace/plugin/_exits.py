@@ -20,7 +20,7 @@ __all__ = ["exits", "parametrize_exits"]
 
 _EXITS = "llmtrace_exits"
 _NOTHING = (
-    "llmtrace: this test asks for llmtrace_exits, and has run nothing with it, so it shows nothing: call "
+    "llmtrace: this test requests llmtrace_exits but has run nothing with it, so it shows nothing: call "
     "llmtrace_exits.run(stream_chat), or await llmtrace_exits.arun(stream_chat)"
 )
 

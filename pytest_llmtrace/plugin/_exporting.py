@@ -270,13 +270,13 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
         yield f"  rejected     {counted(number, 'span')} by {to.label}: {reason}"
     if waiting:
         what = counted(waiting, "span")
-        yield f"  not sent     {what} to {to.label}: {why}; they are kept, send them: {_push(spool)}"
+        yield f"  not sent     {what} to {to.label}: {why}; they are kept; to send them: {_push(spool)}"
     if doubtful:
         what = counted(doubtful, "span")
-        yield f"  in doubt     {what} to {to.label}: {why}; find out, and send what is missing: {_push(spool)}"
+        yield f"  in doubt     {what} to {to.label}: {why}; to find out and send what is missing: {_push(spool)}"
     earlier = spool.waiting() + spool.in_doubt() - waiting - doubtful
     if earlier:
-        yield f"  waiting      {counted(earlier, 'span')} of earlier runs in {spool.path}; send them: {_push(spool)}"
+        yield f"  waiting      {counted(earlier, 'span')} of earlier runs in {spool.path}; to send them: {_push(spool)}"
 
 
 def _push(spool: export.Spool) -> str:
@@ -297,12 +297,13 @@ def _status(reports: list[pytest.TestReport]) -> str:
 def _wanted(config: pytest.Config) -> list[str]:
     said = config.getoption("--llmtrace-export") or _ini.lines(config, "llmtrace_export")
     if any(name == "file=" for name in said):
-        raise UsageError("--llmtrace-export file= takes a path, as file=spans.jsonl")
+        raise UsageError("--llmtrace-export file= needs a path, such as file=spans.jsonl")
     return list(dict.fromkeys(said))
 
 
 def _budget(config: pytest.Config) -> float:
-    return checked_seconds("llmtrace_export_budget", _ini.text(config, "llmtrace_export_budget"), 10)
+    name = "llmtrace_export_budget"
+    return checked_seconds(_ini.place(config, name), _ini.text(config, name), 10)
 
 
 def _spool_folder(config: pytest.Config) -> Path:

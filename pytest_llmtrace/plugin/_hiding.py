@@ -42,7 +42,7 @@ def _verify_of(config: pytest.Config) -> Literal["error", "warn", False]:
     """Return what findings do to a test whose markers do not say so."""
     value = _ini.text(config, "llmtrace_verify") or "error"
     if value not in _VERIFY:
-        raise UsageError.unknown("value of llmtrace_verify", value, _VERIFY)
+        raise UsageError.unknown(f"value of {_ini.place(config, 'llmtrace_verify')}", value, _VERIFY)
     return _VERIFY[value]
 
 
@@ -127,7 +127,8 @@ def _read_ignore(config: pytest.Config) -> Mapping[str, str]:
     for line in _ini.lines(config, "llmtrace_ignore"):
         name, _, reason = (part.strip() for part in line.partition(":"))
         if not reason:
-            raise UsageError(f"llmtrace_ignore: {line!r} gives no reason; write '{name}: reason'")
+            place = _ini.place(config, "llmtrace_ignore")
+            raise UsageError(f"{place}: {line!r} gives no reason; write '{name}: reason'")
         waivers[name] = reason
     if waivers:
         _ini.refuse(config, "ignore", waivers)
@@ -154,7 +155,7 @@ def _opened(config: pytest.Config) -> Baseline | None:
     if not label:
         if writing:
             raise UsageError(
-                "--llmtrace-write-baseline: say where, with --llmtrace-baseline=FILE or ini llmtrace_baseline"
+                "--llmtrace-write-baseline needs --llmtrace-baseline=FILE, or the ini option llmtrace_baseline"
             )
         return None
     from pytest_llmtrace.plugin._baseline import opened

@@ -11,7 +11,7 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin._declared import ENVIRON, INI_NAMES, UNREADABLE
 
-__all__ = ["flag", "lines", "refuse", "refuse_misspelt", "text", "words"]
+__all__ = ["flag", "lines", "place", "refuse", "refuse_misspelt", "text", "words"]
 
 _NEARLY = 0.9  # High, since all names begin alike.
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -39,7 +39,7 @@ def flag(config: pytest.Config, name: str) -> bool:
         return True
     if value.strip().lower() in _FALSE:
         return False
-    raise UsageError(f"{name} is {value!r}: write 1 or 0")
+    raise UsageError(f"{place(config, name)} is {value!r}: write true or false")
 
 
 def lines(config: pytest.Config, name: str) -> list[str]:
@@ -58,6 +58,11 @@ def words(config: pytest.Config, name: str) -> list[str]:
     return " ".join(lines(config, name)).split()
 
 
+def place(config: pytest.Config, name: str) -> str:
+    """Return the name under which a value is set: that of the variable in the environment, or that of the ini value."""
+    return name.upper() if name.upper() in config.stash[ENVIRON] else name
+
+
 def refuse(config: pytest.Config, argument: str, value: Any) -> None:
     """Refuse a value that has no meaning for an argument of the marker, and name the place where it is set.
 
@@ -68,8 +73,7 @@ def refuse(config: pytest.Config, argument: str, value: Any) -> None:
     try:
         _arguments.refuse(argument, value)
     except UsageError as error:
-        place = name.upper() if name.upper() in config.stash[ENVIRON] else name
-        raise UsageError(f"{place}: {error}") from None
+        raise UsageError(f"{place(config, name)}: {error}") from None
 
 
 def refuse_misspelt(config: pytest.Config) -> None:

@@ -153,7 +153,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     if not trace.is_recording:
         return
     if not has_run(item):
-        said.append(f"not written, since the test did not pass: what {item.nodeid} recorded")
+        said.append(f"not written, since the test did not pass: the recording of {item.nodeid}")
         return
     try:
         written = trace.save()
@@ -382,7 +382,7 @@ def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> 
     except Exception as error:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
         why = _broken.cause_of(error)
         if not why:
-            why = f"llmtrace: it broke on what this test has seen; please report it\n{traceback.format_exc()}"
+            why = f"llmtrace: internal error while it reported on this test; please report it\n{traceback.format_exc()}"
         _break(report, why)
 
 

@@ -49,7 +49,8 @@ def check_options(config: pytest.Config) -> None:
         _instrument(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
-                "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
+                "cannot record under xdist: two processes could write one cassette; record without -n, then replay "
+                "with it"
             )
     except UsageError as error:
         raise pytest.UsageError(f"llmtrace: {error}") from None
@@ -77,9 +78,7 @@ def hidden_by(item: pytest.Item) -> str:
     module = hiding_fixture(item, FIXTURE, of=_FIXTURES)
     if module is None:
         return ""
-    return (
-        f"the fixture {FIXTURE} of {module} hides that of this plugin: rename it, or let it take {FIXTURE} as argument"
-    )
+    return f"the fixture {FIXTURE} of {module} hides this plugin's: rename it, or let it take {FIXTURE} as its argument"
 
 
 def settings_for(
@@ -106,7 +105,9 @@ def settings_for(
     from pytest_llmtrace.plugin._collected import is_gone
 
     if not isinstance(own, Mapping):
-        raise UsageError(f"the fixture llmtrace_config returns a mapping, as {{'gateway': 'openai'}}, not {own!r}")
+        raise UsageError(
+            f"the fixture llmtrace_config must return a mapping, such as {{'gateway': 'openai'}}, not {own!r}"
+        )
     marked, test = _merged(item, own), id_of(item)
     return Settings(
         label=item.name,
@@ -194,7 +195,7 @@ def _check_arguments(marker: pytest.Mark) -> None:
 
 def _unknown(kind: str, name: object, known: Iterable[str]) -> UsageError:
     if name == "record":  # Only `LLMTrace(...)` takes it: pytest's options do not reach that.
-        other = "--llmtrace-record=once records, and so does llmtrace.record(name, 'once') within a test"
+        other = "to record, run pytest with --llmtrace-record=once, or use llmtrace.record(name, 'once') in a test"
         return UsageError(f"unknown {kind} 'record': {other}")
     return UsageError.unknown(kind, name, known)
 
@@ -226,7 +227,7 @@ def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
     value = _ini.text(config, "llmtrace_app_exporters") or "muted"
     known: dict[str, Literal["muted", "live"]] = {"muted": "muted", "live": "live"}
     if value not in known:
-        raise UsageError.unknown("value of llmtrace_app_exporters", value, known)
+        raise UsageError.unknown(f"value of {_ini.place(config, 'llmtrace_app_exporters')}", value, known)
     return known[value]
 
 
@@ -296,5 +297,5 @@ def recorded_by(config: pytest.Config) -> set[Path]:
 def _record(config: pytest.Config) -> Any:
     value = config.getoption("--llmtrace-record") or _ini.text(config, "llmtrace_record") or "none"
     if value not in MODES:
-        raise UsageError.unknown("value of llmtrace_record", value, MODES)
+        raise UsageError.unknown(f"value of {_ini.place(config, 'llmtrace_record')}", value, MODES)
     return value

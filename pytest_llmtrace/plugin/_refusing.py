@@ -12,7 +12,10 @@ from pytest_llmtrace.plugin._options import hidden_by
 
 __all__ = ["refusing"]
 
-_NOBODY = "nothing   only a marker of their class or module answers wider fixtures, while they are set up"
+_NOBODY = (
+    "nothing   requests of wider fixtures are answered only while these are set up, and only if the class or "
+    "module is marked"
+)
 
 
 @contextmanager

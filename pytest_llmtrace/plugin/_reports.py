@@ -37,7 +37,7 @@ def _parsed(value: str, folder: Path) -> tuple[str, Path]:
 
     name, found, path = (part.strip() for part in value.partition("="))
     if not found or not path:
-        raise UsageError(f"--llmtrace-report takes FORMAT=PATH, as weaver=weaver.json, not {value!r}")
+        raise UsageError(f"--llmtrace-report takes FORMAT=PATH, such as weaver=weaver.json, not {value!r}")
     if name not in FORMATS:
         raise UsageError.unknown("format of --llmtrace-report", name, FORMATS)
     return name, _TERMINAL if path == "-" else folder / path

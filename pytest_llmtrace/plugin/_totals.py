@@ -184,12 +184,15 @@ def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Itera
     """Name the findings in the baseline that did not occur, and how to take them out."""
     if not missing:
         return
-    yield f"  baseline     {sum(number for *_, number in missing)} of {baseline.label} no longer occur:"
+    from pytest_llmtrace._lines import counted
+
+    number = sum(number for *_, number in missing)
+    yield f"  baseline     {counted(number, 'finding')} of {baseline.label} no longer occur{'s' * (number == 1)}:"
     for test, found, number in missing[:_SHOWN]:
         yield f"                 {test}  {found}{f'  ({number} times)' if number > 1 else ''}"
     if len(missing) > _SHOWN:
         yield f"                 and {len(missing) - _SHOWN} more"
-    yield f"               take them out: {baseline.command}"
+    yield f"               to remove them: {baseline.command}"
 
 
 def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
@@ -204,7 +207,7 @@ def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
     found = sorted(gone for gone in said if (root / gone[1].partition("::")[0]).is_file())
     for file, test, number in found[:_SHOWN]:
         whose = f"{counted(number, 'recording')} of {masked(test)}, which this run does not have"
-        yield f"  gone         {file}: {whose}; if it is no more, record the file again (--llmtrace-record=all)"
+        yield f"  gone         {file}: {whose}; if that test is gone, record the file again (--llmtrace-record=all)"
     if len(found) > _SHOWN:
         yield f"  gone         {len(found) - _SHOWN} more like these: pytest-llmtrace cassettes lint"
 

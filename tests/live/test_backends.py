@@ -87,7 +87,7 @@ def test_what_it_refuses_is_sent_later(
     """The summary quotes the back end's reason, and `push` sends the same spans once the settings are right."""
     wrong, why = REFUSED[backend.name]
     said, sent = exported("--llmtrace-export=otlp", **{**backend.environ, **wrong})
-    assert f"  not sent     5 spans to OTLP at {backend.url}/v1/traces: {why}; they are kept, send them: " in said
+    assert f"  not sent     5 spans to OTLP at {backend.url}/v1/traces: {why}; they are kept; to send them: " in said
     monkeypatch.chdir(tmp_path)
     for variable, value in backend.environ.items():
         monkeypatch.setenv(variable, value)

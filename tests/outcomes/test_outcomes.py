@@ -218,11 +218,11 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
         ),
         ('ignore={"replay/unplayed": ""}', "ignore={'replay/unplayed': ...} wants a reason in words"),
         ('ignore=["replay/unplayed"]', "ignore= takes {check id: reason}, not ['replay/unplayed']"),
-        ("allow_unused=True", "allow_unused= wants a reason in words"),
+        ("allow_unused=True", "allow_unused= takes a reason in words, not True"),
         ('conventions="x"', "unknown convention 'x': known: core-1.36, "),
         ('gateway="openay"', "unknown gateway 'openay': did you mean 'openai'? known: "),
-        ("cassette=3", "a cassette is named by a text, as 'openrouter/chat', not by 3"),
-        ('record="once"', "unknown argument 'record': --llmtrace-record=once records, "),
+        ("cassette=3", "the name of a cassette must be a string such as 'openrouter/chat', not 3"),
+        ('record="once"', "unknown argument 'record': to record, run pytest with --llmtrace-record=once, "),
         ('timing="fast"', "unknown value of timing= 'fast': known: instant, real, recorded"),
     ],
 )
@@ -236,11 +236,11 @@ def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("LLMTRACE_STRICT", "perhaps", "llmtrace_strict is 'perhaps': write 1 or 0"),
+        ("LLMTRACE_STRICT", "perhaps", "LLMTRACE_STRICT is 'perhaps': write true or false"),
         (
             "LLMTRACE_APP_EXPORTERS",
             "mute",
-            "unknown value of llmtrace_app_exporters 'mute': did you mean 'muted'? known: live, muted",
+            "unknown value of LLMTRACE_APP_EXPORTERS 'mute': did you mean 'muted'? known: live, muted",
         ),
         ("LLMTRACE_INSTRUMENT", "a nobody", "llmtrace_instrument: there is no instrumentor 'a'; "),
     ],

@@ -182,12 +182,12 @@ def test_only_new_findings_fail(run: Callable[..., Any], plugins: list[str], opt
         "  replayed     4  scripted openai chat",
         "  captured     4  app",
         "  found        2  wire/input-tokens",
-        "  baseline     5 of old.json no longer occur:",
+        "  baseline     5 findings of old.json no longer occur:",
         "                 test_gone.py::test_it  a",
         f"                 test_it.py::test_less_often  {INPUT}  (2 times)",
         f"                 test_it.py::test_less_often  {MORE}",
         f"                 test_it.py::test_renamed  {INPUT}",
-        f"               take them out: {COMMAND}",
+        f"               to remove them: {COMMAND}",
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_baseline_shrinks(run: Callable[..., Any], tmp_path: Path, plugins: li
 def test_what_did_not_run_is_kept(run: Callable[..., Any], tmp_path: Path, options: list[str]) -> None:
     """A run of some tests only updates their entries; of the others, only tests whose file is gone are removed."""
     assert run(NEW, options=[*options, *READ], files={"old.json": OLD}).summary()[4:6] == [
-        "  baseline     1 of old.json no longer occur:",
+        "  baseline     1 finding of old.json no longer occurs:",
         "                 test_gone.py::test_it  a",
     ]
     assert run(NEW, options=[*options, *WRITE]).code == 0
@@ -263,14 +263,14 @@ def test_a_baseline_that_cannot_be_written(run: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "options", "said"),
     [
-        ("", READ, f"there is no baseline old.json: make it with {COMMAND}"),
-        ("", ["--llmtrace-baseline=no/old.json"], "there is no baseline no/old.json: make the folder no"),
+        ("", READ, f"there is no baseline old.json: create it with {COMMAND}"),
+        ("", ["--llmtrace-baseline=no/old.json"], "there is no baseline no/old.json: create the folder no"),
         ("", WRITE[1:],
-         "--llmtrace-write-baseline: say where, with --llmtrace-baseline=FILE or ini llmtrace_baseline"),
+         "--llmtrace-write-baseline needs --llmtrace-baseline=FILE, or the ini option llmtrace_baseline"),
         ('{"version": 1,\n<<<<<<< HEAD', READ,
          f"{BROKEN} line 2: Expecting property name enclosed in double quotes; {RESTORE}"),
         ('{"version": 1, "findings": {"a": {"b": 0}}}', WRITE,
-         f"{BROKEN} it wants {{'version': 1, 'findings': {{test: {{finding: count}}}}}}; {RESTORE}"),
+         f"{BROKEN} expected {{'version': 1, 'findings': {{test: {{finding: count}}}}}}; {RESTORE}"),
         ('{"version": 2, "findings": {}}', READ,
          "the baseline old.json has version 2, not 1: update pytest-llmtrace"),
     ],

@@ -298,13 +298,13 @@ def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) ->
     assert result.outcomes == {"test_it": "passed", "test_other": "passed"}, result.out
 
 
-RECORDS = "--llmtrace-record=once records, and so does llmtrace.record(name, 'once') within a test"
+RECORDS = "to record, run pytest with --llmtrace-record=once, or use llmtrace.record(name, 'once') in a test"
 
 
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
-        ("None", "the fixture llmtrace_config returns a mapping, as {'gateway': 'openai'}, not None"),
+        ("None", "the fixture llmtrace_config must return a mapping, such as {'gateway': 'openai'}, not None"),
         ("{'gatewy': 'openai'}", "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: "),
         ("{'record': 'once'}", f"unknown key of llmtrace_config 'record': {RECORDS}"),
     ],

@@ -20,8 +20,8 @@ KNOWN = "core-1.36, core-1.41.1, genai-2026-08, genai-2026-10, openinference, op
             "['core-1.36', 'core-1.41.1']",
             "conventions= names two versions of one convention: core-1.36 and core-1.41.1",
         ),
-        ("3", "conventions= wants names or registry files, got 3"),
-        ("[]", "conventions= wants names or registry files, got []"),
+        ("3", "conventions= takes names of conventions or registry files, not 3"),
+        ("[]", "conventions= takes names of conventions or registry files, not []"),
     ],
 )
 def test_a_marker_that_names_none(run: Callable[..., Any], value: str, reason: str) -> None:
@@ -43,7 +43,7 @@ def test_a_run_whose_registry_cannot_be_read(run: Callable[..., Any]) -> None:
     result = run("def test_it(): pass", files=files)
     said = result.usage_error()
     assert said.startswith("ERROR: llmtrace: ")
-    assert said.endswith("house.yaml is no registry of conventions: `groups` is no list of mappings")
+    assert said.endswith("house.yaml is not a registry of conventions: `groups` is not a list of mappings")
 
 
 SUITE = """

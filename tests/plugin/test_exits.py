@@ -194,6 +194,6 @@ def test_a_test_that_leaves_no_stream_is_told(run: Callable[..., Any]) -> None:
         "test_skipped[break]": "skipped",
     }, result.out
     assert result.text("test_forgotten[break]") == (
-        "Failed: llmtrace: this test asks for llmtrace_exits, and has run nothing with it, so it shows nothing: call "
+        "Failed: llmtrace: this test requests llmtrace_exits but has run nothing with it, so it shows nothing: call "
         "llmtrace_exits.run(stream_chat), or await llmtrace_exits.arun(stream_chat)"
     )

@@ -53,21 +53,21 @@ def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def kept(what: str) -> str:
-    return f"{what}; they are kept, send them: {PUSH}"
+    return f"{what}; they are kept; to send them: {PUSH}"
 
 
 BACK_END = "OpenObserve at URL, organization default, stream default"
 FILE = "  exported     to DIR/spans.jsonl"
 PUSH = "pytest-llmtrace push --spool DIR/.pytest_cache/llmtrace/spool"
 REJECTED = (
-    "Some spans were rejected due to exceeding the allowed retention period (OpenObserve takes spans that started at "
-    "most 5 hours ago and 24 hours ahead; the usual reason is a test that freezes the time)"
+    "Some spans were rejected due to exceeding the allowed retention period (OpenObserve accepts spans that started at "
+    "most 5 hours ago or 24 hours ahead; the usual reason is a test that freezes the time)"
 )
 UNTOLD = (
     "in doubt 12 spans: they may have arrived, and openobserve does not tell; look for their llmtrace.run.id there, "
-    "then --in-doubt send or drop"
+    "then push with --in-doubt send or drop"
 )
-UNASKED = "they may have arrived, and openobserve was not asked since; push again"
+UNASKED = "they may have arrived, and openobserve has not been asked since; push again"
 STOPPED = """
 def test_stop():
     {}
@@ -251,7 +251,7 @@ def test_what_is_refused_is_kept_and_sent_later(
     receiver.faults.clear()
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
     assert receiver.counts() == made(tmp_path)
-    assert push(receiver) == (0, ["nothing waits in .pytest_cache/llmtrace/spool"])
+    assert push(receiver) == (0, ["no spans are waiting in .pytest_cache/llmtrace/spool"])
 
 
 def test_a_back_end_that_is_down(
@@ -279,10 +279,10 @@ DOUBTFUL = {
     "garbage": (
         status(200, b"<!doctype html>\n<h1>Welcome</h1>", "text/html"),
         0,
-        "it answered 200 and nothing of OTLP's (<!doctype html> <h1>Welcome</h1>)",
+        "it answered 200, but not as OTLP does (<!doctype html> <h1>Welcome</h1>)",
     ),
     "bad gateway": (status(502), 0, "it answered 502"),
-    "dripping": (dripping, 0, "the budget of 2 s was spent"),
+    "dripping": (dripping, 0, "the budget of 2 s was used up"),
 }
 
 
@@ -295,7 +295,7 @@ def test_what_is_in_doubt_is_looked_up_and_sent_if_it_is_missing(
     receiver.faults.append(fault)
     lines = said(exported(), receiver.url, tmp_path)
     assert lines[1:] == [
-        f"  in doubt     12 spans to {BACK_END}: {why}; find out, and send what is missing: {PUSH}",
+        f"  in doubt     12 spans to {BACK_END}: {why}; to find out and send what is missing: {PUSH}",
     ]
     receiver.faults.clear()
     found = [f"found {arrived} spans there that had been in doubt"] if arrived else []
@@ -357,7 +357,7 @@ def test_a_push_that_was_killed(
             receiver.closed.wait(0.01)
         process.kill()
     receiver.faults.clear()
-    under_way = "under way 12 spans: another process sends them, or was stopped; ask again in a few minutes"
+    under_way = "under way 12 spans: another process is sending them, or was stopped; push again in a few minutes"
     assert push(receiver) == (1, [f"sent 0 spans to {BACK_END}", under_way])
     for path in (tmp_path / ".pytest_cache/llmtrace/spool/openobserve").glob("*.sending"):
         os.utime(path, (0, 0))
@@ -427,7 +427,10 @@ def test_a_run_sends_its_own_spans_and_names_those_of_others(
     assert said(exported(), receiver.url, tmp_path) == [
         FILE,
         SENT,
-        f"  waiting      12 spans of earlier runs in DIR/.pytest_cache/llmtrace/spool/openobserve; send them: {PUSH}",
+        (
+            "  waiting      12 spans of earlier runs in DIR/.pytest_cache/llmtrace/spool/openobserve; to send them: "
+            f"{PUSH}"
+        ),
     ]
     push(receiver)
     assert receiver.counts() == before + made(tmp_path)
@@ -538,7 +541,7 @@ def test_the_command_that_sends_them_can_be_copied(
 ) -> None:
     """A folder with a space in its name is quoted."""
     done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2, LLMTRACE_SPOOL="the spool")
-    why = f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}; they are kept, send them: "
+    why = f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}; they are kept; to send them: "
     assert said(done, receiver.url, tmp_path) == [FILE, f"{why}pytest-llmtrace push --spool 'DIR/the spool'"]
 
 
@@ -772,15 +775,21 @@ def test_mocks_that_tests_leave_behind_are_not_in_the_way(
 WRONG = {
     "nothing is set": (
         {"OPENOBSERVE_URL": "", "OPENOBSERVE_AUTH_TOKEN": ""},
-        "--llmtrace-export openobserve needs OPENOBSERVE_URL and OPENOBSERVE_AUTH_TOKEN (environment or .env)",
+        "--llmtrace-export openobserve needs OPENOBSERVE_URL and OPENOBSERVE_AUTH_TOKEN, in the environment or .env",
     ),
     "no scheme": (
         {"OPENOBSERVE_AUTH_TOKEN": "c2VjcmV0"},
-        "OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not",
+        (
+            "OPENOBSERVE_AUTH_TOKEN must be `Basic ` and the base64 of `email:token`, or `Bearer ` and a token; its "
+            "value is neither"
+        ),
     ),
     "no address": (
         {"OPENOBSERVE_URL": "localhost:5080"},
-        "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
+        (
+            "OPENOBSERVE_URL must be an http(s) address without a user name, such as http://localhost:5080; its value "
+            "is not"
+        ),
     ),
     "no time": (
         {"OPENOBSERVE_TIMEOUT": "soon"},
@@ -788,7 +797,7 @@ WRONG = {
     ),
     "no budget": (
         {"LLMTRACE_EXPORT_BUDGET": "0"},
-        "llmtrace_export_budget is '0': it must be a number of seconds above 0",
+        "LLMTRACE_EXPORT_BUDGET is '0': it must be a number of seconds above 0",
     ),
 }
 

@@ -118,7 +118,7 @@ def test_a_marker_that_comes_too_late(run: Callable[..., Any]) -> None:
     assert result.text("test_it") == (
         "Failed: llmtrace: this test got its marker too late for the fixture: it would run untraced, "
         "and reach the network\n"
-        "next: mark it in pytest_collection_modifyitems, or let it ask for the fixture llmtrace"
+        "next: mark it in pytest_collection_modifyitems, or let it request the fixture llmtrace"
     )
 
 
@@ -230,7 +230,7 @@ def test_a_configuration_that_is_set_up_before_the_trace(run: Callable[..., Any]
     assert result.summary()[0] == "2 tests, 2 exchanges, 0 LLM spans, 0 findings, 2 waived"
 
 
-HIDDEN = "the fixture llmtrace of {} hides that of this plugin: rename it, or let it take llmtrace as argument"
+HIDDEN = "the fixture llmtrace of {} hides this plugin's: rename it, or let it take llmtrace as its argument"
 
 
 @pytest.mark.parametrize("scope", ["function", "module"])
@@ -364,7 +364,8 @@ def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]
         assert result.text("TestIt::test_first") == (
             "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
             "in the wider fixtures of test_first, and it was not sent\n"
-            "nothing   only a marker of their class or module answers wider fixtures, while they are set up\n"
+            "nothing   requests of wider fixtures are answered only while these are set up, and only if the class "
+            "or module is marked\n"
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             'or let the host through with allow_hosts=("llm.test:1",)'
         )

@@ -41,12 +41,12 @@ CELLS = [
 
 # The line about a mock that patches another generation of libraries than the request came from.
 BLIND = {
-    "respx": "respx is active, but patches httpcore only: this request came from {library}, and it could not see it",
+    "respx": "respx is active, but patches httpcore only: this request came from {library}, which it cannot see",
     "pytest-httpx": (
-        "pytest-httpx is active, but patches httpx only: this request came from {library}, and it could not see it"
+        "pytest-httpx is active, but patches httpx only: this request came from {library}, which it cannot see"
     ),
     "pytest-httpx2": (
-        "respx is active, but patches httpcore2 only: this request came from {library}, and it could not see it"
+        "respx is active, but patches httpcore2 only: this request came from {library}, which it cannot see"
     ),
 }
 

@@ -186,7 +186,7 @@ def test_what_cannot_be_done_without(run: Callable[..., Any]) -> None:
     assert result.outcomes == {"test_it[False]": "failed", "test_it[True]": "failed", "test_after": "passed"}
     sentence = (
         "llmtrace: RuntimeError: mocked, at the end of this test: it has replaced builtins.sorted, which is needed to "
-        "judge it; let that end within the test, as with unittest.mock.patch in a with block"
+        "judge it; undo that within the test, for example by unittest.mock.patch in a with block"
     )
     assert result.text("test_it[False]") == f"Failed: {sentence}"
     assert result.section("test_it[False]") == ""

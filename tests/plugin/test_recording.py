@@ -228,7 +228,7 @@ def test_reading_on_where_the_client_had_left(record: Callable[..., Any]) -> Non
     assert read_on.outcomes == {"test_one": "failed"}
     assert read_on.text("test_one").endswith(
         "RemoteProtocolError: cassettes/test_it/test_one.yaml, interaction 0: "
-        "the client closed this stream when it was recorded, so nothing is known of the rest"
+        "the client closed this stream when it was recorded, so the rest of it is not known"
     )
 
 
@@ -416,8 +416,8 @@ def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
         "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one[old])\n"
     ) in done.text("test_one[new]")
     assert [line for line in done.summary() if line.startswith("  gone")] == [
-        f"  gone         cassettes/{file}[old], which this run does not have; if it is no more, record the file again "
-        "(--llmtrace-record=all)"
+        f"  gone         cassettes/{file}[old], which this run does not have; if that test is gone, record the "
+        "file again (--llmtrace-record=all)"
         for file in (
             "mine.yaml: 2 recordings of test_it.py::test_one",
             "shared.yaml: 1 recording of test_it.py::test_two",
@@ -503,7 +503,7 @@ def test_a_good_cassette_survives_a_run_that_does_not_end_well(
     assert {path: path.read_bytes() for path in cassettes.iterdir()} == before
     if ends is ENDS:
         assert done.outcomes == {f"test_{name}": name for name in ends}
-        said = "  recorded     not written, since the test did not pass: what test_it.py::test_{} recorded"
+        said = "  recorded     not written, since the test did not pass: the recording of test_it.py::test_{}"
         assert {said.format(name) for name in ends} <= {*done.summary()}
     else:
         assert done.code == pytest.ExitCode.INTERRUPTED
@@ -718,8 +718,9 @@ def test_a_configuration_that_recording_cannot_follow(record: Callable[..., Any]
     assert record(suite.format("a"), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
     refused = record(suite.format("b"), "--llmtrace-record=new")
     assert refused.text("test_one") == (
-        "Failed: llmtrace: drop_unused_requests: the mode `new` adds interactions and drops none; "
-        "--llmtrace-record=all writes a file with nothing but what the test asks for"
+        "Failed: llmtrace: drop_unused_requests cannot be used with the mode `new`, which adds interactions and "
+        "drops none; "
+        "--llmtrace-record=all writes a file with only those that the test requests"
     )
     assert server.requests == 1
     assert record(suite.format("b"), "--llmtrace-record=all").outcomes == {"test_one": "passed"}
@@ -777,7 +778,7 @@ def test_block(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with LLMTrace(cassette="x", record="once", verify=False):
         go()
-    said = "llmtrace: not recorded: what this block asked api.invalid, by a client that is not built on httpx"
+    said = "llmtrace: not recorded: the requests of this block to api.invalid, by a client that is not built on httpx"
     assert capsys.readouterr().err == said + chr(10)
 """
 
@@ -786,7 +787,7 @@ def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Pa
     """Only clients built on httpx are recorded; each host that others reached is reported once as not recorded."""
     done = record(UNSEEN, "--llmtrace-record=once")
     assert done.outcomes == dict.fromkeys(("test_one", "test_seen", "test_block"), "passed"), done.out
-    said = "not recorded: what test_it.py::test_one asked api.invalid, by a client that is not built on httpx"
+    said = "not recorded: the requests of test_it.py::test_one to api.invalid, by a client that is not built on httpx"
     assert [line for line in done.out.splitlines() if "not recorded" in line] == [f"  recorded     {said}"]
     assert [path.stem for path in tmp_path.rglob("*.yaml")] == ["test_seen"]
 
@@ -804,7 +805,7 @@ def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any],
         (
             ["-p", "xdist", "-n", "2", "--llmtrace-record=new"],
             (
-                "ERROR: llmtrace: recording under xdist: two processes would write one cassette; "
+                "ERROR: llmtrace: cannot record under xdist: two processes could write one cassette; "
                 "record without -n, then replay with it"
             ),
         ),

@@ -72,7 +72,7 @@ def test_a_bug_of_ours_fails_one_test(run: Callable[..., Any], plugins: list[str
         "test_seen[True]": "failed",
         "test_after": "passed",
     }
-    assert "llmtrace: it broke on what this test has seen; please report it" in done.text("test_seen[False]")
+    assert "llmtrace: internal error while it reported on this test; please report it" in done.text("test_seen[False]")
     assert "ZeroDivisionError: a bug of ours" in done.text("test_seen[False]")
     assert "a bug of theirs" in done.text("test_seen[True]")
 
@@ -139,7 +139,7 @@ def test_configured(run: Callable[..., Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("weaver", "--llmtrace-report takes FORMAT=PATH, as weaver=weaver.json, not 'weaver'"),
+        ("weaver", "--llmtrace-report takes FORMAT=PATH, such as weaver=weaver.json, not 'weaver'"),
         ("wever=w.json", "unknown format of --llmtrace-report 'wever': did you mean 'weaver'? known: "),
     ],
 )

@@ -379,7 +379,7 @@ def test_it(llmtrace):
     said = "\n".join(result.summary())
     expected = """\
 warning  replay/timing  cassettes/untimed.yaml
-       found  interaction 0: nobody recorded when its chunks came, or its body was edited since
+       found  interaction 0: the times of its chunks were not recorded, or its body was edited since
               interaction 1: its offsets go backwards
               interaction 2: it has 3 offsets for 2 chunks
        why    it was replayed at once, so durations and times to first token are not those of the recording
@@ -403,7 +403,7 @@ def frozen():
 @pytest.mark.llmtrace(timing="recorded")
 def test_it(frozen, llmtrace):
     assert play(llmtrace) == [0.0] * 3
-    with pytest.raises(TypeError, match="which is not on: freezegun had stopped the time before this test began"):
+    with pytest.raises(TypeError, match="which is off: freezegun froze the time before this test began"):
         llmtrace.clock.advance(1)
 
 @pytest.mark.llmtrace(timing="recorded")
@@ -415,9 +415,9 @@ def test_after(llmtrace):
     said = "\n".join(result.summary())
     expected = """\
 warning  replay/timing  this test
-       found  freezegun had stopped the time before this test began, and its time cannot be moved
+       found  freezegun froze the time before this test began, and frozen time cannot be moved
        why    it was replayed at once, so durations and times to first token are not those of the recording
-       next   freeze the time inside the test, or use time-machine there, which both leave virtual time alone, or \
+       next   freeze the time inside the test, or use time-machine there: neither disturbs virtual time, or \
 waive: @pytest.mark.llmtrace(ignore={"replay/timing": "reason"})
 """
     assert expected in said, said

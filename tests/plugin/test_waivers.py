@@ -144,6 +144,54 @@ def test_a_misspelt_variable(run: Callable[..., Any]) -> None:
     assert run("def test_it(): pass", LLMTRACE_BUCKET="traces").outcomes == {"test_it": "passed"}
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--llmtrace-recrod=once"], "unknown option --llmtrace-recrod: did you mean --llmtrace-record?"),
+        (["--llm-trace-strict"], "unknown option --llm-trace-strict: did you mean --llmtrace-strict?"),
+        (["-o", "llmtrace_verfy=warn"], "unknown ini option llmtrace_verfy: did you mean llmtrace_verify?"),
+        (["-o", "llm_trace_record=once"], "unknown ini option llm_trace_record: did you mean llmtrace_record?"),
+        (
+            ["-o", "llmtrace_budget=3"],
+            "unknown ini option llmtrace_budget: budget= is an argument of the marker, and a key of llmtrace_config",
+        ),
+    ],
+)
+def test_misspelt_options(run: Callable[..., Any], options: list[str], said: str) -> None:
+    """An option or ini name that is nearly one of ours stops the run and names that one."""
+    assert run("def test_it(): pass", options=options).usage_error() == f"ERROR: llmtrace: {said}"
+
+
+def test_a_misspelt_name_in_the_ini_file(run: Callable[..., Any]) -> None:
+    """It stops the run before pytest fails on it itself, which would not say what was meant."""
+    files = {"pytest.ini": "[pytest]\nllmtrace_casette_dir = tapes\n"}
+    wrong = run("def test_it(): pass", options=["--strict-config"], files=files)
+    assert wrong.usage_error() == (
+        "ERROR: llmtrace: unknown ini option llmtrace_casette_dir: did you mean llmtrace_cassette_dir?"
+    )
+
+
+def test_names_that_others_have_declared(run: Callable[..., Any]) -> None:
+    """Options and ini names that a conftest file declares are its own, however they resemble ours."""
+    conftest = """
+        def pytest_addoption(parser):
+            parser.addoption("--llmtrace-records")
+            parser.addini("llmtrace_records", "x")
+    """
+    done = run(
+        "def test_it(): pass",
+        options=["--llmtrace-records=1", "-o", "llmtrace_records=1"],
+        files={"conftest.py": conftest},
+    )
+    assert done.outcomes == {"test_it": "passed"}
+
+
+def test_names_that_resemble_none_of_ours(run: Callable[..., Any]) -> None:
+    """They are left to pytest, which refuses an unknown option."""
+    assert "unrecognized arguments: --llmtrace-zzz" in run("def test_it(): pass", options=["--llmtrace-zzz"]).out
+    assert run("def test_llm(): pass", options=["-k", "llm"]).outcomes == {"test_llm": "passed"}
+
+
 VERIFY = """
 import pytest
 from told import chat
@@ -259,11 +307,11 @@ WRONG_KNOWN = {
     '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "version": "1"}':
         "unknown key in known= 'version': did you mean 'versions'? known: check, instrumentor, reason, versions",
     '{"check": "wire/cost", "reason": "b"}':
-        "known= wants 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'",
+        "known= needs 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'",
     '{"check": "wire/cost", "instrumentor": "a", "reason": " "}':
-        "known= of 'wire/cost': 'reason' wants words, not ' '",
+        "known= of 'wire/cost': 'reason' must be a non-empty string, not ' '",
     '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "versions": "0.63"}':
-        "known= of 'wire/cost': versions='0.63' is no range; write '<0.63' or '>=1,<1.4'",
+        "known= of 'wire/cost': versions='0.63' is not a range of versions; write one such as '<0.63' or '>=1,<1.4'",
 }  # fmt: skip
 
 

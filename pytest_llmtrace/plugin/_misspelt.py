@@ -1,0 +1,72 @@
+"""Options and ini names that are nearly ours: they would have no effect, so they stop the run and name the nearest.
+
+Names that resemble none of ours are left to pytest: it refuses an unknown option, and warns of an unknown ini name.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from pytest_llmtrace._arguments import ARGUMENTS
+from pytest_llmtrace.plugin._declared import INI_NAMES, OPTION_NAMES
+
+__all__ = ["refuse"]
+
+_LIKE = 0.6
+"""How alike two names must be after the prefix that all of ours have."""
+_LIKE_AS_A_WHOLE = 0.85
+"""How alike two names must be, prefix included: it is long, so it makes all names alike."""
+
+
+def refuse(config: pytest.Config, parser: pytest.Parser, args: Sequence[str], strange: Iterable[str]) -> None:
+    """Refuse the first of some names that nobody has declared and that is nearly one of ours.
+
+    Args:
+        config: The configuration of the run, when all conftest files that pytest loads early are loaded.
+        parser: The parser of the command line.
+        args: The command line, with those options that an ini file or a variable adds.
+        strange: Names of options and ini values that resemble ours.
+
+    Raises:
+        pytest.UsageError: If there is such a name.
+    """
+    _, unknown = parser.parse_known_and_unknown_args(list(args), copy.copy(config.option))
+    unknown_options = {arg.partition("=")[0] for arg in unknown}
+    for name in strange:
+        if name.startswith("--"):
+            hint = _nearest(name, OPTION_NAMES, "--llmtrace-") if name in unknown_options else ""
+            kind = "option"
+        else:
+            hint = "" if _is_declared(config, name) else _ini_hint(name)
+            kind = "ini option"
+        if hint:
+            raise pytest.UsageError(f"llmtrace: unknown {kind} {name}: {hint}")
+
+
+def _ini_hint(name: str) -> str:
+    argument = name.removeprefix("llmtrace_")
+    if argument != name and argument in ARGUMENTS:
+        return f"{argument}= is an argument of the marker, and a key of llmtrace_config"
+    return _nearest(name, INI_NAMES, "llmtrace_")
+
+
+def _nearest(name: str, known: Sequence[str], prefix: str) -> str:
+    rest = name.removeprefix(prefix)
+    if rest == name:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_LIKE_AS_A_WHOLE)
+    else:
+        rests = [other.removeprefix(prefix) for other in known]
+        near = [f"{prefix}{other}" for other in difflib.get_close_matches(rest, rests, n=1, cutoff=_LIKE)]
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _is_declared(config: pytest.Config, name: str) -> bool:
+    try:
+        config.getini(name)
+    except (KeyError, ValueError):
+        return False
+    return True
