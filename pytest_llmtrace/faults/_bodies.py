@@ -141,7 +141,9 @@ def _events(response: Response) -> list[Piece]:
 def _stall(fault: Fault, response: Response, _: Break) -> _Spoilt:
     pieces = in_pieces(response)
     count = _count(fault, pieces, most=len(pieces) - 1)
-    return _late(response, pieces, count, fault.seconds, f"stall of {fault.seconds:g} s after {count} chunks")
+    return _late(
+        response, pieces, count, fault.seconds, f"stall of {fault.seconds:g} s after {counted(count, 'chunk')}"
+    )
 
 
 def _slow_first_byte(fault: Fault, response: Response, _: Break) -> _Spoilt:

@@ -180,6 +180,11 @@ class Page:
                 files[name] = _patched(files[name], text) if language == "diff" else text
         return files
 
+    def fences(self, section: str) -> list[str]:
+        """Return what stands beside the language of each fenced block of a section: the stage and the file's name."""
+        opened = re.findall(r"^```\w+ ?(.*)\n(?:.*\n)*?```$", self.sections[section], re.MULTILINE)
+        return [str(info) for info in opened]
+
     def recipe(self, section: str) -> str:
         """Return the block that a section offers as a recipe."""
         return next(text for _, info, text in _blocks(self.sections[section]) if info.startswith("recipe/"))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.neighbours.conftest import STAGES
+
 # Section -> what it needs beside vcrpy, which this package installs: modules to import, and pytest plugins.
 NEEDS: dict[str, tuple[list[str], list[str]]] = {
     "A hand-made exporter": ([], []),
@@ -42,8 +44,22 @@ def plugins(section: str, installed: Callable[..., None]) -> list[str]:
 
 
 def test_every_section_is_tested(page: Any) -> None:
-    """Each section of the page is tested here, and one more section is about conflicts."""
-    assert [*page.sections] == [*NEEDS, "When both want to answer"]
+    """Each section of the page is tested here at all stages and with all its code; one more, without code, is not.
+
+    That one is about conflicts, see test_conflicts.py. The recipe is run by test_recorded.py.
+    """
+    *sections, conflicts = page.sections
+    assert (sections, conflicts) == ([*NEEDS], "When both want to answer")
+    assert page.fences(conflicts) == []
+    recipes = []
+    for section in sections:
+        used = {f"{stage}/{name}" for stage in STAGES for name in page.files(section, stage)}
+        assert {f"{stage}/test_answers.py" for stage in STAGES} <= used, section
+        assert all(page.terminal(section, stage) for stage in ("added", "after")), section
+        told = page.fences(section)
+        recipes += [info for info in told if info.startswith("recipe/")]
+        assert {*told} <= {*used, "added/terminal", "after/terminal", *recipes}, section
+    assert recipes == ["recipe/llmtrace_config"]
 
 
 @pytest.mark.parametrize("section", NEEDS)

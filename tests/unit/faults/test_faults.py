@@ -150,15 +150,29 @@ def test_a_malformed_event_is_one_of_several(spoil: Spoil) -> None:
     assert chunks[1].endswith(b"\n\n")
 
 
-def test_waits_come_before_a_chunk(spoil: Spoil, faults: Faults) -> None:
-    """All later chunks come later by the same time, and the answer is marked as stalling, for read timeouts."""
-    answer = spoil(STREAM, "stall", seconds=30, after=2)
-    assert answer.response.offsets == pytest.approx((0.1, 0.2, 30.3, 30.4, 30.5))
-    assert answer.stalls
-    assert answer.origin.endswith("fault: stall of 30 s after 2 chunks")
-    answer = spoil(WHOLE, "slow-first-byte", seconds=9)
-    assert (answer.response.offsets, answer.stalls) == ((9.0,), True)
-    assert answer.response.chunks == WHOLE.chunks
+# Reply, kind and options, the times of the chunks, and the fault's words in the origin.
+WAITS: tuple[tuple[Response, str, dict[str, Any], tuple[float, ...], str], ...] = (
+    (STREAM, "stall", {"seconds": 30, "after": 2}, (0.1, 0.2, 30.3, 30.4, 30.5), "stall of 30 s after 2 chunks"),
+    (STREAM, "stall", {"seconds": 30, "after": 4}, (0.1, 0.2, 0.3, 0.4, 30.5), "stall of 30 s after 4 chunks"),
+    (STREAM, "slow-first-byte", {"seconds": 9}, (9.1, 9.2, 9.3, 9.4, 9.5), "slow-first-byte of 9 s"),
+    (replace(STREAM, offsets=None), "stall", {"seconds": 3, "after": 1}, (0, 3, 3, 3, 3), "stall of 3 s after 1 chunk"),
+    (WHOLE, "slow-first-byte", {"seconds": 9}, (9.0,), "slow-first-byte of 9 s"),
+)
+
+
+@pytest.mark.parametrize(("reply", "kind", "options", "times", "words"), WAITS)
+def test_waits_come_before_a_chunk(
+    spoil: Spoil, reply: Response, kind: str, options: dict[str, Any], times: tuple[float, ...], words: str
+) -> None:
+    """That chunk and all later ones come later by the same time; earlier times and all bytes stay as they are.
+
+    The answer does not fail, and is marked as stalling, for read timeouts; one whose stream only breaks off is not.
+    """
+    answer = spoil(reply, kind, **options)
+    assert answer.response.offsets == pytest.approx(times)
+    assert answer.response.chunks == reply.chunks
+    assert (answer.failure, answer.stalls, answer.origin) == (None, True, f"a.yaml, interaction 0, fault: {words}")
+    assert not spoil(reply, "truncate").stalls
 
 
 def test_bodies_that_say_something_else(spoil: Spoil) -> None:
