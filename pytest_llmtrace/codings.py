@@ -92,12 +92,12 @@ def _inflated(chunks: Sequence[bytes], coding: str) -> tuple[list[bytes], bool]:
         return _inflated_by(zlib.decompressobj(_AUTODETECT), chunks)
     except zlib.error as error:
         if coding in _GZIP:
-            raise ValueError(f"its bytes are not {coding} ({error})") from error
+            raise ValueError(f"its bytes are not valid {coding} ({error})") from error
     try:
         # RFC 9110, 8.4.1.2: some servers send deflate without the zlib wrapping.
         return _inflated_by(zlib.decompressobj(-zlib.MAX_WBITS), chunks)
     except zlib.error as error:
-        raise ValueError(f"its bytes are not {coding} ({error})") from error
+        raise ValueError(f"its bytes are not valid {coding} ({error})") from error
 
 
 def _inflated_by(inflater: zlib._Decompress, chunks: Sequence[bytes]) -> tuple[list[bytes], bool]:
@@ -106,5 +106,5 @@ def _inflated_by(inflater: zlib._Decompress, chunks: Sequence[bytes]) -> tuple[l
         out.append(inflater.decompress(chunk, room))
         room -= len(out[-1])
         if room <= 0:
-            raise ValueError(f"it decompresses to more than {_LARGEST // 1024 // 1024} MiB")
+            raise ValueError(f"it inflates to more than {_LARGEST // 1024 // 1024} MiB")
     return out, inflater.eof

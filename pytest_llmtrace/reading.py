@@ -51,7 +51,7 @@ VOCABULARY: Mapping[str, str] = {
     "refusals": "A list of the refusals, in the order of the choices that have one.",
     "reasoning_texts": "A list with the reasoning of each choice, or its summary; None for a choice that shows none.",
     "tool_calls": "The tool calls of all choices, in the order of the choices: a list of mappings with `id`, `name` "
-    "and `arguments` (a JSON value, or a text if it is no JSON).",
+    "and `arguments` (a JSON value, or a text if it is not JSON).",
     "tool_call_count": "How many tool calls there are, where the source only counts them.",
     "tool_call_names": "A list of the names of the tool calls, in order, where the source has nothing but their names.",
     "embedding_count": "How many embeddings came back.",
@@ -106,7 +106,7 @@ class Fact(NamedTuple):
             `llm.token_count.prompt`), with the value that stood there. Several if `value` was put together from them.
         where: What the keys belong to: `exchange 0, cassettes/chat.yaml, interaction 0, response body`, or
             `span 'ChatCompletion'`.
-        note: Why it could not be read, as a clause: `'ten' is no number`.
+        note: Why it could not be read, as a clause: `'ten' is not a number`.
     """
 
     name: str

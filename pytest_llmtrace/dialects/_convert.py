@@ -82,7 +82,7 @@ def brief(value: Any) -> str:
 def text(value: Any) -> str | None:
     """Return the value, which must be a text; `None` if it is masked."""
     if not isinstance(value, str):
-        raise Unreadable(f"{brief(value)} is no text")
+        raise Unreadable(f"{brief(value)} is not a string")
     return None if value.startswith(_MASKS) and is_hidden(value) else value
 
 
@@ -92,10 +92,10 @@ def number(value: Any) -> float | int:
         value = _parsed(value)
     kind = type(value)
     if kind is int and value.bit_length() >= _HUGE_BITS:
-        raise Unreadable(f"{shown(value)} is too long")
+        raise Unreadable(f"{shown(value)} is too large")
     if kind is int or (kind is float and math.isfinite(value)):
         return cast(float, value)
-    raise Unreadable(f"{brief(value)} is no number")
+    raise Unreadable(f"{brief(value)} is not a number")
 
 
 def _parsed(value: str) -> float | int | str:
@@ -117,7 +117,7 @@ def time_ns(value: Any) -> int:
     try:
         moment = datetime.fromisoformat(str(value).strip('"'))
     except ValueError:
-        raise Unreadable(f"{brief(value)} is no time of day") from None
+        raise Unreadable(f"{brief(value)} is not an ISO 8601 time") from None
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     return since // _MICROSECOND * 1000
 
@@ -132,7 +132,7 @@ def count(value: Any) -> int:
         return value
     amount = number(value)
     if isinstance(amount, float) and not amount.is_integer():
-        raise Unreadable(f"{amount!r} is no whole number")
+        raise Unreadable(f"{amount!r} is not a whole number")
     return int(amount)
 
 
@@ -150,7 +150,7 @@ def texts(value: Any) -> list[str | None]:
     if isinstance(value, str):
         value = _listed(value)
     if not isinstance(value, list | tuple) or not all(item is None or isinstance(item, str) for item in value):
-        raise Unreadable(f"{brief(value)} is no list of texts")
+        raise Unreadable(f"{brief(value)} is not a list of strings")
     return list(value)
 
 
@@ -176,7 +176,7 @@ def json_value(value: Any) -> Any:
     try:
         parsed = json.loads(value)
     except (ValueError, RecursionError):
-        raise Unreadable(f"{brief(value)} is no JSON") from None
+        raise Unreadable(f"{brief(value)} is not JSON") from None
     if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
         raise Unreadable(_TOO_DEEP)
     return parsed
@@ -201,7 +201,7 @@ def is_encoded(value: Any) -> bool:
 
 def _structured(value: Any) -> Any:
     if not isinstance(value, _NESTED):
-        raise Unreadable(f"{brief(value)} is no JSON")
+        raise Unreadable(f"{brief(value)} is not JSON")
     if _is_deep(value):
         raise Unreadable(_TOO_DEEP)
     try:

@@ -102,7 +102,10 @@ def _generation(value: Mapping[str, Any]) -> Message:
         add_text(message, message.texts, value.get("text"))
         return message
     said = mapping(value["message"], "the message of a generation")
-    content, more = said.get("content"), mapping(said.get("additional_kwargs") or {}, "what a message has besides")
+    content, more = (
+        said.get("content"),
+        mapping(said.get("additional_kwargs") or {}, "the additional_kwargs of a message"),
+    )
     parts = [content] if isinstance(content, str) else sequence(content or (), "the content of a message")
     message = _of_items(list(_lang_parts(parts)))
     _add_outer_calls(message, said if said.get("tool_calls") else more)
@@ -177,14 +180,14 @@ def _ending(body: Mapping[str, Any]) -> str | None:
     """Return the reason why a reply of the Responses API ended, or its status; `None` if it has not ended."""
     details = body.get("incomplete_details")
     if body.get("status") == "incomplete" and isinstance(details, Mapping) and details.get("reason") is not None:
-        return _text(details["reason"], "the reason of an incomplete response")
+        return _text(details["reason"], "the reason for an incomplete response")
     status = _text(body.get("status"), "a status")
     return None if status in _UNFINISHED else status
 
 
 def _text(value: Any, what: str) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise Unreadable(f"{what} is no text")
+        raise Unreadable(f"{what} is not a string")
     return value
 
 

@@ -74,7 +74,7 @@ def add_text(message: Message, into: list[str], value: Any) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise Unreadable(f"{brief(value)} is no text")
+        raise Unreadable(f"{brief(value)} is not a string")
     message.spoken = True
     if is_hidden(value):
         message.hidden = True
@@ -85,7 +85,7 @@ def add_text(message: Message, into: list[str], value: Any) -> None:
 def call(identity: Any, name: Any, arguments: Any) -> Mapping[str, Any]:
     """Build a tool call; arguments that are a text are parsed, and stay a text if they are not JSON."""
     if not isinstance(identity, _TEXT) or not isinstance(name, _TEXT):
-        raise Unreadable("a tool call has an id or a name that is no text")
+        raise Unreadable("the id or name of a tool call is not a string")
     return {"id": identity, "name": name, "arguments": _arguments(arguments)}
 
 
@@ -231,14 +231,14 @@ def _has_text(raw: Any) -> bool:
 def sequence(value: Any, what: str) -> Sequence[Any]:
     """Return the value if it is a list, else raise `Unreadable`, in which `what` names the value."""
     if not isinstance(value, list | tuple):
-        raise Unreadable(f"{what} is no list")
+        raise Unreadable(f"{what} is not a list")
     return value
 
 
 def mapping(value: Any, what: str) -> Mapping[str, Any]:
     """Return the value if it is a mapping, else raise `Unreadable`, in which `what` names the value."""
     if type(value) is not dict and not isinstance(value, Mapping):
-        raise Unreadable(f"{what} is no object")
+        raise Unreadable(f"{what} is not an object")
     return value
 
 
@@ -249,7 +249,7 @@ def from_json(raw: Any) -> list[Message]:
 
 def from_value(value: Any) -> list[Message]:
     """Read messages from parsed JSON: a list of them, or one."""
-    listed = [value] if isinstance(value, dict) else sequence(value, "what stands there")
+    listed = [value] if isinstance(value, dict) else sequence(value, "the value")
     return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 
 
@@ -258,7 +258,7 @@ def message_of(value: Mapping[str, Any]) -> Message:
     message = Message()
     reason = value.get("finish_reason", value.get("stop_reason"))  # The latter is Anthropic's.
     if not isinstance(reason, _TEXT):
-        raise Unreadable("a finish reason is no text")
+        raise Unreadable("a finish reason is not a string")
     message.finish_reason = reason
     message.spoken = isinstance(value.get("parts"), list)  # A list of parts, even an empty one, shows all content.
     message.bare = is_bare(value)

@@ -29,14 +29,14 @@ def lacking(span: SpanRecord) -> str:
     if any(key in attributes for key in STEPS):
         return ""
     if "openinference.span.kind" not in attributes and (told := _first(span, _OPENINFERENCE)):
-        return f"it has {told}, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')"
+        return f"it has {told}, but no openinference.span.kind = 'LLM' (or 'EMBEDDING')"
     told = _first(span, _GENAI)
     operation = attributes.get("gen_ai.operation.name")
     if not told or (isinstance(operation, str) and operation in _OTHERS):
         return ""
     if operation is None:
-        return f"it has {told}, and neither gen_ai.operation.name ({_NAMES}) nor gen_ai.request.model"
-    return f"it has gen_ai.operation.name = {operation!r}, and a call's is one of {_NAMES}"
+        return f"it has {told}, but neither gen_ai.operation.name ({_NAMES}) nor gen_ai.request.model"
+    return f"it has gen_ai.operation.name = {operation!r}, but that of an LLM call is one of {_NAMES}"
 
 
 def _first(span: SpanRecord, beginnings: tuple[str, ...]) -> str:

@@ -52,7 +52,7 @@ def _completion(group: Mapping[str, Any]) -> Message:
     add_text(message, message.reasoning, group.get("reasoning"))
     reason = group.get("finish_reason")
     if not isinstance(reason, str | None):
-        raise Unreadable("a finish reason is no text")
+        raise Unreadable("a finish reason is not a string")
     message.finish_reason = reason
     message.calls = [
         call(asked.get("id"), asked.get("name"), asked.get("arguments")) for asked in numbered(group, "tool_calls.")

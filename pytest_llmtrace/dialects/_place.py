@@ -168,7 +168,7 @@ class Field(Place):
         if isinstance(value, Unreadable):
             return sheet.unreadable(name, key, raw, str(value))
         if self._first is not None and is_encoded(value):
-            return sheet.unreadable(name, key, raw, "it is JSON in JSON, and no object")
+            return sheet.unreadable(name, key, raw, "it was written as JSON twice, so it is a string and not an object")
         for label, path in self.paths:
             inner = _follow(value, path)
             if inner is not _NOTHING and not is_left_out(inner):

@@ -115,7 +115,7 @@ def _parsed(raw: Any) -> Any:
     except Unreadable:
         return raw if isinstance(raw, str) and not raw.lstrip().startswith(("[", "{")) else None
     if is_encoded(value):
-        raise Unreadable("it is JSON in JSON, and no list")
+        raise Unreadable("it was written as JSON twice, so it is a string and not a list")
     return value
 
 

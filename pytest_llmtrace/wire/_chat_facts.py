@@ -44,10 +44,10 @@ def _choices(document: Document) -> list[dict[str, Any]] | Spot:
     if spot.value is MISSING or spot.value is None:
         return spot
     if not isinstance(spot.value, list):
-        return spot._replace(value=Misfit(f"{shown(spot.value)} is no list of choices", spot.value))
+        return spot._replace(value=Misfit(f"{shown(spot.value)} is not a list of choices", spot.value))
     odd = next((choice for choice in spot.value if not isinstance(choice, dict)), MISSING)
     if odd is not MISSING:
-        return spot._replace(value=Misfit(f"{shown(odd)} is no choice", odd))
+        return spot._replace(value=Misfit(f"{shown(odd)} is not a choice object", odd))
     if not spot.value:
         return spot._replace(value=MISSING)
     return sorted(spot.value, key=_index)
@@ -61,7 +61,7 @@ def _index(choice: dict[str, Any]) -> int:
 def _get(holder: Any, key: str, kind: Callable[[Any], Any]) -> Any:
     """Look up a field of an object: its value, None, `MISSING` or a `Misfit`."""
     if not isinstance(holder, dict):
-        return MISSING if holder is MISSING or holder is None else Misfit(f"{shown(holder)} is no object", holder)
+        return MISSING if holder is MISSING or holder is None else Misfit(f"{shown(holder)} is not an object", holder)
     value = holder.get(key, MISSING)
     if value is MISSING or value is None:
         return value
@@ -90,7 +90,7 @@ def _text_of_content(content: Any) -> Any:
     found = []
     for part in content:
         if not isinstance(part, dict):
-            raise Misfit(f"{shown(part)} is no part of a content", part)
+            raise Misfit(f"{shown(part)} is not a content part", part)
         if part.get("type") == "text":
             found.append(text(part.get("text")))
     return "".join(found) if found else MISSING
@@ -114,7 +114,7 @@ def _reasoning(choice: dict[str, Any]) -> tuple[Any, str]:
 def _text_of_details(details: Any) -> Any:
     """Return the reasoning in OpenRouter's list of details: their texts or summaries; encrypted details have none."""
     if not isinstance(details, list):
-        raise Misfit(f"{shown(details)} is no list", details)
+        raise Misfit(f"{shown(details)} is not a list", details)
     found: list[str] = []
     for detail in details:
         if isinstance(detail, dict):
@@ -165,18 +165,18 @@ def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where:
 def _list(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
-    raise Misfit(f"{shown(value)} is no list of tool calls", value)
+    raise Misfit(f"{shown(value)} is not a list of tool calls", value)
 
 
 def _call(call: Any) -> dict[str, Any]:
     if not isinstance(call, dict):
-        raise Misfit(f"{shown(call)} is no tool call", call)
+        raise Misfit(f"{shown(call)} is not a tool call object", call)
     said = call.get("function")
     arguments = "arguments"
     if said is None:
         said, arguments = call.get("custom"), "input"
     if not isinstance(said, dict):
-        raise Misfit("a tool call has no function")
+        raise Misfit("a tool call has neither a function object nor a custom one")
     identity, value = call.get("id"), said.get(arguments)
     return {
         "id": None if identity is None else text(identity),

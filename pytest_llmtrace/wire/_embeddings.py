@@ -24,17 +24,19 @@ def state(facts: Facts, document: Document) -> None:
 
 def _vectors(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list):
-        raise Misfit(f"{shown(data)} is no list of embeddings", data)
+        raise Misfit(f"{shown(data)} is not a list of embeddings", data)
     for item in data:
         if not isinstance(item, dict):
-            raise Misfit(f"{shown(item)} is no embedding", item)
+            raise Misfit(f"{shown(item)} is not an embedding object", item)
     return data
 
 
 def _dimensions(data: Any) -> Any:
     sizes = {_size(item.get("embedding")) for item in _vectors(data)}
     if len(sizes) > 1:
-        raise Misfit(f"the embeddings have {' and '.join(map(str, sorted(sizes)[:5]))} dimensions")
+        raise Misfit(
+            f"the embeddings differ in their number of dimensions: {' and '.join(map(str, sorted(sizes)[:5]))}"
+        )
     return sizes.pop() if sizes else MISSING
 
 
@@ -42,11 +44,11 @@ def _size(vector: Any) -> int:
     if isinstance(vector, list):
         return len(vector)
     if not isinstance(vector, str):
-        raise Misfit(f"{shown(vector)} is no embedding", vector)
+        raise Misfit(f"{shown(vector)} is neither a list of numbers nor base64", vector)
     try:
         packed = binascii.a2b_base64(vector, strict_mode=True)
     except ValueError as error:
-        raise Misfit(f"{shown(vector)} is no base64", vector) from error
+        raise Misfit(f"{shown(vector)} is not valid base64", vector) from error
     if len(packed) % _FLOAT:
-        raise Misfit(f"{len(packed)} bytes are no list of 32-bit numbers")
+        raise Misfit(f"{len(packed)} bytes do not divide into 32-bit numbers")
     return len(packed) // _FLOAT

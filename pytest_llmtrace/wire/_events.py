@@ -98,9 +98,9 @@ class Events:
         if self._is_open(number):
             self.cut = not data.startswith(_DONE[0])  # After a cut `[DONE]` nothing more was to come.
         elif not self._is_text and _NO_TEXT.search(data):
-            self._broken[number] = "it is no text"
+            self._broken[number] = "it is not text"
         elif not self._is_skipped(number):
-            self._broken[number] = value.note if isinstance(value, Broken) else "it is no object"
+            self._broken[number] = value.note if isinstance(value, Broken) else "it is not a JSON object"
 
     def _is_skipped(self, number: int) -> bool:
         name, data = self._pairs[number]

@@ -221,7 +221,7 @@ def text(value: Any) -> str:
     """Return the value, which must be a text."""
     if isinstance(value, str):
         return value
-    raise Misfit(f"{shown(value)} is no text", value)
+    raise Misfit(f"{shown(value)} is not a string", value)
 
 
 def flag(value: Any) -> bool:
@@ -234,9 +234,9 @@ def flag(value: Any) -> bool:
 def number(value: Any) -> float | int:
     """Return the value, which must be a finite number, unchanged."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Misfit(f"{shown(value)} is no number", value)
+        raise Misfit(f"{shown(value)} is not a number", value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise Misfit(f"{shown(value)} is no finite number", value)
+        raise Misfit(f"{shown(value)} is not a finite number", value)
     return value
 
 
@@ -247,10 +247,10 @@ def count(value: Any) -> int:
     whole = number(value)
     if isinstance(whole, float):
         if not whole.is_integer():
-            raise Misfit(f"{shown(value)} is no whole number", value)
+            raise Misfit(f"{shown(value)} is not a whole number", value)
         whole = int(whole)
     if not 0 <= whole < _LARGEST_COUNT:
-        raise Misfit(f"{shown(value)} is no count", value)
+        raise Misfit(f"{shown(value)} is out of range for a count", value)
     return whole
 
 
@@ -259,7 +259,7 @@ def integer(value: Any) -> int:
     whole = number(value)
     if isinstance(whole, float):
         if not whole.is_integer():
-            raise Misfit(f"{shown(value)} is no whole number", value)
+            raise Misfit(f"{shown(value)} is not a whole number", value)
         whole = int(whole)
     return whole
 
@@ -270,4 +270,4 @@ def texts(value: Any) -> list[str]:
         return [value]
     if isinstance(value, list):
         return [text(item) for item in value]
-    raise Misfit(f"{shown(value)} is neither a text nor a list of texts", value)
+    raise Misfit(f"{shown(value)} is neither a string nor a list of strings", value)

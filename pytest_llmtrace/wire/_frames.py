@@ -62,7 +62,7 @@ def _end_of(data: bytes | bytearray, start: int) -> int | None:
         return None
     length, _, checksum = _PRELUDE.unpack_from(data, start)
     if checksum != zlib.crc32(data[start : start + _LENGTHS]) or length < _PRELUDE.size + _CHECKSUM.size:
-        raise ValueError("its bytes are no frames of an Amazon event stream")
+        raise ValueError("its bytes are not frames of an Amazon event stream")
     return start + length if length <= len(data) - start else None
 
 
@@ -70,11 +70,11 @@ def _event_of(frame: bytes) -> bytes:
     length, header_length, _ = _PRELUDE.unpack_from(frame)
     end, payload = length - _CHECKSUM.size, _PRELUDE.size + header_length
     if end < payload or _CHECKSUM.unpack_from(frame, end)[0] != zlib.crc32(frame[:end]):
-        raise ValueError("a frame of its event stream is damaged: its checksum does not fit")
+        raise ValueError("a frame of its event stream is damaged: its checksum does not match")
     try:
         return _said(dict(_texts(frame[_PRELUDE.size : payload])), frame[payload:end])
     except (IndexError, struct.error, ValueError, RecursionError) as error:
-        raise ValueError("a frame of its event stream does not hold what Bedrock puts into it") from error
+        raise ValueError("a frame of its event stream does not have the form that Bedrock gives it") from error
 
 
 def _texts(headers: bytes) -> Iterator[tuple[str, str]]:

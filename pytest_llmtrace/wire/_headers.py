@@ -101,7 +101,7 @@ def _seconds(value: str, now: str) -> float:
         return _duration(value)
     since = _date(now)
     if since is None:
-        raise Misfit(f"{shown(value)} is a date, and the response does not say its own", value)
+        raise Misfit(f"{shown(value)} is a date, but the response has no date of its own to count from", value)
     return max(0.0, (date - since).total_seconds())
 
 
@@ -111,7 +111,7 @@ def _duration(value: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise Misfit(f"{shown(value)} is no time to wait", value)
+        raise Misfit(f"{shown(value)} is not a time to wait", value)
     return seconds
 
 

@@ -35,7 +35,7 @@ def parse(body: bytes) -> Any:
         # json.loads, and so the SDKs, decode bytes in this way; unlike them, refuse bytes that are not text.
         said = body.decode(encoding_of(body))
     except UnicodeDecodeError as error:
-        return Broken(f"it is no text (byte {error.start}: {error.reason})", "unexpected end" in error.reason)
+        return Broken(f"it is not text (byte {error.start}: {error.reason})", "unexpected end" in error.reason)
     return _parsed(said)
 
 
@@ -70,11 +70,11 @@ def _parsed(said: str) -> Any:
     try:
         return json.loads(said)
     except JSONDecodeError as error:
-        return Broken(f"it is no JSON ({error.msg}, character {error.pos})", _is_cut(error), said)
+        return Broken(f"it is not JSON ({error.msg}, character {error.pos})", _is_cut(error), said)
     except ValueError:
-        return Broken("it has a number of more digits than can be read", text=said)
+        return Broken("it has a number with too many digits to read", text=said)
     except RecursionError:
-        return Broken("it is nested more deeply than can be read", text=said)
+        return Broken("it is nested too deeply to read", text=said)
 
 
 def _is_cut(error: JSONDecodeError) -> bool:
@@ -87,7 +87,7 @@ def _is_cut(error: JSONDecodeError) -> bool:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _STRICT = json.JSONDecoder(parse_constant=_refuse)

@@ -51,7 +51,7 @@ class _Fold:
 
     def message(self, message: Any, number: int) -> None:
         if not isinstance(message, dict):
-            self.events.refuse(number, "it starts no message")
+            self.events.refuse(number, "it has no message object")
             return
         body, fields = self.document.body, self.document.fields
         for key, value in message.items():
@@ -69,7 +69,7 @@ class _Fold:
                     self.document.body[key] = value
                     self.document.fields[key] = ("delta.", number)
         elif delta is not None:
-            self.events.refuse(number, f"{shown(delta)} is no delta")
+            self.events.refuse(number, f"{shown(delta)} is not a delta object")
         if "usage" in event:
             self.usage(event["usage"], "", number)
 
@@ -92,7 +92,7 @@ class _Fold:
     def start(self, event: dict[str, Any], number: int) -> None:
         block = event.get("content_block")
         if not isinstance(block, dict):
-            self.events.refuse(number, "it starts no block")
+            self.events.refuse(number, "it has no content_block object")
             return
         if block.get("type") == "fallback":
             self.fall_back(block.get("to"), number)
@@ -109,14 +109,14 @@ class _Fold:
     def delta(self, event: dict[str, Any], number: int) -> None:
         delta = event.get("delta")
         if not isinstance(delta, dict):
-            self.events.refuse(number, f"{shown(delta)} is no delta")
+            self.events.refuse(number, f"{shown(delta)} is not a delta object")
             return
         known = _DELTAS.get(str(delta.get("type")))
         if known is None:
             return
         found = self.by_index.get(_key(event.get("index")))
         if found is None:
-            self.events.refuse(number, "it goes on with a block that was not started")
+            self.events.refuse(number, "it continues a content block that was never started")
             return
         piece = delta.get(known[0])
         if piece is not None:
@@ -193,10 +193,10 @@ def _thought(blocks: Any) -> Any:
 
 def _blocks(blocks: Any, kind: str) -> list[dict[str, Any]]:
     if not isinstance(blocks, list):
-        raise Misfit(f"{shown(blocks)} is no list of content blocks", blocks)
+        raise Misfit(f"{shown(blocks)} is not a list of content blocks", blocks)
     for block in blocks:
         if not isinstance(block, dict):
-            raise Misfit(f"{shown(block)} is no content block", block)
+            raise Misfit(f"{shown(block)} is not a content block object", block)
     return [block for block in blocks if block.get("type") == kind]
 
 

@@ -54,7 +54,7 @@ def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
 def definitions(value: Any) -> list[dict[str, Any]]:
     """Return the definitions in the list of tools that a response says it was made with."""
     if not isinstance(value, list):
-        raise Misfit(f"{shown(value)} is no list", value)
+        raise Misfit(f"{shown(value)} is not a list", value)
     return _defined(list(_listed(value, "tools", "responses")))
 
 

@@ -118,7 +118,7 @@ def read_fetched(exchange: Exchange) -> Reading:
     facts = Facts(_name(exchange))
     state_request(facts, {}, exchange.request.url, "responses")
     for name in [*facts.found, *facts.missing]:
-        facts.unreadable(name, "another request has asked for this response", "request")
+        facts.unreadable(name, "another request asked for this response", "request")
     return _reading(facts, "responses", {}, exchange.request, exchange)
 
 
@@ -189,7 +189,7 @@ def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "o
         value = value[0]
     if isinstance(value, dict):
         return Document(body=value, where=_BODY)
-    return _unread(value if isinstance(value, Broken) else Broken("it is no JSON object"), response)
+    return _unread(value if isinstance(value, Broken) else Broken("it is not a JSON object"), response)
 
 
 def _events(body: bytes, api: str | None) -> Events:

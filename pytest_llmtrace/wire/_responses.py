@@ -53,7 +53,7 @@ def fold(events: Events) -> Document:
             elif kind in _ERRORS or (event.get("error") and "type" not in event):
                 document.error = (event, number)
             elif kind in _LAST:
-                events.refuse(number, "it has no response")
+                events.refuse(number, "it has no response object")
     if not document.body.get("output"):
         output = _Output().put_together(events)
         if output:
@@ -84,9 +84,9 @@ class _Output:
             for number, name, event in batch:
                 index = event.get("output_index", 0)
                 if not isinstance(index, int):
-                    events.refuse(number, f"{shown(index)} is no output_index")
+                    events.refuse(number, f"{shown(index)} is not a valid output_index")
                 elif not self.add(kind_of(event, name), index, event):
-                    events.refuse(number, "it has no item")
+                    events.refuse(number, "it has no item object")
         for (index, field, _), (kind, key, pieces) in sorted(self.texts.items()):
             if index not in self.whole:
                 self._parts(index, field).append({"type": kind, key: _joined(pieces)})
@@ -172,7 +172,7 @@ def _leave_open(facts: Facts, document: Document) -> None:
     status = document.spot("status")
     for name in (*TOKENS, *_ANSWERED):
         if name not in facts.found or facts.found[name].state is NULL:
-            note = f"the response is {status.value}: who asks for it again has the rest"
+            note = f"the response is {status.value}: the rest comes when it is fetched later"
             facts.unreadable(name, note, status.where, ((status.key, status.value),))
 
 
@@ -190,10 +190,10 @@ def _state_finish(facts: Facts, document: Document) -> None:
 
 def _items(output: Any, kinds: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(output, list):
-        raise Misfit(f"{shown(output)} is no list of output items", output)
+        raise Misfit(f"{shown(output)} is not a list of output items", output)
     for item in output:
         if not isinstance(item, dict):
-            raise Misfit(f"{shown(item)} is no output item", item)
+            raise Misfit(f"{shown(item)} is not an output item object", item)
         kind = item.get("type")
         if isinstance(kind, str) and kind in kinds:
             yield item
@@ -204,10 +204,10 @@ def _parts(item: dict[str, Any], field: str, kind: str) -> Iterator[dict[str, An
     if parts is None:
         return
     if not isinstance(parts, list):
-        raise Misfit(f"{shown(parts)} is no list of parts", parts)
+        raise Misfit(f"{shown(parts)} is not a list of parts", parts)
     for part in parts:
         if not isinstance(part, dict):
-            raise Misfit(f"{shown(part)} is no part", part)
+            raise Misfit(f"{shown(part)} is not a part object", part)
         if part.get("type") == kind:
             yield part
 

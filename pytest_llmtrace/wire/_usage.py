@@ -158,7 +158,7 @@ def _spot(usage: Spot, path: _Path) -> Spot:
         if value is MISSING or value is None:
             break
         if not isinstance(value, dict):
-            value = Misfit(f"{shown(value)} is no object of counts", value)
+            value = Misfit(f"{shown(value)} is not an object of counts", value)
             break
         value = value.get(step, MISSING)
     return placed((value, "" if value is MISSING else f"{key}.{name}", where))
@@ -182,4 +182,4 @@ def _amount(said: str) -> float:
     try:
         return number(float(said))
     except ValueError:
-        raise Misfit(f"{shown(said)} is no number", said) from None
+        raise Misfit(f"{shown(said)} is not a number", said) from None

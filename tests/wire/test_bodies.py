@@ -54,7 +54,7 @@ def test_bodies(read: Callable[..., Reading], headers: tuple[tuple[str, str], ..
     assert (reading.response_model, reading.problems) == ("a", ())
 
 
-JSON_NOTE = "it is no JSON (Expecting value, character 0)"
+JSON_NOTE = "it is not JSON (Expecting value, character 0)"
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,22 @@ JSON_NOTE = "it is no JSON (Expecting value, character 0)"
     [
         ((), b"", "it is empty", True),
         ((), b"<html>", JSON_NOTE, False),
-        ((), b"[1]", "it is no JSON object", False),
-        ((), b'{"model": \xff}', "it is no text (byte 10: invalid start byte)", False),
-        ((), b"[" * 100_000, "it is nested more deeply than can be read", False),
-        ((), b'{"n": ' + b"1" * 5000 + b"}", "it has a number of more digits than can be read", False),
+        ((), b"[1]", "it is not a JSON object", False),
+        ((), b'{"model": \xff}', "it is not text (byte 10: invalid start byte)", False),
+        ((), b"[" * 100_000, "it is nested too deeply to read", False),
+        ((), b'{"n": ' + b"1" * 5000 + b"}", "it has a number with too many digits to read", False),
         (coded("br"), b"\x0b\x05", "content-encoding br cannot be read", False),
         (coded("b" * 5000), b"\x0b\x05", f"content-encoding {'b' * 40} cannot be read", False),
         (
             coded("deflate"),
             b"\xff\xff",
-            "its bytes are not deflate (Error -3 while decompressing data: invalid block type)",
+            "its bytes are not valid deflate (Error -3 while decompressing data: invalid block type)",
             False,
         ),
         (
             coded("gzip"),
             b"\x1f\x8b" + b"\xff" * 9,
-            "its bytes are not gzip (Error -3 while decompressing data: unknown compression method)",
+            "its bytes are not valid gzip (Error -3 while decompressing data: unknown compression method)",
             False,
         ),
     ],
@@ -105,7 +105,7 @@ def test_a_bomb(read: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("pytest_llmtrace.codings._LARGEST", 2 * 1024 * 1024)
     bomb = gzip.compress(bytes(3 * 1024 * 1024), mtime=0)
     [problem] = read("chat", bomb, headers=coded("gzip")).problems
-    assert problem == "chat.yaml, exchange 3, response body: it decompresses to more than 2 MiB"
+    assert problem == "chat.yaml, exchange 3, response body: it inflates to more than 2 MiB"
 
 
 WHOLE = json.dumps({"model": "a", "id": "x\n", "usage": {"prompt_tokens": -1.5e3, "b": [True, None]}, "c": []}).encode()
@@ -129,10 +129,10 @@ CHUNK = 'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "%s"}}]
 @pytest.mark.parametrize(
     ("bad", "note"),
     [
-        (b"data: oops\n\n", "it is no JSON (Expecting value, character 0)"),
-        (b"data: [1]\n\n", "it is no object"),
-        (b'data: {"model": "\xff"}\n\n', "it is no text"),
-        (b"data: " + b"[" * 100_000 + b"\n\n", "it is nested more deeply than can be read"),
+        (b"data: oops\n\n", "it is not JSON (Expecting value, character 0)"),
+        (b"data: [1]\n\n", "it is not a JSON object"),
+        (b'data: {"model": "\xff"}\n\n', "it is not text"),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "it is nested too deeply to read"),
     ],
     ids=["no JSON", "no object", "no text", "deep"],
 )

@@ -470,20 +470,20 @@ def test_a_name_in_fragments(said: Callable[..., dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("event", "name", "note"),
     [
-        (chunk({"content": 5}), "output_texts", "5 is no text"),
-        (chunk({"content": [1]}), "output_texts", "1 is no part of a content"),
-        (chunk({"refusal": {}}), "refusals", "an object is no text"),
-        (chunk({"tool_calls": 5}), "tool_calls", "5 is no list of tool calls"),
-        (chunk({"tool_calls": [5]}), "tool_calls", "5 is no tool call"),
-        (chunk({"tool_calls": [{"index": 0, "function": {"name": 5}}]}), "tool_calls", "5 is no text"),
+        (chunk({"content": 5}), "output_texts", "5 is not a string"),
+        (chunk({"content": [1]}), "output_texts", "1 is not a content part"),
+        (chunk({"refusal": {}}), "refusals", "an object is not a string"),
+        (chunk({"tool_calls": 5}), "tool_calls", "5 is not a list of tool calls"),
+        (chunk({"tool_calls": [5]}), "tool_calls", "5 is not a tool call object"),
+        (chunk({"tool_calls": [{"index": 0, "function": {"name": 5}}]}), "tool_calls", "5 is not a string"),
         (chunk({"tool_calls": [{"index": 0, "function": 5}]}), "tool_calls", "a tool call has no name"),
-        (chunk({"tool_calls": [{"index": 0, "id": 5, "function": {"name": "f"}}]}), "tool_calls", "5 is no text"),
-        (chunk({"function_call": 5}), "tool_calls", "a tool call has no function"),
-        ({"choices": [{"index": 0, "delta": 5}]}, "output_texts", "5 is no object"),
-        ({"choices": 5}, "output_texts", "5 is no list of choices"),
-        ({"choices": [5]}, "output_texts", "5 is no choice"),
-        (chunk({}, 5), "finish_reasons", "5 is no text"),  # type: ignore[arg-type]
-        (chunk({}, usage="much"), "input_tokens", "'much' is no object of counts"),
+        (chunk({"tool_calls": [{"index": 0, "id": 5, "function": {"name": "f"}}]}), "tool_calls", "5 is not a string"),
+        (chunk({"function_call": 5}), "tool_calls", "a tool call has neither a function object nor a custom one"),
+        ({"choices": [{"index": 0, "delta": 5}]}, "output_texts", "5 is not an object"),
+        ({"choices": 5}, "output_texts", "5 is not a list of choices"),
+        ({"choices": [5]}, "output_texts", "5 is not a choice object"),
+        (chunk({}, 5), "finish_reasons", "5 is not a string"),  # type: ignore[arg-type]
+        (chunk({}, usage="much"), "input_tokens", "'much' is not an object of counts"),
     ],
 )
 def test_a_stream_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], name: str, note: str) -> None:

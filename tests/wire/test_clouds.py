@@ -165,16 +165,16 @@ def test_an_error_without_a_payload_is_one_too() -> None:
 @pytest.mark.parametrize(
     ("body", "note"),
     [
-        (b'{"message": "no frames at all"}', "its bytes are no frames of an Amazon event stream"),
-        (struct.pack(">III", 0, 0, zlib.crc32(bytes(8))), "its bytes are no frames of an Amazon event stream"),
-        (chunk(EVENTS[0])[:-1] + b"!", "a frame of its event stream is damaged: its checksum does not fit"),
+        (b'{"message": "no frames at all"}', "its bytes are not frames of an Amazon event stream"),
+        (struct.pack(">III", 0, 0, zlib.crc32(bytes(8))), "its bytes are not frames of an Amazon event stream"),
+        (chunk(EVENTS[0])[:-1] + b"!", "a frame of its event stream is damaged: its checksum does not match"),
         (
             frame(b"no JSON", event_type="chunk", message_type="event"),
-            "a frame of its event stream does not hold what Bedrock puts into it",
+            "a frame of its event stream does not have the form that Bedrock gives it",
         ),
         (
             frame(b"{}", b"\x09:event-type"),
-            "a frame of its event stream does not hold what Bedrock puts into it",
+            "a frame of its event stream does not have the form that Bedrock gives it",
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_what_are_no_frames_is_said(body: bytes, note: str) -> None:
 
 
 def test_one_event_that_cannot_be_read_is_named() -> None:
-    """An event that is no JSON is reported, and the others are read as in Anthropic's own streams."""
+    """An event that is not JSON is reported, and the others are read as in Anthropic's own streams."""
     odd = frame(b'{"bytes": "bm8gSlNPTg=="}', event_type="chunk", message_type="event")
     reading = read(*map(chunk, EVENTS[:3]), odd, *map(chunk, EVENTS[3:]))
     assert [problem.partition(":")[0] for problem in reading.problems] == [

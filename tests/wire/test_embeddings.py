@@ -38,10 +38,10 @@ def test_replies(said: Callable[..., dict[str, Any]], vectors: list[Any], facts:
 @pytest.mark.parametrize(
     ("vectors", "note"),
     [
-        ([[1.0], [1.0, 2.0]], "the embeddings have 1 and 2 dimensions"),
-        (["AAA="], "2 bytes are no list of 32-bit numbers"),
-        (["?"], "'?' is no base64"),
-        ([{}], "an object is no embedding"),
+        ([[1.0], [1.0, 2.0]], "the embeddings differ in their number of dimensions: 1 and 2"),
+        (["AAA="], "2 bytes do not divide into 32-bit numbers"),
+        (["?"], "'?' is not valid base64"),
+        ([{}], "an object is neither a list of numbers nor base64"),
     ],
     ids=["uneven", "no floats", "no base64", "object"],
 )
@@ -59,9 +59,11 @@ def test_facts_that_embeddings_do_not_have(read: Callable[..., Reading]) -> None
 
 
 @pytest.mark.parametrize(
-    ("data", "note"), [({}, "an object is no list of embeddings"), ([1], "1 is no embedding")], ids=["object", "number"]
+    ("data", "note"),
+    [({}, "an object is not a list of embeddings"), ([1], "1 is not an embedding object")],
+    ids=["object", "number"],
 )
 def test_data_of_wrong_types(read: Callable[..., Reading], data: Any, note: str) -> None:
-    """A value that is no list of embeddings cannot be counted."""
+    """A value that is not a list of embeddings cannot be counted."""
     fact = read("embeddings", {"data": data}).fact("embedding_count")
     assert (fact.state, fact.note) == (State.UNREADABLE, note)

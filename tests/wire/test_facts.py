@@ -54,16 +54,16 @@ def test_an_azure_deployment_is_a_model(read: Callable[..., Reading]) -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "note"),
     [
-        ("temperature", {"temperature": "hot"}, "'hot' is no number"),
-        ("temperature", {"temperature": float("nan")}, "nan is no finite number"),
-        ("max_tokens", {"max_tokens": 1.5}, "1.5 is no whole number"),
-        ("max_tokens", {"max_tokens": 10**30}, "1000000000000000000000000000000 is no count"),
-        ("stop", {"stop": ["a", 1]}, "1 is no text"),
-        ("stop", {"stop": {}}, "an object is neither a text nor a list of texts"),
+        ("temperature", {"temperature": "hot"}, "'hot' is not a number"),
+        ("temperature", {"temperature": float("nan")}, "nan is not a finite number"),
+        ("max_tokens", {"max_tokens": 1.5}, "1.5 is not a whole number"),
+        ("max_tokens", {"max_tokens": 10**30}, "1000000000000000000000000000000 is out of range for a count"),
+        ("stop", {"stop": ["a", 1]}, "1 is not a string"),
+        ("stop", {"stop": {}}, "an object is neither a string nor a list of strings"),
         ("streaming", {"stream": "true"}, "'true' is neither true nor false"),
-        ("seed", {"seed": True}, "true is no number"),
-        ("seed", {"seed": 0.5}, "0.5 is no whole number"),
-        ("request_model", {"model": ["a"]}, "a list is no text"),
+        ("seed", {"seed": True}, "true is not a number"),
+        ("seed", {"seed": 0.5}, "0.5 is not a whole number"),
+        ("request_model", {"model": ["a"]}, "a list is not a string"),
     ],
 )
 def test_a_request_of_wrong_types(read: Callable[..., Reading], name: str, asked: dict[str, Any], note: str) -> None:
@@ -80,14 +80,14 @@ def test_a_request_of_wrong_types(read: Callable[..., Reading], name: str, asked
         (0, State.PRESENT, 0, ""),
         (12.0, State.PRESENT, 12, ""),
         (None, State.NULL, None, ""),
-        (12.5, State.UNREADABLE, None, "12.5 is no whole number"),
-        ("12", State.UNREADABLE, None, "'12' is no number"),
-        (True, State.UNREADABLE, None, "true is no number"),
-        (-1, State.UNREADABLE, None, "-1 is no count"),
-        (2**63, State.UNREADABLE, None, "9223372036854775808 is no count"),
-        (1e300, State.UNREADABLE, None, "1e+300 is no count"),
-        ([1], State.UNREADABLE, None, "a list is no number"),
-        ("x" * 50, State.UNREADABLE, None, f"'{'x' * 40}'... is no number"),
+        (12.5, State.UNREADABLE, None, "12.5 is not a whole number"),
+        ("12", State.UNREADABLE, None, "'12' is not a number"),
+        (True, State.UNREADABLE, None, "true is not a number"),
+        (-1, State.UNREADABLE, None, "-1 is out of range for a count"),
+        (2**63, State.UNREADABLE, None, "9223372036854775808 is out of range for a count"),
+        (1e300, State.UNREADABLE, None, "1e+300 is out of range for a count"),
+        ([1], State.UNREADABLE, None, "a list is not a number"),
+        ("x" * 50, State.UNREADABLE, None, f"'{'x' * 40}'... is not a number"),
     ],
 )
 def test_counts(read: Callable[..., Reading], count: Any, state: State, value: int | None, note: str) -> None:
@@ -102,47 +102,52 @@ def test_counts(read: Callable[..., Reading], count: Any, state: State, value: i
     [
         ({}, "input_tokens", State.ABSENT, ""),
         ({"usage": None}, "input_tokens", State.NULL, ""),
-        ({"usage": "much"}, "input_tokens", State.UNREADABLE, "'much' is no object of counts"),
+        ({"usage": "much"}, "input_tokens", State.UNREADABLE, "'much' is not an object of counts"),
         (
             {"usage": {"prompt_tokens_details": []}},
             "cache_read_tokens",
             State.UNREADABLE,
-            "a list is no object of counts",
+            "a list is not an object of counts",
         ),
-        ({"id": 7}, "response_id", State.UNREADABLE, "7 is no text"),
+        ({"id": 7}, "response_id", State.UNREADABLE, "7 is not a string"),
         ({"model": None}, "response_model", State.NULL, ""),
         ({"choices": None}, "output_texts", State.NULL, ""),
         ({"choices": []}, "output_texts", State.ABSENT, ""),
-        ({"choices": {}}, "output_texts", State.UNREADABLE, "an object is no list of choices"),
-        ({"choices": [1]}, "finish_reasons", State.UNREADABLE, "1 is no choice"),
+        ({"choices": {}}, "output_texts", State.UNREADABLE, "an object is not a list of choices"),
+        ({"choices": [1]}, "finish_reasons", State.UNREADABLE, "1 is not a choice object"),
         ({"choices": [{"finish_reason": None}]}, "finish_reasons", State.NULL, ""),
-        ({"choices": [{"finish_reason": 1}]}, "finish_reasons", State.UNREADABLE, "1 is no text"),
-        ({"choices": [{"message": 1}]}, "output_texts", State.UNREADABLE, "1 is no object"),
-        ({"choices": [{"message": {"content": 1}}]}, "output_texts", State.UNREADABLE, "1 is no text"),
-        ({"choices": [{"message": {"content": [1]}}]}, "output_texts", State.UNREADABLE, "1 is no part of a content"),
+        ({"choices": [{"finish_reason": 1}]}, "finish_reasons", State.UNREADABLE, "1 is not a string"),
+        ({"choices": [{"message": 1}]}, "output_texts", State.UNREADABLE, "1 is not an object"),
+        ({"choices": [{"message": {"content": 1}}]}, "output_texts", State.UNREADABLE, "1 is not a string"),
+        ({"choices": [{"message": {"content": [1]}}]}, "output_texts", State.UNREADABLE, "1 is not a content part"),
         ({"choices": [{"message": {"content": None}}]}, "output_texts", State.NULL, ""),
         ({"choices": [{"message": {"tool_calls": None}}]}, "tool_calls", State.NULL, ""),
         (
             {"choices": [{"message": {"tool_calls": {}}}]},
             "tool_calls",
             State.UNREADABLE,
-            "an object is no list of tool calls",
+            "an object is not a list of tool calls",
         ),
-        ({"choices": [{"message": {"tool_calls": [1]}}]}, "tool_calls", State.UNREADABLE, "1 is no tool call"),
+        (
+            {"choices": [{"message": {"tool_calls": [1]}}]},
+            "tool_calls",
+            State.UNREADABLE,
+            "1 is not a tool call object",
+        ),
         (
             {"choices": [{"message": {"tool_calls": [{}]}}]},
             "tool_calls",
             State.UNREADABLE,
-            "a tool call has no function",
+            "a tool call has neither a function object nor a custom one",
         ),
         (
             {"choices": [{"message": {"reasoning_details": {}}}]},
             "reasoning_texts",
             State.UNREADABLE,
-            "an object is no list",
+            "an object is not a list",
         ),
         ({"choices": [{"message": {"reasoning_details": [1]}}]}, "reasoning_texts", State.ABSENT, ""),
-        ({"usage": {"cost": "0.1"}}, "cost", State.UNREADABLE, "'0.1' is no number"),
+        ({"usage": {"cost": "0.1"}}, "cost", State.UNREADABLE, "'0.1' is not a number"),
     ],
 )
 def test_states(read: Callable[..., Reading], body: dict[str, Any], name: str, state: State, note: str) -> None:
@@ -154,9 +159,9 @@ def test_states(read: Callable[..., Reading], body: dict[str, Any], name: str, s
 @pytest.mark.parametrize(
     ("body", "note"),
     [
-        ({"content": {}}, "an object is no list of content blocks"),
-        ({"content": [1]}, "1 is no content block"),
-        ({"content": [{"type": "text", "text": 1}]}, "1 is no text"),
+        ({"content": {}}, "an object is not a list of content blocks"),
+        ({"content": [1]}, "1 is not a content block object"),
+        ({"content": [{"type": "text", "text": 1}]}, "1 is not a string"),
     ],
 )
 def test_blocks_of_wrong_types(read: Callable[..., Reading], body: dict[str, Any], note: str) -> None:
@@ -167,10 +172,10 @@ def test_blocks_of_wrong_types(read: Callable[..., Reading], body: dict[str, Any
 @pytest.mark.parametrize(
     ("output", "note"),
     [
-        ({}, "an object is no list of output items"),
-        ([1], "1 is no output item"),
-        ([{"type": "message", "content": {}}], "an object is no list of parts"),
-        ([{"type": "message", "content": [1]}], "1 is no part"),
+        ({}, "an object is not a list of output items"),
+        ([1], "1 is not an output item object"),
+        ([{"type": "message", "content": {}}], "an object is not a list of parts"),
+        ([{"type": "message", "content": [1]}], "1 is not a part object"),
     ],
 )
 def test_items_of_wrong_types(read: Callable[..., Reading], output: Any, note: str) -> None:
@@ -256,17 +261,17 @@ def test_headers(
 @pytest.mark.parametrize(
     ("headers", "note"),
     [
-        ((("retry-after", "soon"),), "'soon' is no time to wait"),
-        ((("retry-after", "-1"),), "'-1' is no time to wait"),
-        ((("retry-after-ms", "nan"),), "'nan' is no time to wait"),
+        ((("retry-after", "soon"),), "'soon' is not a time to wait"),
+        ((("retry-after", "-1"),), "'-1' is not a time to wait"),
+        ((("retry-after-ms", "nan"),), "'nan' is not a time to wait"),
         (
             (("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"),),
-            "'Wed, 21 Oct 2026 07:28:30 GMT' is a date, and the response does not say its own",
+            "'Wed, 21 Oct 2026 07:28:30 GMT' is a date, but the response has no date of its own to count from",
         ),
     ],
 )
 def test_no_time_to_wait(read: Callable[..., Reading], headers: tuple[tuple[str, str], ...], note: str) -> None:
-    """A `retry-after` that is no time to wait is unreadable."""
+    """A `retry-after` that is not a time to wait is unreadable."""
     fact = read("chat", {}, status=429, headers=headers).fact("retry_after")
     assert (fact.state, fact.note) == (State.UNREADABLE, note)
 

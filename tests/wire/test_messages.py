@@ -196,7 +196,7 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         | {"error": {"status": None, "type": "overloaded_error", "code": None, "message": "Overloaded"}},
     ),
     (
-        "what stands behind an error that is no object",
+        "what stands behind an error that is not an object",
         [
             start(input_tokens=10, output_tokens=1),
             *said_text("hi"),
@@ -299,21 +299,21 @@ def test_a_count_that_is_none_spoils_the_sum(read: Callable[..., Reading], field
     """If one part of the input count cannot be read, the sum cannot."""
     usage = {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, field: "ten"}
     fact = read("messages", message(text("hi"), usage=usage)).fact("input_tokens")
-    assert (fact.state, fact.value, fact.note) == (State.UNREADABLE, None, "'ten' is no number")
+    assert (fact.state, fact.value, fact.note) == (State.UNREADABLE, None, "'ten' is not a number")
     assert fact.parts == ((f"usage.{field}", "ten"),)
 
 
 @pytest.mark.parametrize(
     ("event", "note"),
     [
-        ({"type": "message_start", "message": 5}, "it starts no message"),
-        ({"type": "content_block_start", "index": 0}, "it starts no block"),
-        ({"type": "content_block_delta", "index": 0, "delta": 5}, "5 is no delta"),
+        ({"type": "message_start", "message": 5}, "it has no message object"),
+        ({"type": "content_block_start", "index": 0}, "it has no content_block object"),
+        ({"type": "content_block_delta", "index": 0, "delta": 5}, "5 is not a delta object"),
         (
             {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta", "text": "x"}},
-            "it goes on with a block that was not started",
+            "it continues a content block that was never started",
         ),
-        ({"type": "message_delta", "delta": 5}, "5 is no delta"),
+        ({"type": "message_delta", "delta": 5}, "5 is not a delta object"),
     ],
 )
 def test_an_event_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], note: str) -> None:
@@ -356,7 +356,10 @@ def test_what_was_read_is_fixed_by_the_first_event(
 
 @pytest.mark.parametrize(
     ("delta", "note"),
-    [({"type": "text_delta", "text": 5}, "5 is no text"), ({"type": "text_delta", "text": ["x"]}, "a list is no text")],
+    [
+        ({"type": "text_delta", "text": 5}, "5 is not a string"),
+        ({"type": "text_delta", "text": ["x"]}, "a list is not a string"),
+    ],
 )
 def test_a_piece_of_a_wrong_type(read: Callable[..., Reading], delta: dict[str, Any], note: str) -> None:
     """A text with a piece of a wrong type is unreadable."""
@@ -365,6 +368,6 @@ def test_a_piece_of_a_wrong_type(read: Callable[..., Reading], delta: dict[str, 
 
 
 def test_usage_that_is_no_object(read: Callable[..., Reading]) -> None:
-    """A usage that is no object has no counts that can be read."""
+    """A usage that is not an object has no counts that can be read."""
     reading = read("messages", [start(output_tokens=1), {"type": "message_delta", "usage": "much"}, STOP])
-    assert reading.fact("output_tokens").note == "'much' is no object of counts"
+    assert reading.fact("output_tokens").note == "'much' is not an object of counts"

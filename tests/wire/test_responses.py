@@ -111,7 +111,7 @@ def test_what_runs_in_the_background(read: Callable[..., Reading], name: str, st
     fact = read("responses", response(status=status, usage=None)).fact(name)
     assert (fact.state, fact.note) == (
         State.UNREADABLE,
-        f"the response is {status}: who asks for it again has the rest",
+        f"the response is {status}: the rest comes when it is fetched later",
     )
     assert fact.place == "status, chat.yaml, exchange 3, response body"
     assert read("responses", response(MESSAGE, status=status)).output_texts == ["hi"]
@@ -269,9 +269,9 @@ def test_a_cut_stream(said: Callable[..., dict[str, Any]], events: list[Any], fa
 @pytest.mark.parametrize(
     ("item", "note"),
     [
-        (event("output_item.added", output_index=0, item=5), "it has no item"),
-        (delta("output_text", "x", output_index="first"), "'first' is no output_index"),
-        (event("completed", response=5), "it has no response"),
+        (event("output_item.added", output_index=0, item=5), "it has no item object"),
+        (delta("output_text", "x", output_index="first"), "'first' is not a valid output_index"),
+        (event("completed", response=5), "it has no response object"),
     ],
 )
 def test_an_event_of_wrong_types(read: Callable[..., Reading], item: dict[str, Any], note: str) -> None:

@@ -95,14 +95,14 @@ def test_values(make_span: SpanMaker, key: str, name: str, written: Any, value: 
 @pytest.mark.parametrize(
     ("key", "name", "written", "note"),
     [
-        ("gen_ai.usage.input_tokens", "input_tokens", "ten", "'ten' is no number"),
-        ("gen_ai.usage.input_tokens", "input_tokens", True, "True is no number"),
-        ("gen_ai.usage.input_tokens", "input_tokens", 1.5, "1.5 is no whole number"),
-        ("gen_ai.usage.input_tokens", "input_tokens", float("nan"), "nan is no number"),
-        ("gen_ai.usage.input_tokens", "input_tokens", (1, 2), "(1, 2) is no number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", "ten", "'ten' is not a number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", True, "True is not a number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", 1.5, "1.5 is not a whole number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", float("nan"), "nan is not a number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", (1, 2), "(1, 2) is not a number"),
         ("gen_ai.request.stream", "streaming", 1, "1 is neither true nor false"),
-        ("gen_ai.request.model", "request_model", b"m", "b'm' is no text"),
-        ("gen_ai.request.stop_sequences", "stop", (1, "a"), "(1, 'a') is no list of texts"),
+        ("gen_ai.request.model", "request_model", b"m", "b'm' is not a string"),
+        ("gen_ai.request.stop_sequences", "stop", (1, "a"), "(1, 'a') is not a list of strings"),
     ],
 )
 def test_values_that_cannot_be_read(make_span: SpanMaker, key: str, name: str, written: Any, note: str) -> None:
@@ -274,7 +274,7 @@ def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
     assert (reading.fact("cost").state, reading.fact("cost").note) == (State.UNREADABLE, "KeyError: 'usd'")
     assert (reading.fact("input_tokens").keys, reading.fact("input_tokens").note) == (
         "acme.cached",
-        "'many' is no number",
+        "'many' is not a number",
     )
 
 

@@ -83,7 +83,7 @@ def test_recognising_raises_nothing(attributes: dict[str, Any]) -> None:
     ],
 )
 def test_kinds_that_are_no_text(key: str, value: Any) -> None:
-    """A span whose kind is no text is no LLM span."""
+    """A span whose kind is not a string is no LLM span."""
     assert not dialects.is_llm(SpanRecord(key=SpanKey(1, 1), name="chat", attributes={key: value}))
 
 
@@ -112,7 +112,7 @@ def test_numbers_that_are_huge(read: Reader) -> None:
     )
     fact = reading.fact("input_tokens")
     assert fact.parts == (("gen_ai.usage.input_tokens", "a number of 16610 bits"),)
-    assert (fact.state, fact.note) == (State.UNREADABLE, "a number of 16610 bits is too long")
+    assert (fact.state, fact.note) == (State.UNREADABLE, "a number of 16610 bits is too large")
     assert reading.problems == ("gen_ai.output.messages on span 'chat': it cannot be shown",)
 
 

@@ -318,6 +318,6 @@ def test_broken_parameters(read: Reader) -> None:
     assert (fact.state, fact.place, fact.note) == (
         State.UNREADABLE,
         "llm.invocation_parameters on span 'chat'",
-        '\'{"model": "gpt-4o"\' is no JSON',
+        '\'{"model": "gpt-4o"\' is not JSON',
     )
-    assert reading.problems == ("llm.invocation_parameters on span 'chat': '{\"model\": \"gpt-4o\"' is no JSON",)
+    assert reading.problems == ("llm.invocation_parameters on span 'chat': '{\"model\": \"gpt-4o\"' is not JSON",)

@@ -541,7 +541,7 @@ def test_langfuse_parts_are_all_in_the_place(read: Reader) -> None:
 
 @pytest.mark.parametrize("usage", [{"input": "ten"}, {"input": 10, "input_cached_tokens": "many"}, '{"input": 10', "7"])
 def test_langfuse_counts_that_are_none(read: Reader, usage: Any) -> None:
-    """A value that is no count, or no JSON, is unreadable; a usage that is no object says nothing."""
+    """A value that is no count, or no JSON, is unreadable; a usage that is not an object says nothing."""
     expected = State.ABSENT if usage == "7" else State.UNREADABLE
     assert read(langfuse(usage_details=usage)).fact("input_tokens").state is expected
 
@@ -590,9 +590,9 @@ def test_langfuse_time_to_first_token(moment: str) -> None:
 
 
 def test_langfuse_time_that_is_none(read: Reader) -> None:
-    """A text that is no time of day is unreadable."""
+    """A text that is not an ISO 8601 time is unreadable."""
     fact = read(langfuse(completion_start_time="soon")).fact("time_to_first_token")
-    assert (fact.state, fact.note) == (State.UNREADABLE, "'soon' is no time of day")
+    assert (fact.state, fact.note) == (State.UNREADABLE, "'soon' is not an ISO 8601 time")
 
 
 OMIT = "<openai.Omit object at 0x7f8688654910>"
@@ -625,9 +625,9 @@ def test_mlflow_usage_is_looked_at_in_both_places(read: Reader, again: Values) -
 
 
 def test_mlflow_text_that_is_no_json(read: Reader) -> None:
-    """A value that is no JSON, and so was not written by MLflow, is one problem."""
+    """A value that is not JSON, and so was not written by MLflow, is one problem."""
     reading = read({"mlflow.spanType": '"LLM"', "mlflow.chat.tokenUsage": "ten", "mlflow.llm.model": "gpt-4o"})
     assert reading.problems == (
-        "mlflow.llm.model on span 'chat': 'gpt-4o' is no JSON",
-        "mlflow.chat.tokenUsage on span 'chat': 'ten' is no JSON",
+        "mlflow.llm.model on span 'chat': 'gpt-4o' is not JSON",
+        "mlflow.chat.tokenUsage on span 'chat': 'ten' is not JSON",
     )

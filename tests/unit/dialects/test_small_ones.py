@@ -365,7 +365,7 @@ def test_a_completion_that_cannot_be_read(read: Reader) -> None:
     """A flattened list with a wrong value is one problem, which names the list."""
     reading = read({"llm.request.type": "chat", "gen_ai.completion.0.finish_reason": 3})
     assert reading.fact("finish_reasons").keys == "gen_ai.completion.*.finish_reason"
-    assert reading.problems == ("gen_ai.completion on span 'chat': a finish reason is no text",)
+    assert reading.problems == ("gen_ai.completion on span 'chat': a finish reason is not a string",)
 
 
 @pytest.mark.parametrize(
