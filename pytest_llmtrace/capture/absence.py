@@ -121,11 +121,11 @@ def _no_op(scene: Scene) -> Absence | None:
     if not isinstance(scene.provider, trace.NoOpTracerProvider):
         return None
     asked = scene.environ.get("OTEL_PYTHON_TRACER_PROVIDER")
-    by = f", as OTEL_PYTHON_TRACER_PROVIDER={asked} asks" if asked else ""
+    by = f" (OTEL_PYTHON_TRACER_PROVIDER={asked})" if asked else ""
     return Absence(
         cause="the global tracer provider is a no-op",
-        why=f"trace.get_tracer_provider() is a NoOpTracerProvider{by}: its tracers record nothing",
-        next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+        why=f"trace.get_tracer_provider() returns a NoOpTracerProvider{by}, whose tracers record nothing",
+        next=f"unset OTEL_PYTHON_TRACER_PROVIDER for the test run, or {_SET_PROVIDER}" if asked else _SET_PROVIDER,
     )
 
 
@@ -137,8 +137,11 @@ def _foreign(scene: Scene) -> Absence | None:
     return Absence(
         cause="the global tracer provider is not the SDK's",
         why=f"it is a {kind.__module__}.{kind.__qualname__}, whose spans do not pass through the OpenTelemetry SDK",
-        next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+        next=_SET_PROVIDER,
     )
+
+
+_SET_PROVIDER = "let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all"
 
 
 def _suppressed(scene: Scene) -> Absence | None:
@@ -146,9 +149,9 @@ def _suppressed(scene: Scene) -> Absence | None:
         return None
     return Absence(
         cause="instrumentation is suppressed",
-        why="the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-        "suppress_instrumentation() make it",
-        next="make the call outside of that block, or end the block before it",
+        why="the call was made in a context in which instrumentation is suppressed, as by suppress_tracing() or "
+        "suppress_instrumentation()",
+        next="make the call outside that block, or end the block first",
     )
 
 
@@ -159,11 +162,12 @@ def _sampled_out(scene: Scene) -> Absence | None:
         return None
     names = [name for name in (scene.sampler, *scene.samplers) if name and not name.startswith(_KEEPS_ALL)]
     names = names[:1] if scene.sampler in names else names
+    asked = "" if asked.endswith("always_on") else asked  # Then it is the code that gives another sampler.
     by = f" (OTEL_TRACES_SAMPLER={asked})" if asked else ""
     return Absence(
         cause="the spans were sampled out",
-        why=f"the sampler {' or '.join(names) or 'of the provider'}{by} decided against them",
-        next="set OTEL_TRACES_SAMPLER=always_on for the test run"
+        why=f"the sampler {' or '.join(names) or 'of the provider'}{by} dropped them",
+        next="set OTEL_TRACES_SAMPLER=always_on for the test run; a sampler= that the code gives has precedence"
         if asked
         else "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
     )
@@ -185,11 +189,11 @@ def _refused(scene: Scene) -> Absence | None:
     if not refused:
         return None
     first = refused[0]
-    has = f"{first.found} is installed" if first.found else "no release of it is installed"
+    has = f"{first.found} is installed" if first.found else "it is not installed"
     return Absence(
         cause="an instrumentor refused to be switched on",
-        why=f"{first.package} instruments {first.needs}, and {has}: its instrument() logs that and does nothing",
-        next=f"install {first.needs}, or a release of {first.package} that knows yours",
+        why=f"{first.package} supports {first.needs}, but {has}: its instrument() logs this and does nothing",
+        next=f"install {first.needs}, or a release of {first.package} that supports yours",
     )
 
 
@@ -198,11 +202,18 @@ def _none_on(scene: Scene) -> Absence | None:
         return None
     names = ", ".join(f"{found.name} ({found.package})" for found in scene.instrumentors)
     return Absence(
-        cause="no instrumentor is on",
-        why=f"installed and not switched on: {names}" if names else "none is installed, and the app started no span",
-        next="call its instrument() before the client is made, or name it in the ini option llmtrace_instrument; "
-        "an app that is instrumented by hand must start a span around the call",
+        cause="no instrumentor is switched on",
+        why=f"installed but not switched on: {names}" if names else "none is installed, and the app started no span",
+        next=f"{_SWITCH_ON if names else _INSTALL}; an app that is instrumented by hand must start a span around "
+        "the call",
     )
+
+
+_INSTALL = "install an instrumentor for the client's SDK and switch it on"
+_SWITCH_ON = (
+    "call instrument() of the one for the client's SDK before the client is created, or name it in the ini option "
+    "llmtrace_instrument"
+)
 
 
 _KEEPS_ALL = ("AlwaysOn", "ParentBased{root:AlwaysOn")

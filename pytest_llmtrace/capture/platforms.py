@@ -29,17 +29,17 @@ def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Abse
     if environ.get("LANGFUSE_TRACING_ENABLED", "").lower() == "false":
         return Absence(
             cause="Langfuse is switched off",
-            why="LANGFUSE_TRACING_ENABLED=false: its client makes no span",
+            why="with LANGFUSE_TRACING_ENABLED=false, its client makes no spans",
             next="unset LANGFUSE_TRACING_ENABLED for the test run",
         )
-    missing = " and ".join(key for key in _KEYS if not environ.get(key))
+    missing = " and no ".join(key for key in _KEYS if not environ.get(key))
     if not missing:
         return None
     return Absence(
-        cause="Langfuse may be off for want of a key",
-        why=f"langfuse is imported, without {missing} in the environment: a client that the code gives none either "
-        "makes no span",
-        next=f"set {' and '.join(_KEYS)} for the test run, to any text: its exporter is muted",
+        cause="Langfuse may be off because a key is missing",
+        why=f"langfuse is imported, but the environment has no {missing}: a client that gets none from the code "
+        "either makes no spans",
+        next=f"set {' and '.join(_KEYS)} for the test run, to any value: its exporter is muted",
     )
 
 
@@ -61,10 +61,10 @@ def mlflow_failed(modules: Mapping[str, Any]) -> Absence | None:
         return None
     return Absence(
         cause="MLflow may have failed to start its spans",
-        why="its integration is imported; where its tracking store cannot be used it logs `Failed to start span` and "
-        "the reason, and makes none",
-        next="look at what it has logged, and call autolog() before the call; for the test run MLFLOW_TRACKING_URI may "
-        "name a file (sqlite:///traces.db, which needs the whole mlflow)",
+        why="its integration is imported; if its tracking store cannot be used, it logs `Failed to start span` with "
+        "the reason, and makes no spans",
+        next="look at its log, and call autolog() before the call; for the test run, MLFLOW_TRACKING_URI may name a "
+        "file (sqlite:///traces.db, which needs the full mlflow package)",
     )
 
 
@@ -77,10 +77,10 @@ def langsmith_late(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Ab
         return None
     return Absence(
         cause="LangSmith's spans may not have been made in time",
-        why="langsmith makes its OpenTelemetry spans after the call, in a thread of its client, which belongs to no "
-        "test or to that in which the client was made",
+        why="langsmith makes its OpenTelemetry spans after the call, in a thread of its client; that belongs to no "
+        "test, or to the test in which the client was made",
         next="make the client before the tests (langchain_core.tracers.langchain.get_client()), and call "
-        "wait_for_all_tracers() of that module at the end of each",
+        "wait_for_all_tracers() of that module at the end of each test",
     )
 
 
@@ -100,5 +100,6 @@ def litellm_late(modules: Mapping[str, Any]) -> Absence | None:
         cause="LiteLLM's spans may not have been made in time",
         why="litellm's callback 'otel' is on, and makes the spans of asynchronous calls in a task of its own, which "
         "ends with the event loop",
-        next="end the coroutine with await GLOBAL_LOGGING_WORKER.flush(), of litellm.litellm_core_utils.logging_worker",
+        next="end the coroutine with await GLOBAL_LOGGING_WORKER.flush(), from "
+        "litellm.litellm_core_utils.logging_worker",
     )

@@ -85,15 +85,15 @@ SDK_PROVIDER = "let the app set an opentelemetry.sdk.trace.TracerProvider in tes
 ALWAYS_ON = "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests"
 # Cause, reason and next step.
 SAMPLED_OUT = (
-    "the spans were sampled out", "the sampler AlwaysOffSampler decided against them", ALWAYS_ON
+    "the spans were sampled out", "the sampler AlwaysOffSampler dropped them", ALWAYS_ON
 )  # fmt: skip
 KEPT_QUIET = (
     "instrumentation is suppressed",
     (
-        "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-        "suppress_instrumentation() make it"
+        "the call was made in a context in which instrumentation is suppressed, as by suppress_tracing() or "
+        "suppress_instrumentation()"
     ),
-    "make the call outside of that block, or end the block before it",
+    "make the call outside that block, or end the block first",
 )
 
 
@@ -101,7 +101,7 @@ def installed() -> str:
     """Return the reason that names the installed instrumentors, none of which the app switches on."""
     points = [(point.name, point.dist.name) for point in entry_points(group="opentelemetry_instrumentor") if point.dist]
     names = ", ".join(f"{name} ({package})" for name, package in sorted(points))
-    return f"installed and not switched on: {names}" if names else "none is installed, and the app started no span"
+    return f"installed but not switched on: {names}" if names else "none is installed, and the app started no span"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def installed() -> str:
             {},
             "chat()",
             "the global tracer provider is a no-op",
-            "trace.get_tracer_provider() is a NoOpTracerProvider: its tracers record nothing",
+            "trace.get_tracer_provider() returns a NoOpTracerProvider, whose tracers record nothing",
             SDK_PROVIDER,
             id="no-op",
         ),
@@ -139,7 +139,7 @@ def installed() -> str:
             {"OTEL_TRACES_SAMPLER": "always_off"},
             "chat()",
             "the spans were sampled out",
-            "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided against them",
+            "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) dropped them",
             "set OTEL_TRACES_SAMPLER=always_on for the test run",
             id="sampled-out-by-environment",
         ),
@@ -148,7 +148,7 @@ def installed() -> str:
             {},
             "chat()",
             "the spans were sampled out",
-            "the sampler TraceIdRatioBased{0.0} decided against them",
+            "the sampler TraceIdRatioBased{0.0} dropped them",
             ALWAYS_ON,
             id="sampled-out-by-the-global-provider",
         ),
@@ -170,10 +170,11 @@ def installed() -> str:
             "",
             {},
             "ask()",
-            "no instrumentor is on",
+            "no instrumentor is switched on",
             installed(),
-            "call its instrument() before the client is made, or name it in the ini option llmtrace_instrument; "
-            "an app that is instrumented by hand must start a span around the call",
+            "call instrument() of the one for the client's SDK before the client is created, or name it in the ini "
+            "option "
+            "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
             id="no-instrumentor-on",
         ),
     ],

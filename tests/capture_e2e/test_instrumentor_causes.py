@@ -103,8 +103,8 @@ def test_refused_version(wants: str, found: str, by: str, run_pytest: RunPytest,
     run = run_pytest(TESTS, conftest=SWITCHED_BY_THE_APP if by == "app" else "", **by_ini)
     assert run.failure("test_judged") == REPORT.format(
         cause="an instrumentor refused to be switched on",
-        why=f"acme-llm instruments {wants}, and {found}: its instrument() logs that and does nothing",
-        next=f"install {wants}, or a release of acme-llm that knows yours",
+        why=f"acme-llm supports {wants}, but {found}: its instrument() logs this and does nothing",
+        next=f"install {wants}, or a release of acme-llm that supports yours",
     )
 
 
@@ -130,13 +130,13 @@ app.ask = quiet
 """
 SUPPRESSED = {
     "cause": "instrumentation is suppressed",
-    "why": "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-    "suppress_instrumentation() make it",
-    "next": "make the call outside of that block, or end the block before it",
+    "why": "the call was made in a context in which instrumentation is suppressed, as by suppress_tracing() or "
+    "suppress_instrumentation()",
+    "next": "make the call outside that block, or end the block first",
 }
 SAMPLED_OUT = {
     "cause": "the spans were sampled out",
-    "why": "the sampler AlwaysOffSampler decided against them",
+    "why": "the sampler AlwaysOffSampler dropped them",
     "next": "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
 }
 

@@ -153,6 +153,6 @@ def test_cleared(llmtrace):
     assert run.failure("test_cleared").startswith(
         "llmtrace: 1 finding in test_cleared (1 exchange, 0 LLM spans, <n> checks)\n\n"
         "error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)\n"
-        "       span   none is an LLM span of this exchange; captured were:\n"
+        "       span   none describes this exchange; these were captured:\n"
         "              'outer' (app)\n"
     )

@@ -78,7 +78,8 @@ def in_executor() -> None:
 def test_a_parent_that_was_lost(start: Callable[[], object]) -> None:
     """A call in a thread or a pool to which the context was not carried is a root by mistake."""
     expected = (
-        "span 'chat' (app) is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)"
+        "span 'chat' (app) is a root span, but its thread, or its work item in a pool, was started inside span "
+        "'agent' (app)"
     )
     assert found(lambda: agent(start)) == [("parent-lost", expected)]
 
@@ -144,7 +145,10 @@ def test_a_call_with_a_trace_of_its_own() -> None:
     assert (finding.check, finding.severity, _said(finding)) == (
         "structure/parent-lost",
         "warning",
-        "span 'chat' (app) is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)",
+        (
+            "span 'chat' (app) is a root span, but its thread, or its work item in a pool, was started inside span "
+            "'agent' (app)"
+        ),
     )
 
 
@@ -207,7 +211,7 @@ def leaking() -> Iterator[str]:
 
 def test_a_generator_that_leaves_its_span_current() -> None:
     """The next call becomes a child; this is reported once: for the span that is still current, else for the child."""
-    expected = "span 'stream' (app) has ended and is still the current span of the test\nspan 'chat' (app) has become "
+    expected = "span 'stream' (app) has ended, but is still the current span of the test\nspan 'chat' (app) has become "
     generators = []
 
     def left() -> None:

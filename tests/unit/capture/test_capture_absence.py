@@ -57,7 +57,7 @@ DISABLED = Absence(
             scene(provider=trace.NoOpTracerProvider()),
             Absence(
                 cause="the global tracer provider is a no-op",
-                why="trace.get_tracer_provider() is a NoOpTracerProvider: its tracers record nothing",
+                why="trace.get_tracer_provider() returns a NoOpTracerProvider, whose tracers record nothing",
                 next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
             ),
             id="no-op",
@@ -68,9 +68,10 @@ DISABLED = Absence(
             ),
             Absence(
                 cause="the global tracer provider is a no-op",
-                why="trace.get_tracer_provider() is a NoOpTracerProvider, as "
-                "OTEL_PYTHON_TRACER_PROVIDER=default_tracer_provider asks: its tracers record nothing",
-                next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+                why="trace.get_tracer_provider() returns a NoOpTracerProvider "
+                "(OTEL_PYTHON_TRACER_PROVIDER=default_tracer_provider), whose tracers record nothing",
+                next="unset OTEL_PYTHON_TRACER_PROVIDER for the test run, or let the app set an "
+                "opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
             ),
             id="no-op-by-environment",
         ),
@@ -87,9 +88,10 @@ DISABLED = Absence(
             scene(ambients=(NO_SPAN, SUPPRESSED)),
             Absence(
                 cause="instrumentation is suppressed",
-                why="the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-                "suppress_instrumentation() make it",
-                next="make the call outside of that block, or end the block before it",
+                why="the call was made in a context in which instrumentation is suppressed, as by suppress_tracing() "
+                "or "
+                "suppress_instrumentation()",
+                next="make the call outside that block, or end the block first",
             ),
             id="suppressed",
         ),
@@ -97,7 +99,7 @@ DISABLED = Absence(
             scene(ambients=(DROPPED,), samplers=("AlwaysOnSampler", "TraceIdRatioBased{0.1}")),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler TraceIdRatioBased{0.1} decided against them",
+                why="the sampler TraceIdRatioBased{0.1} dropped them",
                 next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
             ),
             id="sampled-out",
@@ -106,16 +108,26 @@ DISABLED = Absence(
             scene(samplers=("AlwaysOffSampler", "AlwaysOnSampler"), environ={"OTEL_TRACES_SAMPLER": "always_off"}),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided against them",
-                next="set OTEL_TRACES_SAMPLER=always_on for the test run",
+                why="the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) dropped them",
+                next="set OTEL_TRACES_SAMPLER=always_on for the test run; a sampler= that the code gives has "
+                "precedence",
             ),
             id="sampled-out-by-environment",
+        ),
+        pytest.param(
+            scene(sampler="AlwaysOffSampler", environ={"OTEL_TRACES_SAMPLER": "always_on"}),
+            Absence(
+                cause="the spans were sampled out",
+                why="the sampler AlwaysOffSampler dropped them",
+                next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
+            ),
+            id="sampled-out-by-the-code-although-the-environment-keeps-all",
         ),
         pytest.param(
             scene(sampler="TraceIdRatioBased{0.0}", samplers=("AlwaysOffSampler", "TraceIdRatioBased{0.0}")),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler TraceIdRatioBased{0.0} decided against them",
+                why="the sampler TraceIdRatioBased{0.0} dropped them",
                 next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
             ),
             id="sampled-out-by-the-global-provider",
@@ -124,9 +136,9 @@ DISABLED = Absence(
             scene(instrumentors=(OFF, REFUSED)),
             Absence(
                 cause="an instrumentor refused to be switched on",
-                why="openinference-instrumentation-openai instruments openai>=2.8, and openai 1.99 is installed: "
-                "its instrument() logs that and does nothing",
-                next="install openai>=2.8, or a release of openinference-instrumentation-openai that knows yours",
+                why="openinference-instrumentation-openai supports openai>=2.8, but openai 1.99 is installed: "
+                "its instrument() logs this and does nothing",
+                next="install openai>=2.8, or a release of openinference-instrumentation-openai that supports yours",
             ),
             id="refused",
         ),
@@ -134,30 +146,31 @@ DISABLED = Absence(
             scene(instrumentors=(MISSING,)),
             Absence(
                 cause="an instrumentor refused to be switched on",
-                why="openinference-instrumentation-openai instruments openai>=2.8, and no release of it is installed: "
-                "its instrument() logs that and does nothing",
-                next="install openai>=2.8, or a release of openinference-instrumentation-openai that knows yours",
+                why="openinference-instrumentation-openai supports openai>=2.8, but it is not installed: "
+                "its instrument() logs this and does nothing",
+                next="install openai>=2.8, or a release of openinference-instrumentation-openai that supports yours",
             ),
             id="refused-for-what-is-missing",
         ),
         pytest.param(
             scene(instrumentors=(OFF, replace(OFF, name="httpx", package="opentelemetry-instrumentation-httpx"))),
             Absence(
-                cause="no instrumentor is on",
-                why="installed and not switched on: openai (openinference-instrumentation-openai), "
+                cause="no instrumentor is switched on",
+                why="installed but not switched on: openai (openinference-instrumentation-openai), "
                 "httpx (opentelemetry-instrumentation-httpx)",
-                next="call its instrument() before the client is made, or name it in the ini option "
-                "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
+                next="call instrument() of the one for the client's SDK before the client is created, or name it in "
+                "the "
+                "ini option llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
             ),
             id="none-on",
         ),
         pytest.param(
             scene(instrumentors=()),
             Absence(
-                cause="no instrumentor is on",
+                cause="no instrumentor is switched on",
                 why="none is installed, and the app started no span",
-                next="call its instrument() before the client is made, or name it in the ini option "
-                "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
+                next="install an instrumentor for the client's SDK and switch it on; "
+                "an app that is instrumented by hand must start a span around the call",
             ),
             id="none-installed",
         ),
@@ -190,10 +203,10 @@ OTEL_CALLBACK = type("OpenTelemetry", (), {"__module__": "litellm.integrations.o
             ["langsmith"],
             "LangSmith's spans may not have been made in time",
         ),
-        (LANGSMITH, [], "no instrumentor is on"),
-        ({"LANGSMITH_TRACING": "true"}, ["langsmith"], "no instrumentor is on"),
-        ({"LANGSMITH_OTEL_ENABLED": "true"}, ["langsmith"], "no instrumentor is on"),
-        ({**LANGSMITH, "LANGSMITH_TRACING_MODE": "langsmith"}, ["langsmith"], "no instrumentor is on"),
+        (LANGSMITH, [], "no instrumentor is switched on"),
+        ({"LANGSMITH_TRACING": "true"}, ["langsmith"], "no instrumentor is switched on"),
+        ({"LANGSMITH_OTEL_ENABLED": "true"}, ["langsmith"], "no instrumentor is switched on"),
+        ({**LANGSMITH, "LANGSMITH_TRACING_MODE": "langsmith"}, ["langsmith"], "no instrumentor is switched on"),
     ],
     ids=["on", "by its mode", "not imported", "not by OpenTelemetry", "not traced", "its mode says no"],
 )
@@ -209,9 +222,9 @@ def test_langsmith_may_be_late(environ: dict[str, str], modules: list[str], caus
     [
         (["otel"], "LiteLLM's spans may not have been made in time"),
         ([OTEL_CALLBACK], "LiteLLM's spans may not have been made in time"),
-        (["other", print], "no instrumentor is on"),
-        ([], "no instrumentor is on"),
-        (None, "no instrumentor is on"),
+        (["other", print], "no instrumentor is switched on"),
+        ([], "no instrumentor is switched on"),
+        (None, "no instrumentor is switched on"),
     ],
     ids=["by name", "as an object", "others", "none", "unknown"],
 )
@@ -228,11 +241,11 @@ KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
 @pytest.mark.parametrize(
     ("environ", "found", "cause"),
     [
-        ({}, OFF, "Langfuse may be off for want of a key"),
-        ({"LANGFUSE_PUBLIC_KEY": "pk"}, OFF, "Langfuse may be off for want of a key"),
+        ({}, OFF, "Langfuse may be off because a key is missing"),
+        ({"LANGFUSE_PUBLIC_KEY": "pk"}, OFF, "Langfuse may be off because a key is missing"),
         ({**KEYS, "LANGFUSE_TRACING_ENABLED": "False"}, OFF, "Langfuse is switched off"),
-        (KEYS, OFF, "no instrumentor is on"),
-        ({**KEYS, "LANGFUSE_TRACING_ENABLED": "true"}, OFF, "no instrumentor is on"),
+        (KEYS, OFF, "no instrumentor is switched on"),
+        ({**KEYS, "LANGFUSE_TRACING_ENABLED": "true"}, OFF, "no instrumentor is switched on"),
         ({}, ON, None),
     ],
     ids=["no key", "one key", "off", "all well", "on", "another instrumentor"],
@@ -247,10 +260,11 @@ def test_langfuse_says_which_key_it_lacks() -> None:
     """The message names the keys to set, and says that nothing is sent with them."""
     absence = judge(scene(environ={"LANGFUSE_PUBLIC_KEY": "pk"}, modules={"langfuse": None}, instrumentors=()))
     assert absence == Absence(
-        cause="Langfuse may be off for want of a key",
-        why="langfuse is imported, without LANGFUSE_SECRET_KEY in the environment: a client that the code gives none "
-        "either makes no span",
-        next="set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY for the test run, to any text: its exporter is muted",
+        cause="Langfuse may be off because a key is missing",
+        why="langfuse is imported, but the environment has no LANGFUSE_SECRET_KEY: a client that gets none from the "
+        "code "
+        "either makes no spans",
+        next="set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY for the test run, to any value: its exporter is muted",
     )
 
 
@@ -259,7 +273,7 @@ def test_langfuse_says_which_key_it_lacks() -> None:
     [
         ({"mlflow.openai": None}, OFF, "MLflow may have failed to start its spans"),
         ({"mlflow.anthropic": None}, OFF, "MLflow may have failed to start its spans"),
-        ({"mlflow": None}, OFF, "no instrumentor is on"),
+        ({"mlflow": None}, OFF, "no instrumentor is switched on"),
         ({"mlflow.openai": None}, ON, None),
     ],
     ids=["openai", "anthropic", "no integration", "another instrumentor"],
@@ -332,7 +346,7 @@ kept = TracerProvider()
 def test_a_sampler_that_does_not_describe_itself(body: str, run_script: RunScript) -> None:
     """Nothing else calls `get_description`, so a broken one is no error: the sampler is named by its class."""
     script = SCRIPT.format(set_up=UNDESCRIBED.format(body=body)).replace(".cause", ".why")
-    assert run_script(script).stdout == "the sampler Keen decided against them\n"
+    assert run_script(script).stdout == "the sampler Keen dropped them\n"
 
 
 def test_no_cause_where_there_is_a_span(

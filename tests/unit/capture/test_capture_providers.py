@@ -293,7 +293,7 @@ for kind in (TracerProvider, LoggerProvider, MeterProvider):
 @pytest.mark.parametrize(("before", "after"), [(DOUBLES, ""), ("", DOUBLES)], ids=["before-ours", "after-ours"])
 def test_doubles_of_providers(before: str, after: str, run_script: RunScript) -> None:
     """Classes of a test's that derive from the SDK's and do not call their constructor keep nobody from anything."""
-    nothing = "assert open_test()[1].absence().cause == 'no instrumentor is on'"
+    nothing = "assert open_test()[1].absence().cause == 'no instrumentor is switched on'"
     done = run_script(APP, before, "capture.install()", after, nothing, CALL, OTEL_SERVICE_NAME="shop")
     assert (done.stdout, done.stderr) == ("['chat', 'app.llm', '1.0', 'shop']\n", "")
 
