@@ -60,7 +60,7 @@ def failures_of(output):
     """Return what pytest prints between the heading FAILURES and the next one, without what differs by machine."""
     failures = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", output, re.DOTALL | re.MULTILINE)[1]
     failures = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "<duration>", failures)
-    return re.sub(r"(?<=installed and not switched on: ).*", "<instrumentors>", failures)
+    return re.sub(r"(?<=installed but not switched on: ).*", "<instrumentors>", failures)
 
 
 def first_of(failures):

@@ -131,7 +131,7 @@ def refuse_name(what: str, name: object) -> None:
         UsageError: If it is neither a text, nor a pattern of one, nor an object that may define `==` as it likes.
     """
     if isinstance(name, _NEVER) or (isinstance(name, re.Pattern) and not isinstance(name.pattern, str)):
-        raise UsageError(f"{what} is a text, or a compiled pattern of one, not {name!r}")
+        raise UsageError(f"{what} must be a string or a compiled string pattern, not {name!r}")
 
 
 class Ancestry:

@@ -34,7 +34,7 @@ class _ReadOnly(dict[str, Any]):
     """
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise UsageError("what a span says cannot be changed; make a dictionary of your own of it: dict(...)")
+        raise UsageError("the data of a view is read-only; make a copy to change it: dict(...)")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse

@@ -59,7 +59,7 @@ def _refused(known: Known) -> Known:
     for name in ("instrumentor", "reason"):
         value = getattr(known, name)
         if not isinstance(value, str) or not value.strip():
-            raise UsageError(f"known= of {known.check!r}: {name!r} must be a non-empty string, not {value!r}")
+            raise UsageError(f"known= of {known.check!r}: {name!r} must be a string that is not blank, not {value!r}")
     _range(known)
     return known
 
@@ -71,7 +71,7 @@ def _range(known: Known) -> SpecifierSet:
         return SpecifierSet(known.versions)
     except (InvalidSpecifier, AttributeError, TypeError):
         raise UsageError(
-            f"known= of {known.check!r}: versions={known.versions!r} is not a range of versions; write one such as "
+            f"known= of {known.check!r}: versions={known.versions!r} is not a version range; write "
             "'<0.63' or '>=1,<1.4'"
         ) from None
 
@@ -180,7 +180,7 @@ def _beyond(finding: Finding, here: list[Known]) -> Finding:
     if not here:
         return finding
     lines = [
-        f"expected for versions {one.versions} only; this is {_version(maker, one) or 'of no known version'}"
+        f"expected for versions {one.versions} only; this is {_version(maker, one) or 'an unknown version'}"
         for one in here
         for maker in _theirs(finding, one)
     ]

@@ -37,7 +37,7 @@ def _gate(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if stored.is_llm:
             yield None
         else:
-            lacks = "no attribute that makes it an LLM span, as gen_ai.operation.name or gen_ai.request.model"
+            lacks = "no attribute that makes it an LLM span, such as gen_ai.operation.name or gen_ai.request.model"
             yield check.finding(account.span, ("span", lacks), ("stored", _server(stored)))
 
 
@@ -49,9 +49,9 @@ def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if kind in wanted:
             yield None
             continue
-        said = _kinds_on(account.span) or "nothing says which operation it is"
+        said = _kinds_on(account.span) or "no attribute says which operation it is"
         column = f"{name} = {shown(kind)}\n{_server(stored)}"
-        wire = f"a call of the API {account.asked.api!r}, exchange {account.exchange.index}"
+        wire = f"a call to the {account.asked.api!r} API, exchange {account.exchange.index}"
         yield check.finding(account.span, ("span", said), ("stored", column), ("wire", wire))
 
 
@@ -66,7 +66,7 @@ def _kinds_on(span: SpanRecord) -> str:
 def _model(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account, stored in _shown_accounts(evidence):
         name = stored.server.columns["response_model"]
-        lacks = f"{name} is not there\n{_server(stored)}"
+        lacks = f"{name} is empty\n{_server(stored)}"
         yield None if name in stored or name in stored.unknown else check.finding(account.span, ("stored", lacks))
 
 
@@ -79,7 +79,7 @@ def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         scopes.add(span.scope)
         said = "\n".join(f"{key} = {shown(span.attributes[key])}" for key in _SYSTEMS if key in span.attributes)
-        lacks = f"{name} is not there{': OpenObserve does not read what the span says' if said else ''}"
+        lacks = f"{name} is empty{': OpenObserve does not read what the span says' if said else ''}"
         yield check.finding(
             span, *([("span", said)] if said else []), ("stored", f"{lacks}\n{_server(stored)}")
         )  # fmt: skip
@@ -97,7 +97,7 @@ def _tokens(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             account.span,
             ("stored", "\n".join((*(f"{column} = {value}" for column, value, _ in wrong), _server(stored)))),
-            ("span", span or "no counts"),
+            ("span", span or "no token counts"),
             ("wire", "\n".join(true for _, _, true in wrong)),
             follows=_WIRE_CHECKS,
         )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import first_of, shown
 from pytest_llmtrace.conventions import is_number
@@ -30,14 +31,14 @@ def _double_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         mine = stored.get(name)
         if not stored.is_llm or not mine:
             continue
-        counted = [evidence.stored[key][name] for key in inside.get(span.key, ()) if evidence.stored[key].get(name)]
-        if not counted:
+        inner = [evidence.stored[key][name] for key in inside.get(span.key, ()) if evidence.stored[key].get(name)]
+        if not inner:
             yield None
             continue
-        calls = f"{len(counted):,} {'span' if len(counted) == 1 else 'spans'} inside of it: {sum(counted):,}"
+        within = f"{counted(len(inner), 'span')} inside it {'has' if len(inner) == 1 else 'add up to'} {sum(inner):,}"
         yield check.finding(
             span,
-            ("stored", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"),
+            ("stored", f"{name} = {mine:,}, and {within}\nOpenObserve {stored.server.name}"),
             follows=("structure/counted-around",),
         )
 
@@ -61,15 +62,15 @@ def _parent(key: SpanKey, evidence: Evidence) -> SpanKey | None:
 
 def _clash(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
-        lines = [f"{name}: {' and '.join(keys)}" for name, keys in stored.clashes.items()]
+        lines = [f"{' and '.join(keys)} become one column: {name}" for name, keys in stored.clashes.items()]
         yield check.finding(span, ("stored", _joined(lines))) if lines else None
 
 
 def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
-        taken = [f"{name} is what the attribute {key} says" for name, key in stored.overwritten.items()]
-        taken += [f"{key} is the status of the span, and not what the attribute says" for key in stored.lost]
-        moved = [] if taken else [f"{key} is in attr_{column(key)}" for key in stored.moved]
+        taken = [f"{name} has the value of the attribute {key}" for name, key in stored.overwritten.items()]
+        taken += [f"{key} has the status of the span, not the value of the attribute" for key in stored.lost]
+        moved = [] if taken else [f"{key} is stored as attr_{column(key)}" for key in stored.moved]
         if not taken and not moved:
             yield None
             continue
@@ -110,7 +111,7 @@ def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             if is_number(value) and name in wanted and isinstance(stored.get(name), str):
                 numbers.setdefault(name, (span, f"{key} = {shown(value)}"))
     for name, (span, said) in numbers.items():
-        cast = f"{name} holds text: CAST({name} AS DOUBLE) makes a number of it"
+        cast = f"{name} is stored as text; CAST({name} AS DOUBLE) turns it into a number"
         yield check.finding(span, ("span", said), ("stored", cast))
 
 
@@ -126,8 +127,9 @@ def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         else:
             near = instead(name, records)
             more = f"; did you mean {near}?" if near else ""
-            said = f"no span of {len(records):,} has it{more}\nOpenObserve {records[0].server.name}"
-            yield check.finding(f"column {shown(name)}", ("stored", said))
+            said = f"{counted(len(records), 'span')} stored, none with this column{more}"
+            server = f"OpenObserve {records[0].server.name}"
+            yield check.finding(f"column {shown(name)}", ("stored", f"{said}\n{server}"))
 
 
 def _joined(lines: list[str]) -> str:

@@ -88,8 +88,8 @@ def _flaws(name: str, value: Any) -> Iterator[Broken]:
         try:
             parsed = json.loads(value)
         except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True, is_cut=True)
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            yield Broken(name, name, f"is not JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True, is_cut=True)
             return
         except ValueError:
             return  # It has a number of more digits than Python parses: it is JSON, and its structure cannot be judged.

@@ -9,12 +9,12 @@ from pytest_llmtrace.checks._check import Evidence
 __all__ = ["elsewhere"]
 
 _FORKED: Final = (
-    "the test has forked, and what a child process asks is answered there and seen by nobody: make these calls in this "
-    "process, in a thread if need be"
+    "the test forked, and the requests of a child process are answered there and recorded nowhere: make these calls in "
+    "this process, in a thread if need be"
 )
 _STARTED: Final = (
-    "a process that was started meanwhile has ended, and what another process asks is neither answered nor seen: make "
-    "these calls in this one, if that was to make them"
+    "a process was started and has ended, and the requests of another process are neither answered nor recorded: if it "
+    "was meant to make these calls, make them in this process"
 )
 
 

@@ -64,7 +64,7 @@ def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Call
     """Return the failure at the event that the client could not parse, and at which it gave up the stream, if any."""
     if (event := wire.place_of_event(exchange, unparsed)) is None:
         return None
-    words = f"{response.status}, then an event that is no JSON, at which the client gave up"
+    words = f"{response.status}, then an event that is not JSON, at which the client gave up"
     return CallFailure(words=words, where=f"{place_of_exchange(exchange)}, {event}", hidden_by=_AT_EVENT)
 
 

@@ -112,7 +112,8 @@ def _nearest(part: Part, fact: str, total: float) -> str:
         number = sum(_true(part, one) for one in some)
         if number and abs(total - right) == number:
             what = " and ".join(map(_noun, some))
-            return f", {'without' if total < right else 'with once more'} the {what}: {shown(number)}"
+            how = f"without the {what}" if total < right else f"with the {what} counted twice"
+            return f", {how}: {shown(number)}"
     return ""
 
 
@@ -128,7 +129,7 @@ def calls_in_words(part: Part) -> str:
     calls = part.calls
     others = f", and {len(calls.others)} without a span of this scope" if calls.others else ""
     failed = sum(not is_certain(account) for account in calls.accounts)
-    some = f", {failed} of them not to the end" if failed else ""
+    some = f", {failed} of which did not complete" if failed else ""
     number = counted(len(calls.accounts), "call") if calls.accounts else "no call"
     return f"{number}{of_model(part)}{some}{others}"
 

@@ -31,7 +31,7 @@ def model_of_url(mine: Fact, _true: Fact, account: Account) -> Difference | None
     path = urlsplit(account.call.exchanges[0].request.url).path
     if mine.value in [_sayable(segment, account) for segment in path.split("/")]:
         return None
-    return Difference(why="the request names no model, so the span's is a guess")
+    return Difference()
 
 
 def response_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -67,7 +67,7 @@ def _cut(mine: Fact, true: Fact) -> Difference | None:
     if not isinstance(true.value, str) or not true.value.endswith(f"/{mine.value}"):
         return None
     return Difference(
-        why="the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only",
+        why="the provider was cut off the model's name, but the gateway's prices and logs use the whole name",
         next="leave the name as it is",
     )
 
@@ -75,7 +75,7 @@ def _cut(mine: Fact, true: Fact) -> Difference | None:
 def _copied(mine: Fact, account: Account) -> Difference:
     if mine.value != _sayable(account.asked.request_model, account):
         return Difference()
-    return Difference(why="it is the model that the request names, so a model that was swapped on the way stays hidden")
+    return Difference(why="this is the model that the request names: if another model answers, nobody sees it")
 
 
 def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -18,7 +18,7 @@ __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure
 # A single-precision float carries about seven digits; a number that passed through one is still right.
 _PRECISION = 1e-6
 
-_SUMMED = "the counts of several attempts are added up: the attempts before the last were given up"
+_SUMMED = "the counts of several attempts are added up, but the attempts before the last were abandoned"
 _CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low"
 
 
@@ -104,9 +104,9 @@ _PARTS = {
 # The words for other counts of the wire, which a wrong count may be, or by which it may be too high or too low.
 _WHOLES = {"input_tokens": "input", "output_tokens": "output", "total_tokens": "total"}
 _KINDS = {
-    "cache_read_tokens": "read from a cache",
-    "cache_write_tokens": "written to a cache",
-    "reasoning_tokens": "reasoning",
+    "cache_read_tokens": "tokens read from a cache",
+    "cache_write_tokens": "tokens written to a cache",
+    "reasoning_tokens": "reasoning tokens",
 }
 _WITHIN = {**_PARTS, "total_tokens": (*_PARTS["input_tokens"], *_PARTS["output_tokens"])}
 
@@ -120,11 +120,11 @@ def _by_what(mine: Fact, true: float, account: Account) -> str:
     for number in range(1, len(parts) + 1 if 0 < apart < _MOST else 0):
         for some in itertools.combinations(parts, number):
             if sum(others[name] for name in some) == apart:
-                return f" by {apart:,}, as many as were {' or '.join(_KINDS[name] for name in some)}"
+                return f" by {apart:,}, the number of {' and '.join(_KINDS[name] for name in some)}"
     same = next((name for name, stated in others.items() if stated == mine.value), None)
     if same in _WHOLES:
-        return f": it is the {_WHOLES[same]}"
-    return f": it is as many as were {_KINDS[same]}" if same in _KINDS and mine.name in _KINDS else ""
+        return f": it is the {_WHOLES[same]} count"
+    return f": it is the number of {_KINDS[same]}" if same in _KINDS and mine.name in _KINDS else ""
 
 
 _MOST = 10**15

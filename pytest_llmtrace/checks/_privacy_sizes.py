@@ -49,11 +49,11 @@ def _high_cardinality(check: Check, evidence: Evidence) -> Iterator[Finding | No
     for span in evidence.spans:
         if span.key not in told:
             found = _of_one_call(span.name, evidence)
-            yield _found(check, span, f"its name has {found}") if found else None
+            yield _found(check, span, f"its name contains {found}") if found else None
     said: set[tuple[str, str, str]] = set()  # Such a metric has a point for each call; the fault is reported once.
     for point in evidence.metrics:
         lines = "\n".join(
-            f"attribute {key} has {found}"
+            f"attribute {key} contains {found}"
             for key, value in point.attributes.items()
             if isinstance(value, str) and (found := _of_one_call(value, evidence))
         )

@@ -95,7 +95,7 @@ def _never_sent(mine: Fact, said: Said, true: Fact, sent: Sent) -> Difference:
     alike = [number for number in unseen if speaker(sent.pieces[number]) == speaker(said)]
     nearest = next(iter(alike or unseen), None)
     if nearest is None:
-        return Difference(span=f"{mine.keys}: {shown(said['text'])}", wire="no further text was sent")
+        return Difference(span=f"{mine.keys}: {shown(said['text'])}", wire="no other text was sent")
     key, text = true.parts[nearest]
     if text[:1] != said["text"][:1]:
         return Difference(span=f"{mine.keys}: {shown(said['text'])}", wire=f"no such text, but {key}: {shown(text)}")
@@ -107,8 +107,8 @@ def _as_another(mine: Fact, said: Said, true: Fact, numbers: range) -> Differenc
     key, text = true.parts[numbers[0]]
     role = true.value[numbers[0]]["role"]
     return Difference(
-        span=f"{mine.keys}: {shown(said['text'])} of role {said['role']!r}",
-        wire=f"{key}: {shown(text)} of role {role!r}",
+        span=f"{mine.keys}: {shown(said['text'])} with role {said['role']!r}",
+        wire=f"{key}: {shown(text)} with role {role!r}",
         why="whoever reads the prompt on the span takes it for the words of somebody else",
         next="take the role of each message from the request",
     )
@@ -126,8 +126,8 @@ def _answer_to_another(
     if _may_stand_for(identity, there, said, sent, account):
         return None
     return Difference(
-        span=f"{mine.keys}: {shown(text)} in answer to the call {shown(identity)}",
-        wire=f"{key}: {shown(text)} in answer to {shown(there)}",
+        span=f"{mine.keys}: {shown(text)} as the result of call {shown(identity)}",
+        wire=f"{key}: {shown(text)} as the result of call {shown(there)}",
         why="whoever reads the prompt on the span takes it for the result of another call",
         next="take the id of the call from the message that has the result",
     )
@@ -149,7 +149,7 @@ def _twice(mine: Fact, true: Fact, numbers: range) -> Difference:
 
 def _out_of_order(mine: Fact, true: Fact, numbers: range) -> Difference:
     key, text = true.parts[numbers[0]]
-    return Difference(span=f"{mine.keys}: {shown(text)}, behind what was sent after it", wire=f"{key}: {shown(text)}")
+    return Difference(span=f"{mine.keys}: {shown(text)}, after what was sent later", wire=f"{key}: {shown(text)}")
 
 
 def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | None:

@@ -64,7 +64,10 @@ def _finding(check: Check, account: Account, wrong: list[str]) -> Finding:
     return check.finding(
         account.span,
         ("span", "\n".join(f"{name} = {shown(account.span.attributes[name])}" for name in wrong)),
-        ("wire", f"{urlsplit(exchange.request.url).hostname} was asked\n{place_of_exchange(exchange)}, request"),
+        (
+            "wire",
+            f"the request went to {urlsplit(exchange.request.url).hostname}\n{place_of_exchange(exchange)}, request",
+        ),
     )
 
 

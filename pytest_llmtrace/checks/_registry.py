@@ -216,7 +216,7 @@ def _unused(waived_id: str, reason: str) -> Finding:
         severity=UNUSED_WAIVER.severity,
         subject=f"ignore={{{waived_id!r}: {reason!r}}}",
         details=(
-            ("found", f"no {waived_id} in this test"),
+            ("found", f"this test has no finding of {waived_id}"),
             ("why", UNUSED_WAIVER.why),
             ("next", UNUSED_WAIVER.next),  # No advice to waive: such a waiver hides nothing, either.
         ),

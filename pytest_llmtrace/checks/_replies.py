@@ -143,7 +143,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
     if len(said) != len(there) and mine.name != "finish_reason":
-        lengths = f"{counted(len(said), 'reason')} for {counted(len(there), 'reason')}"
+        lengths = f"the span has {counted(len(said), 'reason')}, the response {len(there)}"
         return Difference(why=f"{lengths}: choices and reasons no longer match")
     return Difference()
 
@@ -172,7 +172,10 @@ def _completed(account: Account) -> set[str]:
 
 
 def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge finish reasons where the wire gives none: a word for "none" is right, whichever it is."""
+    """Judge finish reasons where the wire gives none: a word for "none" is right, whichever it is.
+
+    Of a whole response whose choices have no reason, the comparison's own text says why.
+    """
     if not any(map(is_end, listed(mine.value))):
         return None
     if account.extent is Extent.BEGUN:
@@ -181,7 +184,9 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     if account.answered.error or account.exchange.response is None:
         why = "the call failed, and the span makes it look as if the model had finished"
         return Difference(why=why, follows=("wire/error-status",))
-    return Difference(why="the response never said that it was complete, and the span makes it look as if it had")
+    if account.answered.truncated:
+        return Difference(why="the response never said that it was complete, and the span makes it look as if it had")
+    return Difference()
 
 
 def _kinds(reasons: Any) -> list[str]:

@@ -20,8 +20,10 @@ def said_of(exchange: Exchange, truth: Reading | None) -> str:
     """Say of one attempt what was asked, what was answered, and where that came from."""
     asked = f"{truth.api} call" if truth else "call"
     model = f" to model {truth.request_model!r}" if truth and truth.request_model else ""
-    answered = exchange.response.status if exchange.response else exchange.outcome.value
-    return f"{asked}{model}, answered {answered}\n{place_of_exchange(exchange)}"
+    answered = (
+        f"answered {exchange.response.status}" if exchange.response else f"no response ({exchange.outcome.value})"
+    )
+    return f"{asked}{model}, {answered}\n{place_of_exchange(exchange)}"
 
 
 def counts(reading: Reading) -> bool:

@@ -27,7 +27,7 @@ def flaws(name: str, value: Any) -> Iterator[Flaw]:
 def _list_of(walk: _Walk) -> _Walk:
     def walk_all(value: Any, where: str) -> Iterator[Flaw]:
         if not _is_list(value):
-            yield where, f"is {_article(value)}, and no list", True
+            yield where, f"is {_article(value)}, not a list", True
             return
         for index, item in enumerate(value):
             yield from walk(item, f"{where}[{index}]")
@@ -40,16 +40,16 @@ def _object(needed: Mapping[str, str], optional: Mapping[str, str], *, fatal: bo
 
     def walk(value: Any, where: str) -> Iterator[Flaw]:
         if not _is_object(value):
-            yield where, f"is {_article(value)}, and no object", True
+            yield where, f"is {_article(value)}, not an object", True
             return
         for key, kind in needed.items():
             if key not in value:
                 yield where, f"has no {key}", fatal
             elif not _is(value[key], kind):
-                yield f"{where}.{key}", f"is {_article(value[key])}, and no {kind}", fatal
+                yield f"{where}.{key}", f"is {_article(value[key])}, not {_article_of(kind)}", fatal
         for key, kind in optional.items():
             if value.get(key) is not None and not _is(value[key], kind):
-                yield f"{where}.{key}", f"is {_article(value[key])}, and no {kind}", False
+                yield f"{where}.{key}", f"is {_article(value[key])}, not {_article_of(kind)}", False
 
     return walk
 
@@ -81,7 +81,10 @@ def _is_object(value: Any) -> bool:
 
 
 def _article(value: Any) -> str:
-    kind = _kind(value)
+    return _article_of(_kind(value))
+
+
+def _article_of(kind: str) -> str:
     return kind if kind == "null" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 

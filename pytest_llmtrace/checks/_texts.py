@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
@@ -56,12 +57,11 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return None
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
-        fate = "one is missing" if len(said) < len(there) else "one is there that was never given"
-        return Difference(more=f"of {len(there)} texts {fate}")
+        return Difference(more=f"the span has {counted(len(said), 'text')}, the response {len(there)}")
     limit = limit_of(account.span, account.of_scope)
     for mine_text, true_text in zip(said, there, strict=False):
         if not is_same(mine_text, true_text, limit, begun=begun):
-            return apart(mine, mine_text, true_text)
+            return apart(mine, mine_text, true_text, key=true.keys)
     return None
 
 
@@ -77,7 +77,10 @@ def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
         return None  # Another place on the span states the texts.
     if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
         return None
-    return Difference(span=f"{mine.keys or mine.name}: no text", more="everything else that was said is there")
+    return Difference(
+        span=f"{mine.keys or mine.name}: no text",
+        more="other content is there, so the text was not left out on purpose",
+    )
 
 
 def _shows_more(mine: Fact, account: Account) -> bool:
@@ -113,7 +116,7 @@ def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | No
     """Judge a span's texts where the wire has none: a refusal or a mask may stand in the place of the answer."""
     refused = _refusals(account)
     made_up = [text for text in _stated(mine.value) if text not in refused and not is_masked(text)]
-    return Difference(why="the answer has no such text") if made_up else None
+    return Difference() if made_up else None
 
 
 def _refusals(account: Account) -> list[str]:
@@ -139,12 +142,15 @@ def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> 
     return is_cut_from(mine, true, limit) or is_masked_from(mine, true)
 
 
-def apart(fact: Fact, mine: str, true: str) -> Difference:
-    """Return the difference between a text of the span and the wire's: an excerpt of each around where they part."""
+def apart(fact: Fact, mine: str, true: str, *, key: str = "") -> Difference:
+    """Return the difference between a text of the span and the wire's: an excerpt of each around where they part.
+
+    `key` is the field of the wire that has the text.
+    """
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
-        wire=f"{_around(true, at)}, {_where_apart(mine, true, at)}",
+        wire=f"{key and f'{key}: '}{_around(true, at)}, {_where_apart(mine, true, at)}",
     )
 
 

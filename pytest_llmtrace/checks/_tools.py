@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
@@ -70,11 +71,13 @@ def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:
     there = [_part(call, "name") for call in listed(true.value)]
     if mine.name == "tool_call_count":
         same_number = mine.value == len(there)
-        return None if same_number else Difference(wire=f"{len(there)} tool calls: {shown(there)}")
+        return None if same_number else Difference(wire=f"{counted(len(there), 'tool call')}: {shown(there)}")
     said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _named(mine, account)]
     if sorted(map(str, said)) == sorted(map(str, there)):
         return None
-    return Difference(span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"tool calls: {shown(there)}")
+    return Difference(
+        span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"{true.keys or 'tool calls'}: {shown(there)}"
+    )
 
 
 def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -83,7 +86,9 @@ def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
     there = [_part(call, "id") for call in listed(true.value)]
     if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
         return None  # wire/tool-calls reports it if the number of calls is another.
-    return Difference(span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"tool calls: ids {shown(there)}")
+    return Difference(
+        span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"{true.keys or 'tool calls'}: ids {shown(there)}"
+    )
 
 
 def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -99,7 +104,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         why, what = _wrong_form(text, there.get("arguments"))
         return Difference(
             span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
-            wire=f"{name} called with {shown(there.get('arguments'))}",
+            wire=f"{true.keys and f'{true.keys}: '}{name} called with {shown(there.get('arguments'))}",
             why=why,
             next=what,
         )
@@ -113,8 +118,12 @@ def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:
         return "", ""
     if isinstance(_as_json(said), str):
         is_begun = _is_begun_text(said, true)
-        return ("", "") if is_begun else ("the arguments are no JSON, so nobody can read them from the span", _AS_GIVEN)
-    return "the arguments were written as JSON twice, so that whoever reads the span gets a text from them", _AS_GIVEN
+        return (
+            ("", "")
+            if is_begun
+            else ("the arguments are not JSON, so whoever reads the span cannot parse them", _AS_GIVEN)
+        )
+    return "the arguments were encoded as JSON twice, so whoever parses them gets a string and not an object", _AS_GIVEN
 
 
 def _is_begun_text(said: str, true: Any) -> bool:
@@ -126,7 +135,9 @@ def _is_begun_text(said: str, true: Any) -> bool:
     return any("".join(whole.split()).startswith("".join(said.split())) for whole in wholes)
 
 
-_AS_GIVEN = "write the text that the model gave (in a stream all of its fragments), or json.dumps(...) of what it says"
+_AS_GIVEN = (
+    "write the text that the model gave (in a stream, all of its fragments), or json.dumps(...) of the parsed arguments"
+)
 
 
 def is_of_provider(identity: str) -> bool:

@@ -30,7 +30,7 @@ ANSWER: tuple[Comparison, ...] = (
         noun="finish reason",
         judge=_replies.finish_reasons,
         early=Early.END,
-        invented="no choice was finished, and the span makes it look as if one was",
+        invented="no choice has a finish reason, but the span makes the answer look finished",
         unstated=_replies.made_up_reasons,
         next="take it from the reply, one for each choice",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
@@ -70,7 +71,9 @@ def dropped(span: SpanRecord) -> str:
     count = span.dropped.attributes
     if not count:
         return ""
-    return f"its provider dropped {count} attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+    return (
+        f"raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: the provider dropped {counted(count, 'attribute')}, the oldest first"
+    )
 
 
 def first_of(lines: Sequence[str], most: int) -> Sequence[str]:
@@ -93,7 +96,7 @@ def error_in_words(error: Mapping[str, Any]) -> str:
     named = [str(error[key]) for key in ("status", "type", "code") if error.get(key) not in (None, "")]
     unique = list(dict.fromkeys(named))
     message = error.get("message")
-    return " ".join([*map(_cut, unique), *([shown(message)] if message else [])]) or "an error without any word"
+    return " ".join([*map(_cut, unique), *([shown(message)] if message else [])]) or "an error without a message"
 
 
 def _keys(fact: Fact) -> str:

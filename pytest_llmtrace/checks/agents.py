@@ -29,7 +29,7 @@ def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS)
         UsageError: If the budget or the number of repeats has no meaning.
     """
     if not is_count(tool_repeats) or tool_repeats < _FEWEST_REPEATS:
-        raise UsageError(f"tool_repeats= takes a whole number from {_FEWEST_REPEATS} on, not {tool_repeats!r}")
+        raise UsageError(f"tool_repeats= takes a whole number, {_FEWEST_REPEATS} or more, not {tool_repeats!r}")
     if budget is None:
         return
     if not isinstance(budget, Mapping):
@@ -38,7 +38,7 @@ def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS)
         if name not in _UNITS:
             raise UsageError.unknown("unit in budget=", name, _UNITS)
         if not is_number(limit) or not limit >= 0:
-            raise UsageError(f"budget={{{name!r}: ...}} takes a number from 0 on, not {limit!r}")
+            raise UsageError(f"budget={{{name!r}: ...}} takes a number, 0 or more, not {limit!r}")
 
 
 # --- tool results ----------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | 
         asked = ", ".join(dict.fromkeys(str(exchange.index) for exchange in exchanges))
         yield check.finding(
             f"{name}({shown})",
-            ("wire", f"asked for {len(exchanges)} times with the same arguments, seen in exchanges {asked}"),
+            ("wire", f"requested {len(exchanges)} times with the same arguments, seen in exchanges {asked}"),
             ("limit", f"tool_repeats={evidence.tool_repeats}"),
         )
 
@@ -190,10 +190,10 @@ def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if spent > limit or (used and not known):
             yield check.finding(
                 f"{name}: {unit.written(limit)}",
-                ("used", unit.written(spent) if known else "nobody knows"),
+                ("used", unit.written(spent) if known else "not known"),
                 ("wire", "\n".join(_spent(used, unit))),
-                why="" if known else f"no call of this test says {unit.stated}: the budget limits nothing",
-                next="" if known else "take the limit off, or record from a gateway that says it",
+                why="" if known else f"no response in this test says {unit.stated}, so the budget limits nothing",
+                next="" if known else "remove the limit, or record from a gateway that states it",
             )
         else:
             yield None

@@ -35,7 +35,7 @@ def _required(claim: Claim) -> Breach | bool:
     missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
     if not missing:
         return True
-    return _missing(missing, f"required on a span of the type {claim.type_name}", claim.lost)
+    return _missing(missing, f"required on spans of type {claim.type_name}", claim.lost)
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -84,7 +84,7 @@ def _unused(claim: Claim) -> Breach | bool:
     return Breach(
         names=there,
         said=claim.stated(there),
-        wanted=(f"not used on a span of the type {claim.type_name}", *_in_place_of(there, claim)),
+        wanted=(f"not used on spans of type {claim.type_name}", *_in_place_of(there, claim)),
     )
 
 
@@ -170,7 +170,7 @@ def _value(claim: Claim) -> Breach | bool:
         if value in attribute.values:
             continue
         if len(value) <= _LONGEST and (meant := _meant(value, attribute.values)):
-            wanted[attribute.name] = f"{attribute.name}: {meant}, and no other spelling of it"
+            wanted[attribute.name] = f"{attribute.name}: {meant}, in exactly this spelling"
         elif not attribute.is_open:
             wanted[attribute.name] = f"{attribute.name}: {', '.join(sorted(attribute.values))}"
     if not wanted:

@@ -135,7 +135,7 @@ def _held(group: str, claim: Claim) -> Breach | bool:
     wanted = claim.wanted
     return Breach(
         names=tuple(missing),
-        said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
+        said=tuple(f"no {name}, but {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(map(condition_met, missing)),
         follows=_GROUPS[group][next(iter(missing))][1] if len(missing) == 1 else (),
@@ -181,8 +181,8 @@ def _is_not_streaming(claim: Claim) -> str:
 
 _IDLE: Mapping[str, Callable[[Claim, Any], str]] = {
     # Attribute -> returns why the attribute is not needed with its value; an empty text if it is.
-    "gen_ai.request.choice.count": lambda _claim, value: "one choice is what is not said" if value == 1 else "",
-    "gen_ai.request.stream": lambda _claim, value: "no stream is what is not said" if value is False else "",
+    "gen_ai.request.choice.count": lambda _claim, value: "1 is the default, which is left out" if value == 1 else "",
+    "gen_ai.request.stream": lambda _claim, value: "false is the default, which is left out" if value is False else "",
     "gen_ai.response.time_to_first_chunk": lambda claim, _value: _is_not_streaming(claim),
     "gen_ai.prompt.version": lambda claim, _value: _without(claim, "gen_ai.prompt.name"),
     "server.port": lambda claim, _value: _without(claim, "server.address"),
@@ -203,7 +203,7 @@ def _unneeded(claim: Claim) -> Breach | bool:
         return True
     return Breach(
         names=tuple(idle),
-        said=tuple(f"{name} = {shown(attributes[name])}, and {reason}" for name, reason in idle.items()),
+        said=tuple(f"{name} = {shown(attributes[name])}, but {reason}" for name, reason in idle.items()),
         wanted=tuple(f"{name}: {wanted[name].condition}" for name in idle if wanted[name].condition),
     )
 

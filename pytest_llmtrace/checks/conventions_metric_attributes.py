@@ -126,7 +126,7 @@ def _port(claim: MetricClaim) -> Breach | bool:
     some = "" if len(absent) == len(claim.points) else f" on {len(absent)} of {len(claim.points)} series"
     return Breach(
         names=("server.port",),
-        said=(f"no server.port{some}, and server.address = {shown(absent[0]['server.address'])}",),
+        said=(f"no server.port{some}, but server.address = {shown(absent[0]['server.address'])}",),
         wanted=(f"server.port: {wanted.condition}",),
         advice=(condition_met("server.port"),),
     )

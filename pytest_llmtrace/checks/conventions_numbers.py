@@ -136,7 +136,7 @@ def _indices(claim: Claim) -> Breach | bool:
     return Breach(
         names=tuple(holes),
         said=(*(f"{name}: no {_first_missing(at)}, but {max(at)}" for name, at in holes.items()), *claim.lost),
-        wanted=("lists are numbered from 0, without holes",),
+        wanted=("lists are numbered from 0, without gaps",),
     )
 
 

@@ -133,7 +133,9 @@ def _operation(claim: Claim) -> Breach | bool:
     value = claim.span.attributes[stated]
     if not isinstance(value, str) or value not in wrong:
         return False
-    return Breach(names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call is one of the API {api}",))
+    return Breach(
+        names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call was made to the {api} API",)
+    )
 
 
 OPERATION = rule(

@@ -133,18 +133,18 @@ def _too_long(check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRe
     fitting = next((one for one in long if _unit_of(one, spans)), None)
     first = fitting or long[0]
     longest = max(spans, key=_length, default=None)
-    said = [] if longest is None else [("span", f"{shown(longest.name)}, the longest, took {_time(_length(longest))}")]
+    said = [] if longest is None else [("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}")]
     real = _unit_of(first, spans)
     details = [
         ("metric", "\n".join(_in_words(one, of=first) for one in (first, *(one for one in long if one is not first)))),
         *said,
-        ("trace", f"lasted {_time(lasted)}, and with it all that was measured"),
+        ("trace", f"lasted {_time(lasted)}, so nothing in it took longer"),
     ]
     if real:
-        details[0] = ("metric", f"{details[0][1]}\nthese are {_WORDS[real]}, and the unit says {_WORDS[first.unit]}")
+        details[0] = ("metric", f"{details[0][1]}\nthese are {_WORDS[real]}, but the unit says {_WORDS[first.unit]}")
         found = _finding(check, first, details, next=f"record {_WORDS[first.unit]}, as the unit says")
     elif first.highest > _AGES:
-        found = _finding(check, first, details, why=_NO_DIFFERENCE, next="subtract the beginning from the end")
+        found = _finding(check, first, details, why=_NO_DIFFERENCE, next="record the end minus the beginning")
     else:
         found = replace(_finding(check, first, details, next=_ELSEWHERE), severity=Severity.INFO)
     return replace(found, span=longest.key if longest else None)
@@ -175,8 +175,8 @@ def _time(seconds: float) -> str:
     return f"{seconds:,.3f} s"
 
 
-_NO_DIFFERENCE = "it is a time of day, or a clock's reading, and no duration: every mean and every percentile is lost"
-_ELSEWHERE = "see where the clock is started: for each call, when it begins"
+_NO_DIFFERENCE = "it is a time of day or the reading of a clock, not a duration: means and percentiles are useless"
+_ELSEWHERE = "check where the clock is started: it must start anew for each call, when the call begins"
 
 
 # --- Too short -------------------------------------------------------------------------------------------------------

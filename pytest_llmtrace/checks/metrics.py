@@ -316,8 +316,8 @@ def _finding(
 
 _LEFT_OUT = "sums of tokens and cost lack some of the calls that they should include, and nothing says so"
 _CALLS_LEFT_OUT = "rates of calls and of errors lack some of the calls that they should include, and nothing says so"
-_MIXED = "the sum is right, and those of the models are not: each has a price of its own"
-_CALLS_MIXED = "all calls are counted, and some for a model that was not called: its latency is that of another one"
+_MIXED = "the total is right, but the sums of the models are not, and each has a price of its own"
+_CALLS_MIXED = "all calls are counted, but some for a model that was not called: its latency is that of another one"
 _NAME_IT = "name the model of the call itself with each measurement"
 
 

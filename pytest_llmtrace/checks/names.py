@@ -30,7 +30,7 @@ def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         before, first = names.setdefault((span.scope, _likeness(call), _without_digits(bare)), (bare, span))
         if found is None and before != bare:
             found = f"{span.name!r} here and {first.name!r} in a call of the same kind"
-        yield check.finding(span, ("span", f"its name has {found}")) if found else None
+        yield check.finding(span, ("span", f"its name contains {found}")) if found else None
 
 
 @lru_cache(maxsize=256)

@@ -40,8 +40,8 @@ def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
     cause = evidence.by_key.get(root.cause) if root.cause else None
     if cause is None or not _is_parted(evidence, root, cause):
         return None
-    where = f"its thread, or work item of a pool, was started inside of {title_of_span(cause)}"
-    found = check.finding(root, ("span", f"is a root; {where}"))
+    where = f"its thread, or its work item in a pool, was started inside {title_of_span(cause)}"
+    found = check.finding(root, ("span", f"is a root span, but {where}"))
     if not root.apart:
         return found
     return replace(found, severity=Severity.WARNING) if is_own else None
@@ -59,7 +59,9 @@ def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
     if root.key not in evidence.call_of and root.scope == current.scope:
         return None
     found = check.finding(
-        root, ("span", f"is a root; {title_of_span(current)} was current where it was started"), next=_TAKE_CURRENT
+        root,
+        ("span", f"is a root span, but {title_of_span(current)} was current where it was started"),
+        next=_TAKE_CURRENT,
     )
     return replace(found, severity=Severity.WARNING)
 
@@ -73,13 +75,13 @@ def _asked_elsewhere(check: Check, evidence: Evidence, root: SpanRecord) -> Find
     if around is None or (root.key.trace_id, around.key.trace_id) in evidence.linked:
         return None
     found = check.finding(
-        root, ("span", f"is a root; its request was made inside of {title_of_span(around)}"), next=_GIVE_PARENT
+        root, ("span", f"is a root span, but its request was made inside {title_of_span(around)}"), next=_GIVE_PARENT
     )
     return replace(found, severity=Severity.WARNING)
 
 
 _GIVE_PARENT = (
-    "remember the context in which the call is made, and start the span in it; or start a new trace on purpose, with a "
+    "keep the context in which the call is made, and start the span in it; or start a new trace on purpose, with a "
     "link to the old one"
 )
 _TAKE_CURRENT = (

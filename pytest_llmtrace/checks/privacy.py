@@ -84,7 +84,7 @@ def refuse_content(content: object = None, longest_attribute: object = 1) -> Non
     if content is not None and content not in CONTENTS:
         raise UsageError.unknown("value of content=", content, CONTENTS)
     if not is_count(longest_attribute) or longest_attribute < 1:
-        raise UsageError(f"longest_attribute= takes a number of characters from 1 on, not {longest_attribute!r}")
+        raise UsageError(f"longest_attribute= takes a number of characters, 1 or more, not {longest_attribute!r}")
 
 
 def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -124,7 +124,7 @@ def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
     if held is Holds.CONTENT:
         yield _Leak(text.place, _sized(f"content ({side})", text.text), "", _switch(carrier, text))
     elif held is Holds.MARKER and evidence.content == "absent":
-        yield _Leak(text.place, 'a marker in the place of content: content="redacted" allows it', "", "")
+        yield _Leak(text.place, 'a marker in place of content, which only content="redacted" allows', "", "")
 
 
 _OF_USERS = frozenset({"enduser.id", "enduser.pseudo.id", "session.id", "user.id"})

@@ -28,7 +28,7 @@ def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if not leftover.unplayed:
             yield None
             continue
-        count = f"{len(leftover.unplayed)} of {leftover.total} not asked for"
+        count = f"{len(leftover.unplayed)} of {leftover.total} never requested"
         other = elsewhere(evidence)
         seen = ("wire", "\n".join((count, *leftover.unplayed)))
         yield check.finding(leftover.origin, seen, why=leftover.why, next=other and f"{other}; or {_MAY_STAY}")
@@ -40,7 +40,7 @@ def _timing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 _NOT_HTTPX = (
-    "cassettes and scripts answer clients built on httpx only: choose such a one, mock what this one does, "
+    "cassettes and scripts can only answer clients built on httpx: use such a client, mock this one, "
     "or let the host through with allow_hosts="
 )
 

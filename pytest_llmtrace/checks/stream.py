@@ -46,7 +46,7 @@ def _duration(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         yield check.finding(
             span,
-            ("span", f"lasts from {begins:.3f} s to {ends:.3f} s after the request"),
+            ("span", f"starts {begins:.3f} s and ends {ends:.3f} s after the request"),
             ("wire", f"the stream took {pacing.last:.3f} s\n{_where(pacing)}"),
         )
 
@@ -92,7 +92,7 @@ def _judged(check: Check, point: MetricPoint, scoped: list[Pacing]) -> Finding |
     first = min(pacing.first.earliest for pacing in scoped)
     return check.finding(
         scoped[0].account.span,
-        ("metric", f"{point.name}: {point.count} measured, {mean:.3f} s on average"),
+        ("metric", f"{point.name}: {counted(point.count or 0, 'measurement')}, {mean:.3f} s on average"),
         ("wire", f"the first event came {first:.3f} s after the request\n{_where(scoped[0])}"),
     )
 
@@ -108,7 +108,9 @@ def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding |
             yield None
             continue
         number = counted(len(scoped), "stream")
-        yield check.finding(with_place[0].span, ("span", f"states it neither here nor of any other: {number}"))
+        yield check.finding(
+            with_place[0].span, ("span", f"no time to the first token on any span or metric of this scope ({number})")
+        )
 
 
 def _where(pacing: Pacing) -> str:

@@ -37,7 +37,9 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
         if any(_has_begun(maker, first, begun) for maker in makers):
             continue  # structure/span-never-ended reports it.
-        on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
+        on = "".join(
+            f"\n{maker.scope} {maker.version} is switched on for this SDK, but made no span" for maker in makers
+        )
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
             ("span", _spans_seen(evidence, first) + ("" if cause else on)),
@@ -63,7 +65,7 @@ def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
         return f"{name} was current, but it describes exchange {told[current].exchanges[-1].index}"
     others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
     more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
-    return f"none is an LLM span of this exchange; captured were:\n{others}{more}"
+    return f"none describes this exchange; these were captured:\n{others}{more}"
 
 
 def _nearly(evidence: Evidence, exchange: Exchange) -> str:
@@ -71,7 +73,7 @@ def _nearly(evidence: Evidence, exchange: Exchange) -> str:
     around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
     while around is not None:
         if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
-            return f"if {title_of_span(around)} is to describe this call, let it say so: {lacking}"
+            return f"if {title_of_span(around)} is meant to describe this call, make it an LLM span: {lacking}"
         around = evidence.by_key.get(around.parent) if around.parent else None
     return ""
 
@@ -93,7 +95,7 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
         model = stray.reading.request_model or stray.reading.response_model
         yield check.finding(
             stray.span,
-            ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
+            ("span", f"is an LLM span{f' for model {model!r}' if model else ''}"),
             ("wire", title_of_exchange(within) if within is not None else _not_its_own(len(evidence.calls))),
             why=no_call,
             next=_NO_CALL if no_call else elsewhere(evidence),
@@ -104,9 +106,11 @@ def _counting(exchange: Exchange) -> str:
     return _COUNTING if wire.counts_tokens(exchange.request) else ""
 
 
-_COUNTING = "a back end counts a call to a model, and the request only asks how many tokens a call would have"
-_FETCHING = "a back end counts a call to a model, and the request only fetches what another one has asked for"
-_NO_CALL = "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM"
+_COUNTING = "a back end counts a call to a model, but the request only asks how many tokens a call would use"
+_FETCHING = "a back end counts a call to a model, but the request only fetches a response that another one asked for"
+_NO_CALL = (
+    "do not report this request as an LLM span: set neither a gen_ai.operation.name of calls nor the span kind LLM"
+)
 
 
 def _other_requests(evidence: Evidence) -> dict[SpanKey, Exchange]:
@@ -148,8 +152,8 @@ def _may_be_another(stray: Stray, starts: dict[str, list[int]]) -> bool:
 
 def _not_its_own(calls: int) -> str:
     if calls == 1:
-        return "the one LLM call of this test is not its own"
-    return f"none of the {calls} LLM calls of this test is its own"
+        return "the only LLM call of this test is not the one that it describes"
+    return f"none of the {calls} LLM calls of this test is the one that it describes"
 
 
 def _claims_success(stray: Stray) -> bool:
@@ -166,7 +170,7 @@ def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | No
         if span.key in evidence.held:
             continue
         leak = ", and it is still the current span" if span.key in current else ""
-        yield check.finding(span, ("span", f"was started and not ended when the test was over{leak}"))
+        yield check.finding(span, ("span", f"was started, but had not ended when the test was over{leak}"))
 
 
 def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -176,7 +180,7 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if span.ended is not None:  # structure/span-never-ended reports a span that is open as well.
             late = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
             became = "".join(f"\n{title_of_span(child)} has become its child" for child in late)
-            text = f"has ended and is still the current span of the test{became}"
+            text = f"has ended, but is still the current span of the test{became}"
             yield check.finding(span, ("span", text))
 
 
@@ -211,13 +215,13 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
     )
 
 
-_REPORT = "report to the makers of the instrumentor that it does not see this call, or make a span around it yourself"
+_REPORT = "report to the maintainers of the instrumentor that it misses this call, or start a span around it yourself"
 
 EXCHANGE_WITHOUT_SPAN = Check(
     id="structure/exchange-without-span",
     title="Every LLM call has its span",
     why="the call was made and no LLM span describes it: its cost, latency and errors are invisible",
-    next="instrument this call",
+    next="switch on an instrumentor for this SDK, or start a span around the call",
     look=_exchange_without_span,
     compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
     "are none, others may be: those that name the same response id, and those that were open at the time and were "

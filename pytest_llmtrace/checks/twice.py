@@ -44,7 +44,7 @@ def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
         elif again is not None and _overlap(stray.span, again[1]):
             yield stray, again[0], f"names the response {named!r}, as does {title_of_span(again[1])}"
         elif (twin := _twin(stray, alike.get(_looks(stray.span), ()))) is not None:
-            yield stray, twin[0], f"says all that {title_of_span(twin[1])} says, which was open at the same time"
+            yield stray, twin[0], f"repeats all attributes of {title_of_span(twin[1])}, which was open at the same time"
 
 
 def _by_looks(evidence: Evidence) -> dict[_Looks, list[tuple[Call, SpanRecord]]]:

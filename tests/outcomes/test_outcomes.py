@@ -29,12 +29,12 @@ def test_chat(llmtrace):
         "llmtrace: 1 finding in test_chat (1 exchange, 0 LLM spans, 10 checks)\n"
         "\n"
         "error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)\n"
-        "       span   none is an LLM span of this exchange; captured were:\n"
+        "       span   none describes this exchange; these were captured:\n"
         "              'step' (app)\n"
         "       wire   chat call to model 'm', answered 200\n"
         "              scripted openai chat, exchange 0\n"
         "       why    the call was made and no LLM span describes it: its cost, latency and errors are invisible\n"
-        "       next   instrument this call, or waive: "
+        "       next   switch on an instrumentor for this SDK, or start a span around the call, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})\n'
         "\n"
         "step  INTERNAL  UNSET  <duration>\n"
@@ -183,7 +183,7 @@ def test_outcomes(run: Callable[..., Any], options: tuple[str, ...], plugins: tu
     done = run(OUTCOMES, "--doctest-modules", "test_suite.py", *options, plugins=plugins)
     assert done.outcomes == EXPECTED
     summary = done.text.partition(" llmtrace ===")[2]
-    assert "error  capture/nothing  1 LLM call, no span: no instrumentor is on" in summary
+    assert "error  capture/nothing  1 LLM call, no span: no instrumentor is switched on" in summary
     assert "warning  waiver/unused  ignore={'replay/unplayed': 'an old one'}" in summary
     assert "\n12 tests, 10 exchanges, 4 LLM spans, " in summary
 

@@ -120,7 +120,7 @@ def _texts(result: Any, parameter: str) -> None:
 Failed: llmtrace: 1 finding in {test} (0 exchanges, 0 LLM spans, N checks)
 
 error  structure/span-current  span 'left current' (app)
-       span   has ended and is still the current span of the test
+       span   has ended, but is still the current span of the test
        why    whatever the caller does next becomes a child of this span, in a trace that is not its own
        next   detach it in the context that attached it; a generator must be closed by whoever iterates it, or waive: \
 @pytest.mark.llmtrace(ignore={{"structure/span-current": "reason"}})

@@ -114,7 +114,7 @@ def test_a_leak_is_found_by_the_ways_that_show_it(run: Callable[..., Any]) -> No
 Failed: llmtrace: 1 finding in test_leak[break] (1 exchange, 1 LLM span, N checks)
 
 error  structure/span-never-ended  span 'chat' (app)
-       span   was started and not ended when the test was over
+       span   was started, but had not ended when the test was over
        why    a span that never ends is never exported
        next   end it on every path: with start_as_current_span(...), or end() in a finally, or waive: \
 @pytest.mark.llmtrace(ignore={"structure/span-never-ended": "reason"})

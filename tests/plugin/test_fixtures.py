@@ -867,7 +867,7 @@ def test_a_fixture_that_never_ends_its_span_is_found(run: Callable[..., Any]) ->
         "Failed: llmtrace: 1 finding in test_it, after the test (0 exchanges, 0 LLM spans, N checks)\n"
         "\n"
         "error  structure/span-never-ended  span 'held' (app)\n"
-        "       span   was started and not ended when the test was over\n"
+        "       span   was started, but had not ended when the test was over\n"
         "       why    a span that never ends is never exported\n"
         "       next   end it on every path: with start_as_current_span(...), or end() in a finally, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-never-ended": "reason"})\n'

@@ -103,12 +103,12 @@ def test_answered_without_span_is_a_finding(result: Any, mock: str, library: str
 Failed: llmtrace: 1 finding in {cell} (1 exchange, 0 LLM spans, N checks)
 
 error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)
-       span   none is an LLM span of this exchange; captured were:
+       span   none describes this exchange; these were captured:
               'work' (app)
        wire   chat call to model 'gpt-4o', answered 200
               {origin}, exchange 0
        why    the call was made and no LLM span describes it: its cost, latency and errors are invisible
-       next   instrument this call, or waive: \
+       next   switch on an instrumentor for this SDK, or start a span around the call, or waive: \
 @pytest.mark.llmtrace(ignore={{"structure/exchange-without-span": "reason"}})
 
 work  INTERNAL  UNSET  1 ms

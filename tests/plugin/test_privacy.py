@@ -148,15 +148,15 @@ LIMIT = "import pytest\n@pytest.mark.llmtrace(longest_attribute=0)\ndef test_a()
         ),
         (
             {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = a\n"},
-            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters from 1 on, not 'a'",
+            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters, 1 or more, not 'a'",
         ),
         (
             {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 0\n"},
-            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters from 1 on, not 0",
+            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters, 1 or more, not 0",
         ),
         (
             {"test_it.py": LIMIT},
-            "test_it.py::test_a: llmtrace marker: longest_attribute= takes a number of characters from 1 on, not 0",
+            "test_it.py::test_a: llmtrace marker: longest_attribute= takes a number of characters, 1 or more, not 0",
         ),
     ],
 )

@@ -101,12 +101,12 @@ FINDING = """\
 Failed: llmtrace: 1 finding in test_finding (1 exchange, 0 LLM spans, N checks)
 
 error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)
-       span   none is an LLM span of this exchange; captured were:
+       span   none describes this exchange; these were captured:
               'chat' (app)
        wire   chat call to model 'gpt-4o', answered 200
               scripted openai chat, exchange 0
        why    the call was made and no LLM span describes it: its cost, latency and errors are invisible
-       next   instrument this call, or waive: \
+       next   switch on an instrumentor for this SDK, or start a span around the call, or waive: \
 @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})
 
 chat  INTERNAL  UNSET  1 ms
@@ -116,7 +116,7 @@ SECTION = """\
 llmtrace: 1 finding in test_own_failure (0 exchanges, 0 LLM spans, N checks)
 
 error  structure/span-never-ended  span 'left open' (app)
-       span   was started and not ended when the test was over
+       span   was started, but had not ended when the test was over
        why    a span that never ends is never exported
        next   end it on every path: with start_as_current_span(...), or end() in a finally, or waive: \
 @pytest.mark.llmtrace(ignore={"structure/span-never-ended": "reason"})

@@ -309,9 +309,9 @@ WRONG_KNOWN = {
     '{"check": "wire/cost", "reason": "b"}':
         "known= needs 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'",
     '{"check": "wire/cost", "instrumentor": "a", "reason": " "}':
-        "known= of 'wire/cost': 'reason' must be a non-empty string, not ' '",
+        "known= of 'wire/cost': 'reason' must be a string that is not blank, not ' '",
     '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "versions": "0.63"}':
-        "known= of 'wire/cost': versions='0.63' is not a range of versions; write one such as '<0.63' or '>=1,<1.4'",
+        "known= of 'wire/cost': versions='0.63' is not a version range; write '<0.63' or '>=1,<1.4'",
 }  # fmt: skip
 
 

@@ -114,7 +114,7 @@ llmtrace: 1 finding in {cell} (0 exchanges, 0 LLM spans, N checks)
 error  replay/unmatched  connection outside httpx
        found  refused {host}:1 ({client})
        why    nothing answered this request, so the test did not run what production runs; it never left the machine
-       next   cassettes and scripts answer clients built on httpx only: choose such a one, mock what this one does, \
+       next   cassettes and scripts can only answer clients built on httpx: use such a client, mock this one, \
 or let the host through with allow_hosts=, or waive: \
 @pytest.mark.llmtrace(ignore={{"replay/unmatched": "reason"}})
 

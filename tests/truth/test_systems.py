@@ -262,4 +262,7 @@ def test_broken_twin_abandoned_generator() -> None:
         (finding,) = llmtrace.findings()
         stream.close()
     assert finding.check == "structure/span-never-ended"
-    assert finding.details[0][1] == "was started and not ended when the test was over, and it is still the current span"
+    assert (
+        finding.details[0][1]
+        == "was started, but had not ended when the test was over, and it is still the current span"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pytest_llmtrace.model import Request
+from pytest_llmtrace.model import Fact, Request, State
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, ONE_BLOCK, STREAMING, call, seen
 
 COMPUTER = {"output": [{"type": "computer_call", "id": "cu_1", "call_id": "call_9", "action": {"type": "click"}}]}
@@ -31,8 +31,11 @@ TWO_TEXTS = {"output_texts": ["First.Second."]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
 
-AS_GIVEN = "write the text that the model gave (in a stream all of its fragments), or json.dumps(...) of what it says"
+AS_GIVEN = (
+    "write the text that the model gave (in a stream, all of its fragments), or json.dumps(...) of the parsed arguments"
+)
 MAIL: dict[str, Any] = {"to": "ann@example.com", "copies": ["bob@example.com"], "text": "Dear Ann, " + "hello " * 20}
+UNFINISHED = "no choice has a finish reason, but the span makes the answer look finished"
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
@@ -54,7 +57,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop"]},
         "gen_ai.finish_reasons = ['stop']",
         "choices[0].finish_reason, choices[1].finish_reason = ['stop', 'length']",
-        "1 reason for 2 reasons: choices and reasons no longer match",
+        "the span has 1 reason, the response 2: choices and reasons no longer match",
     ),
     (
         "wire/finish-reasons",
@@ -100,6 +103,23 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "the call failed, and the span makes it look as if the model had finished",
         {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
     ),
+    # The response is whole, and says of no choice that it was finished.
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": Fact("", None, State.NULL, (("choices[0].finish_reason", None),))},
+        {"finish_reasons": ["stop"]},
+        "gen_ai.finish_reasons = ['stop']",
+        "choices[0].finish_reason = null",
+        UNFINISHED,
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ABSENT},
+        {"finish_reason": "stop"},
+        "gen_ai.finish_reason = 'stop'",
+        "no finish reason",
+        UNFINISHED,
+    ),
     # The client left before a finish reason came.
     (
         "wire/finish-reasons",
@@ -128,7 +148,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop", "stop"]},
         "gen_ai.finish_reasons = ['stop', 'stop']",
         "finish_reasons = ['stop', None]",
-        "2 reasons for 1 reason: choices and reasons no longer match",
+        "the span has 2 reasons, the response 1: choices and reasons no longer match",
         CLOSED,
     ),
     (
@@ -218,9 +238,9 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         for span, why in (
             (
                 r'"{\"city\": \"Oslo\"}"',
-                "the arguments were written as JSON twice, so that whoever reads the span gets a text from them",
+                "the arguments were encoded as JSON twice, so whoever parses them gets a string and not an object",
             ),
-            ("{'city': 'Oslo'}", "the arguments are no JSON, so nobody can read them from the span"),
+            ("{'city': 'Oslo'}", "the arguments are not JSON, so whoever reads the span cannot parse them"),
         )
     ),
     *(
@@ -280,7 +300,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["yes"]},
         "gen_ai.output_texts = ['yes']",
         "output_texts = ['yes', 'no']",
-        "the answer shown on the span is not the one that the user got; of 2 texts one is missing",
+        "the answer shown on the span is not the one that the user got; the span has 1 text, the response 2",
     ),
     (
         "wire/output-text",
@@ -296,7 +316,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["No.", "Well.", "Yes."]},
         "gen_ai.output_texts = ['No.', 'Well.', 'Yes.']",
         "output_texts = ['Yes.', 'Well.']",
-        OTHER_TEXT + "; of 2 texts one is there that was never given",
+        OTHER_TEXT + "; the span has 3 texts, the response 2",
     ),
     (
         "wire/refusal",

@@ -15,7 +15,7 @@ AZURE: dict[str, Any] = {
 }
 
 
-CUT_OFF = "the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only"
+CUT_OFF = "the provider was cut off the model's name, but the gateway's prices and logs use the whole name"
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
@@ -41,7 +41,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"response_model": "gpt-4o"},
         "gen_ai.response_model = 'gpt-4o'",
         "response_model = 'gpt-4o-2024-08-06'",
-        "it is the model that the request names, so a model that was swapped on the way stays hidden",
+        "this is the model that the request names: if another model answers, nobody sees it",
     ),
     (
         "wire/response-model",
@@ -57,7 +57,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"response_model": "gpt-4o"},
         "gen_ai.response_model = 'gpt-4o'",
         "no response model",
-        "it is the model that the request names, so a model that was swapped on the way stays hidden",
+        "this is the model that the request names: if another model answers, nobody sees it",
     ),
     (
         "wire/request-model",

@@ -50,15 +50,27 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             f"{why}{what}",
         )
         for check, mine, true, why, what in (
-            ("wire/input-tokens", 90, 60, HIGH, " by 30, as many as were read from a cache"),
-            ("wire/input-tokens", 110, 60, HIGH, " by 50, as many as were read from a cache or written to a cache"),
-            ("wire/input-tokens", 10, 60, LOW, " by 50, as many as were read from a cache or written to a cache"),
-            ("wire/input-tokens", 9, 60, LOW, ": it is the output"),
-            ("wire/output-tokens", 13, 9, HIGH, " by 4, as many as were reasoning"),
-            ("wire/output-tokens", 5, 9, LOW, " by 4, as many as were reasoning"),
-            ("wire/output-tokens", 69, 9, HIGH, ": it is the total"),
+            ("wire/input-tokens", 90, 60, HIGH, " by 30, the number of tokens read from a cache"),
+            (
+                "wire/input-tokens",
+                110,
+                60,
+                HIGH,
+                " by 50, the number of tokens read from a cache and tokens written to a cache",
+            ),
+            (
+                "wire/input-tokens",
+                10,
+                60,
+                LOW,
+                " by 50, the number of tokens read from a cache and tokens written to a cache",
+            ),
+            ("wire/input-tokens", 9, 60, LOW, ": it is the output count"),
+            ("wire/output-tokens", 13, 9, HIGH, " by 4, the number of reasoning tokens"),
+            ("wire/output-tokens", 5, 9, LOW, " by 4, the number of reasoning tokens"),
+            ("wire/output-tokens", 69, 9, HIGH, ": it is the total count"),
             ("wire/output-tokens", 68, 9, HIGH, ""),
-            ("wire/cache-read-tokens", 20, 30, SAVED_LOW, ": it is as many as were written to a cache"),
+            ("wire/cache-read-tokens", 20, 30, SAVED_LOW, ": it is the number of tokens written to a cache"),
         )
     ),
     (

@@ -154,7 +154,7 @@ def test_many_places_are_counted() -> None:
     ("error", "text"),
     [
         ({"status": 429, "type": "rate_limit_error", "code": "429", "message": "Slow"}, "429 rate_limit_error 'Slow'"),
-        ({"status": None, "type": None, "code": None, "message": None}, "an error without any word"),
+        ({"status": None, "type": None, "code": None, "message": None}, "an error without a message"),
         ({"type": ["odd"], "code": {"x": 1}, "message": 7}, "['odd'] {'x': 1} 7"),
     ],
 )

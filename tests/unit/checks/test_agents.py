@@ -177,7 +177,7 @@ def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> Non
         'f({"a": 1, "b": 2})',
     )
     assert finding.details[:2] == (
-        ("wire", "asked for 3 times with the same arguments, seen in exchanges 0, 1, 2"),
+        ("wire", "requested 3 times with the same arguments, seen in exchanges 0, 1, 2"),
         ("limit", "tool_repeats=3"),
     )
 
@@ -277,7 +277,7 @@ def test_within_budget(make_exchange: ExchangeMaker, budget: dict[str, float]) -
 def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
     """If no call states its cost, a budget of cost would pass whatever happens, so that is a finding."""
     [finding] = found(spending(make_exchange, TOKENS), budget={"cost": 1})
-    assert dict(finding.details)["why"] == ("no call of this test says what it cost: the budget limits nothing")
+    assert dict(finding.details)["why"] == ("no response in this test says what it cost, so the budget limits nothing")
     assert found(spending(make_exchange, TOKENS, COST), budget={"cost": 1}) == []
     assert found([], budget={"cost": 1}) == []
 
@@ -289,11 +289,11 @@ def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
             {"budget": {"token": 5}},
             "unknown unit in budget= 'token': did you mean 'tokens'? known: calls, cost, tokens",
         ),
-        ({"budget": {"cost": "much"}}, "budget={'cost': ...} takes a number from 0 on, not 'much'"),
-        ({"budget": {"cost": float("nan")}}, "budget={'cost': ...} takes a number from 0 on, not nan"),
+        ({"budget": {"cost": "much"}}, "budget={'cost': ...} takes a number, 0 or more, not 'much'"),
+        ({"budget": {"cost": float("nan")}}, "budget={'cost': ...} takes a number, 0 or more, not nan"),
         ({"budget": 5}, "budget= takes {'tokens': ..., 'cost': ..., 'calls': ...}, not 5"),
-        ({"tool_repeats": 1}, "tool_repeats= takes a whole number from 2 on, not 1"),
-        ({"tool_repeats": True}, "tool_repeats= takes a whole number from 2 on, not True"),
+        ({"tool_repeats": 1}, "tool_repeats= takes a whole number, 2 or more, not 1"),
+        ({"tool_repeats": True}, "tool_repeats= takes a whole number, 2 or more, not True"),
     ],
 )
 def test_limits_without_a_meaning(limits: dict[str, Any], text: str) -> None:

@@ -80,7 +80,7 @@ def test_who_does_not_use_it_sees_nothing(judged: Judge) -> None:
 
 def test_openinference(judged: Judge) -> None:
     """A right OpenInference span lacks only the provider, which is the server's gap and so a note, not a failure."""
-    expected = f"gen_ai_provider_name is not there: OpenObserve does not read what the span says\n{SERVER}"
+    expected = f"gen_ai_provider_name is empty: OpenObserve does not read what the span says\n{SERVER}"
     assert said(judged(OPENINFERENCE)) == [("backend/provider", "info", expected)]
 
 
@@ -95,7 +95,7 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     ),
     "no model": (
         {key: value for key, value in GOOD.items() if key != "gen_ai.request.model"},
-        [("backend/model", "warning", f"gen_ai_response_model is not there\n{SERVER}")],
+        [("backend/model", "warning", f"gen_ai_response_model is empty\n{SERVER}")],
     ),
     "two counts": (
         {**GOOD, "llm.token_count.prompt": 20},
@@ -107,15 +107,15 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     ),
     "clash": (
         {**GOOD, "team.name": "a", "team_name": "b"},
-        [("backend/clash", "warning", "team_name: team.name and team_name")],
+        [("backend/clash", "warning", "team.name and team_name become one column: team_name")],
     ),
     "clash with the status": (
         {**GOOD, "status.code": "x"},
-        [("backend/clash", "warning", "status_code: status.code and the status of the span")],
+        [("backend/clash", "warning", "status.code and the status of the span become one column: status_code")],
     ),
     "base column": (
         {**GOOD, "duration": 3},
-        [("backend/base-column", "info", "duration is in attr_duration\nOpenObserve 0.92")],
+        [("backend/base-column", "info", "duration is stored as attr_duration\nOpenObserve 0.92")],
     ),
 }
 
@@ -129,7 +129,7 @@ def test_faults_of_a_span(judged: Judge, attributes: dict[str, Any], expected: l
 def test_an_overwritten_base_column(judged: Judge) -> None:
     """Before 0.91, an attribute with the name of a base column takes the column's place."""
     found = said(judged({**GOOD, "operation_name": "mine"}, openobserve="0.90"))
-    expected = "operation_name is what the attribute operation_name says\nOpenObserve 0.90"
+    expected = "operation_name has the value of the attribute operation_name\nOpenObserve 0.90"
     assert found == [("backend/base-column", "warning", expected)]
 
 
@@ -144,7 +144,7 @@ def test_a_sum_that_counts_twice(judged: Judge) -> None:
     """An agent that repeats the counts of its calls doubles the sum of the column; one without counts does not."""
     agent = {"gen_ai.operation.name": "invoke_agent"}
     counts = {"gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 5}
-    expected = "gen_ai_usage_total_tokens = 17; of 1 span inside of it: 17\nOpenObserve 0.92"
+    expected = "gen_ai_usage_total_tokens = 17, and 1 span inside it has 17\nOpenObserve 0.92"
     assert said(judged(GOOD, {**agent, **counts})) == [("backend/double-count", "warning", expected)]
     assert judged(GOOD, agent) == []
 
@@ -190,7 +190,9 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
 def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) -> None:
     """The finding suggests the release's own name for a column that other releases call so, or the nearest name."""
     found = judged({**GOOD, "gen_ai.request.max_tokens": 5}, openobserve_columns=(name,))
-    assert said(found) == [("backend/empty-column", "warning", f"no span of 2 has it{meant}\nOpenObserve 0.92")]
+    assert said(found) == [
+        ("backend/empty-column", "warning", f"2 spans stored, none with this column{meant}\nOpenObserve 0.92")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -232,5 +234,5 @@ def test_the_column_of_arrival(judged: Judge) -> None:
 def test_an_attribute_of_the_name_of_a_status(judged: Judge, profile: str) -> None:
     """The server overwrites such an attribute with the span's own status, in every release."""
     found = said(judged({**GOOD, "status_code": 200}, openobserve=profile))
-    lost = f"status_code is the status of the span, and not what the attribute says\nOpenObserve {profile}"
+    lost = f"status_code has the status of the span, not the value of the attribute\nOpenObserve {profile}"
     assert found == [("backend/base-column", "warning", lost)]

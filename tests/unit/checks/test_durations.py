@@ -57,8 +57,8 @@ def finding(*details: tuple[str, str], advice: str, **fields: Any) -> Finding:
 
 
 SIZE = ("why", "latency dashboards and alerts are built on these numbers, and they are not the real ones")
-SPAN = ("span", "'chat', the longest, took 6.000 ms")
-TRACE = ("trace", "lasted 50.000 ms, and with it all that was measured")
+SPAN = ("span", "the longest, 'chat', took 6.000 ms")
+TRACE = ("trace", "lasted 50.000 ms, so nothing in it took longer")
 
 
 @pytest.mark.parametrize(
@@ -79,21 +79,21 @@ TRACE = ("trace", "lasted 50.000 ms, and with it all that was measured")
 def test_another_unit_is_found(calls: tuple[Call, ...], points: list[MetricPoint], metric: str) -> None:
     """A duration longer than the trace that is as long as the spans in another unit is one finding per scope."""
     advice = "record seconds, as the unit says"
-    said = ("metric", f"{metric}, and the unit says seconds")
+    said = ("metric", f"{metric}, but the unit says seconds")
     assert judged(calls, *points) == [finding(said, SPAN, TRACE, SIZE, advice=advice)]
 
 
 def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...]) -> None:
     """A value that is a time of day is found: nobody has subtracted the beginning."""
-    why = "it is a time of day, or a clock's reading, and no duration: every mean and every percentile is lost"
+    why = "it is a time of day or the reading of a clock, not a duration: means and percentiles are useless"
     metric = ("metric", "1,700,000,000.125 s in 1 measurement")
-    wanted = finding(metric, SPAN, TRACE, ("why", why), advice="subtract the beginning from the end")
+    wanted = finding(metric, SPAN, TRACE, ("why", why), advice="record the end minus the beginning")
     assert judged(calls, took(1_700_000_000.125)) == [wanted]
 
 
 def test_what_is_longer_than_the_trace_is_for_information(calls: tuple[Call, ...]) -> None:
     """A duration that fits no unit is a note: the clock started too early, or the test gave the code another clock."""
-    advice = "see where the clock is started: for each call, when it begins"
+    advice = "check where the clock is started: it must start anew for each call, when the call begins"
     metric = ("metric", "37.000 s in 1 measurement")
     wanted = finding(metric, SPAN, TRACE, SIZE, advice=advice, severity=Severity.INFO)
     assert judged(calls, took(37.0)) == [wanted]

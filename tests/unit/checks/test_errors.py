@@ -94,7 +94,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         UNSET,
         GAVE_UP,
         "status UNSET",
-        f"200, then an event that is no JSON, at which the client gave up\n{WHERE}, event 1 of the response",
+        f"200, then an event that is not JSON, at which the client gave up\n{WHERE}, event 1 of the response",
         AT_EVENT,
     ),
     ("wire/error-status", {}, {}, UNSET, TIMEOUT, "status UNSET", f"'ReadTimeout: timed out'\n{WHERE}", IN_TRANSPORT),

@@ -294,7 +294,7 @@ def test_attributes_that_were_dropped(
     paired = match([exchange], [span])
     seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
     [found] = [one for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
-    said = "its provider dropped 2 attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+    said = "raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: the provider dropped 2 attributes, the oldest first"
     assert dict(found.details)["next"].startswith(said)
 
 

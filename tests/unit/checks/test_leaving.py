@@ -24,7 +24,7 @@ BEFORE: dict[str, Any] = {
     "failure": "CancelledError: ",
 }
 PLACEHOLDER = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("message.usage.output_tokens", 1),))
-UNREAD = PLACEHOLDER._replace(value=None, state=State.UNREADABLE, note="event 3 cannot be read: it is no JSON")
+UNREAD = PLACEHOLDER._replace(value=None, state=State.UNREADABLE, note="event 3 cannot be read: it is not JSON")
 COUNT = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("usage.output_tokens", 1),))
 BEGUN = {**STREAM, "input_tokens": 40, "output_tokens": PLACEHOLDER}
 FAILED = {**BEGUN, "truncated": False, "error": {"type": "overloaded_error", "message": "Overloaded"}}
@@ -58,7 +58,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     ("stream/partial-usage", FAILED, {"total_tokens": 41}, SAID, {}, "messages", "gen_ai.total_tokens = 41", PLACED),
     ("stream/partial-usage", BEGUN, {"total_tokens": 41}, {}, OPEN, "messages", "gen_ai.total_tokens = 41", PLACED),
-    # The SDK raised at an event that is no JSON.
+    # The SDK raised at an event that is not JSON.
     (
         "stream/partial-usage",
         {**BEGUN, "output_tokens": UNREAD},
@@ -219,7 +219,7 @@ def test_attempts_are_not_added_up(make_call: Callable[..., Call], counts: dict[
     found = verify(Evidence(calls=(attempts(make_call, wire, counts),)), {}).findings
     seen = [finding for finding in found if finding.check.startswith("wire/")]
     assert [finding.check for finding in seen] == expected
-    summed = "the counts of several attempts are added up: the attempts before the last were given up"
+    summed = "the counts of several attempts are added up, but the attempts before the last were abandoned"
     for finding in seen:
         assert (dict(finding.details)["why"] == summed) is (counts["input_tokens"] == 80)
 

@@ -43,7 +43,10 @@ def test_a_text_is_lost_beside_a_tool_call(judged: Judged) -> None:
     assert (found.check, found.severity) == ("wire/output-text", Severity.ERROR)
     assert dict(found.details)["span"] == "gen_ai.output.messages[*].parts[text]: no text"
     assert dict(found.details)["wire"].startswith("output_texts = ['I look.']")
-    why = "the answer shown on the span is not the one that the user got; everything else that was said is there"
+    why = (
+        "the answer shown on the span is not the one that the user got; other content is there, so the text was not "
+        "left out on purpose"
+    )
     assert dict(found.details)["why"] == why
 
 

@@ -64,7 +64,7 @@ def finding(check: str, metric: str, wire: str, why: str, advice: str) -> Findin
     )
 
 
-MIXED = "the sum is right, and those of the models are not: each has a price of its own"
+MIXED = "the total is right, but the sums of the models are not, and each has a price of its own"
 NAME_IT = "name the model of the call itself with each measurement"
 
 
@@ -101,7 +101,7 @@ def test_a_model_that_is_doubled_is_told_alone(calls: tuple[Call, ...]) -> None:
 
 def test_a_call_that_is_counted_for_another_model_is_found(calls: tuple[Call, ...]) -> None:
     """A count of tokens that is wrong in the same way is reported with the finding on the number of calls."""
-    why = "all calls are counted, and some for a model that was not called: its latency is that of another one"
+    why = "all calls are counted, but some for a model that was not called: its latency is that of another one"
     metric, wire = (
         "1 measurement of 'gpt-4o'\n2 measurements of 'gpt-4o-mini'",
         "2 calls of 'gpt-4o'\n1 call of 'gpt-4o-mini'",

@@ -88,7 +88,7 @@ LACKS = "sums of tokens and cost lack some of the calls that they should include
         ),
         (
             [tokens("input", 70), tokens("output", 5)],
-            "input tokens: 70 in 1 measurement, with once more the cache read tokens: 30",
+            "input tokens: 70 in 1 measurement, with the cache read tokens counted twice: 30",
             "input tokens: input_tokens = 40",
         ),
         ([tokens("completion", 6, None)], "output tokens: 6", "output tokens: output_tokens = 5"),
@@ -151,7 +151,7 @@ def test_a_call_that_is_not_counted_is_a_warning(make_call: Make) -> None:
     wanted = finding(
         "metric/operation-count",
         "1 measurement",
-        f"3 calls, 1 of them not to the end\n{CALLS}",
+        f"3 calls, 1 of which did not complete\n{CALLS}",
         why,
         "measure each call once, when it is over",
         severity=Severity.WARNING,

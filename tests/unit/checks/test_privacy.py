@@ -418,7 +418,7 @@ def test_a_marker_is_redacted_and_not_absent(judged: Judge) -> None:
     """`content="absent"` forbids even a marker in the place of content; `content="redacted"` allows it."""
     assert judged(attributes=MARKED, evidence={"content": "redacted"}) == []
     [finding] = judged(attributes=MARKED, evidence={"content": "absent"})
-    line = 'a marker in the place of content: content="redacted" allows it'
+    line = 'a marker in place of content, which only content="redacted" allows'
     assert finding.details[0] == ("span", f"attribute input.value: {line}\nattribute gen_ai.input.messages: {line}")
 
 
@@ -530,10 +530,10 @@ UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        (UUID, "attribute x has an id"),
-        ("resp_0af7651916cd43dd8448eb211c80319c", "attribute x has an id"),
-        (f"about {PROMPT}", "attribute x has the prompt"),
-        ("word " * 60, "attribute x has 300 characters"),
+        (UUID, "attribute x contains an id"),
+        ("resp_0af7651916cd43dd8448eb211c80319c", "attribute x contains an id"),
+        (f"about {PROMPT}", "attribute x contains the prompt"),
+        ("word " * 60, "attribute x contains 300 characters"),
         ("gpt-4o-2024-08-06", ""),
         ("fp_2fe1e4a3a9c84d4e8d1f", ""),
         ("api.openai.com", ""),
@@ -554,9 +554,9 @@ def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
     points.append(MetricPoint(scope="app", name="time", attributes={"y": UUID}))
     found = judged(evidence={"metrics": tuple(points)})
     assert [(finding.subject, finding.details[0][1]) for finding in found] == [
-        ("metric 'calls' (app)", "attribute x has an id"),
-        ("metric 'time' (app)", "attribute x has an id"),
-        ("metric 'time' (app)", "attribute y has an id"),
+        ("metric 'calls' (app)", "attribute x contains an id"),
+        ("metric 'time' (app)", "attribute x contains an id"),
+        ("metric 'time' (app)", "attribute y contains an id"),
     ]
 
 
@@ -564,7 +564,7 @@ def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: 
     """Only spans that are no LLM call are judged here; `structure/span-name` judges those that are."""
     spans = (make_span(1, name=f"order {UUID}"), make_span(2, name="orders of 2024"))
     found = verify(Evidence(spans=spans), {}).findings
-    assert said(list(found)) == [("privacy/high-cardinality", "span", "its name has an id")]
+    assert said(list(found)) == [("privacy/high-cardinality", "span", "its name contains an id")]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -574,8 +574,8 @@ def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: 
     ("given", "message"),
     [
         ({"content": "hidden"}, "unknown value of content= 'hidden': known: absent, captured, redacted"),
-        ({"longest_attribute": 0}, "longest_attribute= takes a number of characters from 1 on, not 0"),
-        ({"longest_attribute": True}, "longest_attribute= takes a number of characters from 1 on, not True"),
+        ({"longest_attribute": 0}, "longest_attribute= takes a number of characters, 1 or more, not 0"),
+        ({"longest_attribute": True}, "longest_attribute= takes a number of characters, 1 or more, not True"),
     ],
 )
 def test_values_without_a_meaning_are_refused(given: dict[str, Any], message: str) -> None:

@@ -41,7 +41,7 @@ def test_another_provider(judged: Judged) -> None:
     assert (finding.severity, finding.subject) == ("warning", "span 'chat' (app)")
     assert finding.details == (
         ("span", "gen_ai.system = 'openai'"),
-        ("wire", "api.anthropic.com was asked\ncassettes/chat.yaml, interaction 0, exchange 0, request"),
+        ("wire", "the request went to api.anthropic.com\ncassettes/chat.yaml, interaction 0, exchange 0, request"),
         ("why", "tokens, cost and outages are counted for a provider that never saw this call"),
         ("next", f'{NEXT}, or waive: @pytest.mark.llmtrace(ignore={{"wire/provider-name": "reason"}})'),
     )

@@ -95,9 +95,9 @@ def test_a_span_that_lasts_as_long_as_its_stream(streamed: Callable[..., Call]) 
 @pytest.mark.parametrize(
     ("begins", "ends", "text"),
     [
-        (-0.002, 1.5, "lasts from -0.002 s to 1.500 s after the request"),
-        (0.5, 4.503, "lasts from 0.500 s to 4.503 s after the request"),
-        (3.9, 8.0, "lasts from 3.900 s to 8.000 s after the request"),
+        (-0.002, 1.5, "starts -0.002 s and ends 1.500 s after the request"),
+        (0.5, 4.503, "starts 0.500 s and ends 4.503 s after the request"),
+        (3.9, 8.0, "starts 3.900 s and ends 8.000 s after the request"),
     ],
     ids=["ends early", "begins late", "is shifted"],
 )
@@ -192,7 +192,7 @@ def test_metrics(streamed: Callable[..., Call]) -> None:
     for right in (point(1.0), point(1000.0, unit="ms"), point(2.0, 2), point(9.0, scope="b"), point(9.0, name="c")):
         assert "stream/time-to-first-token" not in ids(streamed(), metrics=(right,))
     [finding] = found(streamed(), metrics=(point(6.0, 2),))
-    assert dict(finding.details)["metric"] == "gen_ai.server.time_to_first_token: 2 measured, 3.000 s on average"
+    assert dict(finding.details)["metric"] == "gen_ai.server.time_to_first_token: 2 measurements, 3.000 s on average"
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.96, 4.0, 4.5, 60.0, float("inf")])
@@ -240,7 +240,7 @@ def test_a_missing_time_is_for_information(streamed: Callable[..., Call]) -> Non
     absent = {"time_to_first_token": State.ABSENT}
     [finding] = found(streamed(absent), streamed(absent))
     assert (finding.check, finding.severity) == ("stream/time-to-first-token-missing", Severity.INFO)
-    assert dict(finding.details)["span"] == "states it neither here nor of any other: 2 streams"
+    assert dict(finding.details)["span"] == "no time to the first token on any span or metric of this scope (2 streams)"
     assert ids(streamed(absent), streamed(ttft(1.0))) == []
     assert ids(streamed(absent), metrics=(point(1.0),)) == []
     assert ids(streamed({})) == []

@@ -74,8 +74,8 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
     found = only([make_exchange(span=1)], spans, "structure/span-without-exchange")
     assert (found.subject, found.severity) == ("span 'invented' (app)", Severity.WARNING)
     assert details(found) == {
-        "span": "is an LLM span of model 'gpt-4o'",
-        "wire": "the one LLM call of this test is not its own",
+        "span": "is an LLM span for model 'gpt-4o'",
+        "wire": "the only LLM call of this test is not the one that it describes",
         "why": "a back end counts a call that was never made, with its tokens and its cost",
         "next": "make no LLM span where no request is sent (a cache, a mock of the SDK), or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
@@ -88,7 +88,8 @@ def test_a_span_without_exchange_where_the_test_has_forked(make_span: SpanMaker,
     check = "structure/span-without-exchange"
     found = only([make_exchange(span=1)], spans, check, children="forked")
     assert details(found)["next"] == (
-        "the test has forked, and what a child process asks is answered there and seen by nobody: make these calls in "
+        "the test forked, and the requests of a child process are answered there and recorded nowhere: make these "
+        "calls in "
         f'this process, in a thread if need be, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'
     )
     assert only([make_exchange(span=1)], spans, check, children="started") == only(
@@ -131,10 +132,11 @@ def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_excha
     exchanges = [make_exchange(span=1), make_exchange(index=1, span=2, path=COUNT, body={"model": "gpt-4o"})]
     found = only(exchanges, spans, "structure/span-without-exchange")
     assert details(found) == {
-        "span": "is an LLM span of model 'gpt-4o'",
+        "span": "is an LLM span for model 'gpt-4o'",
         "wire": "POST /v1/responses/input_tokens  (exchange 1)",
-        "why": "a back end counts a call to a model, and the request only asks how many tokens a call would have",
-        "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
+        "why": "a back end counts a call to a model, but the request only asks how many tokens a call would use",
+        "next": "do not report this request as an LLM span: set neither a gen_ai.operation.name of calls nor the span "
+        "kind LLM, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
     }
 
@@ -184,7 +186,7 @@ def test_exchange_without_span_names_the_first_spans(
     spans = [make_span(number, name=f"GET {number}", scope="web") for number in range(1, count + 1)]
     found = only([make_exchange()], spans, "structure/exchange-without-span")
     named = "".join(f"'GET {number}' (web)\n" for number in range(1, 6)).rstrip()
-    assert details(found)["span"] == f"none is an LLM span of this exchange; captured were:\n{named}{more}"
+    assert details(found)["span"] == f"none describes this exchange; these were captured:\n{named}{more}"
 
 
 def test_exchange_without_span_names_the_span_that_was_current(
@@ -222,19 +224,19 @@ NAMES = "chat, embeddings, generate_content, text_completion"
     [
         (
             {"gen_ai.usage.input_tokens": 10},
-            f"it has gen_ai.usage.input_tokens, and neither gen_ai.operation.name ({NAMES}) nor gen_ai.request.model",
+            f"it has gen_ai.usage.input_tokens, but neither gen_ai.operation.name ({NAMES}) nor gen_ai.request.model",
         ),
         (
             {"gen_ai.operation.name": "messages.create", "gen_ai.request.max_tokens": 99},
-            f"it has gen_ai.operation.name = 'messages.create', and a call's is one of {NAMES}",
+            f"it has gen_ai.operation.name = 'messages.create', but that of an LLM call is one of {NAMES}",
         ),
         (
             {"llm.token_count.prompt": 10},
-            "it has llm.token_count.prompt, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')",
+            "it has llm.token_count.prompt, but no openinference.span.kind = 'LLM' (or 'EMBEDDING')",
         ),
         (
             {"gen_ai.operation.name": ["chat"], "gen_ai.usage.input_tokens": 10},
-            f"it has gen_ai.operation.name = ['chat'], and a call's is one of {NAMES}",
+            f"it has gen_ai.operation.name = ['chat'], but that of an LLM call is one of {NAMES}",
         ),
         ({"app.tokens": 10}, ""),
         ({"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 10}, ""),
@@ -248,7 +250,11 @@ def test_exchange_without_span_says_what_a_span_lacks(
     """A span around a call that has counts, but is not recognised as a call, was meant to describe it."""
     spans = [make_span(1, name="ask", attributes=attributes), make_span(2, parent=1, name="send", attributes={})]
     found = only([make_exchange(span=2)], spans, "structure/exchange-without-span")
-    said = f"if span 'ask' (app) is to describe this call, let it say so: {lacks}" if lacks else "instrument this call"
+    said = (
+        f"if span 'ask' (app) is meant to describe this call, make it an LLM span: {lacks}"
+        if lacks
+        else "switch on an instrumentor for this SDK, or start a span around the call"
+    )
     assert details(found)["next"] == f"{said}, {WITHOUT}"
 
 
@@ -364,7 +370,7 @@ def test_a_failure_told_twice(make_span: SpanMaker, make_exchange: ExchangeMaker
     assert (found.severity, found.details) == (
         "warning",
         (
-            ("span", "says all that span 'chat' (app) says, which was open at the same time"),
+            ("span", "repeats all attributes of span 'chat' (app), which was open at the same time"),
             ("wire", "chat call to model 'gpt-4o', answered 429\ncassettes/chat.yaml, interaction 0, exchange 0"),
             ("why", "a back end counts this call twice, and the time that it took"),
             ("next", ONE_SPAN),
@@ -466,7 +472,7 @@ def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: 
     found = only([make_exchange(span=3)], spans, "structure/parent-lost")
     assert (found.subject, details(found)["span"]) == (
         "span 'worker' (app)",
-        "is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)",
+        "is a root span, but its thread, or its work item in a pool, was started inside span 'agent' (app)",
     )
 
 
@@ -491,7 +497,7 @@ def test_roots_that_are_none_by_mistake(
     assert structure([make_exchange(span=2)], [agent, span]) == []
 
 
-LOST = "is a root; span 'agent' (app) was current where it was started"
+LOST = "is a root span, but span 'agent' (app) was current where it was started"
 
 
 @pytest.mark.parametrize(
@@ -540,9 +546,9 @@ def test_a_root_of_what_was_asked_elsewhere(
     assert (found.severity, details(found)) == (
         "warning",
         {
-            "span": "is a root; its request was made inside of span 'agent' (app)",
+            "span": "is a root span, but its request was made inside span 'agent' (app)",
             "why": PARENT_LOST.why,
-            "next": "remember the context in which the call is made, and start the span in it; or start a new trace on "
+            "next": "keep the context in which the call is made, and start the span in it; or start a new trace on "
             'purpose, with a link to the old one, or waive: @pytest.mark.llmtrace(ignore={"structure/parent-lost": '
             '"reason"})',
         },
@@ -673,7 +679,7 @@ def test_a_span_that_is_left_current_is_told_once(make_span: SpanMaker, make_exc
     assert structure(exchanges, [leaked, child], current=(leaked,)) == ["span-current"]
     found = only(exchanges, [leaked, child], "structure/span-current", current=(leaked,))
     assert details(found)["span"] == (
-        "has ended and is still the current span of the test\nspan 'chat' (app) has become its child"
+        "has ended, but is still the current span of the test\nspan 'chat' (app) has become its child"
     )
 
 
@@ -695,7 +701,7 @@ def test_span_name(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is OpenTelemetry, and why?"}]}
     exchange = make_exchange(span=1, body=body, chunks=answer("chatcmpl-B9xyz"))
     found = only([exchange], [make_span(1, name=name, attributes=LLM)], "structure/span-name")
-    assert (found.severity, details(found)["span"]) == (Severity.WARNING, f"its name has {part}")
+    assert (found.severity, details(found)["span"]) == (Severity.WARNING, f"its name contains {part}")
 
 
 @pytest.mark.parametrize(

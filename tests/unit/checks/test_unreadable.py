@@ -23,7 +23,7 @@ NEXT = (
     "write it in the form that the convention asks for, "
     'or waive: @pytest.mark.llmtrace(ignore={"wire/unreadable": "reason"})'
 )
-TEN = broken("input_tokens", "gen_ai.usage.input_tokens", "ten", "'ten' is no number")
+TEN = broken("input_tokens", "gen_ai.usage.input_tokens", "ten", "'ten' is not a number")
 
 
 def test_what_cannot_be_read_is_told(judged: Judged) -> None:
@@ -31,7 +31,7 @@ def test_what_cannot_be_read_is_told(judged: Judged) -> None:
     [finding] = judged({"input_tokens": 10}, {"input_tokens": TEN})
     assert (finding.check, finding.severity, finding.subject) == ("wire/unreadable", "error", "span 'chat' (app)")
     assert finding.details == (
-        ("span", "gen_ai.usage.input_tokens = 'ten'\n'ten' is no number"),
+        ("span", "gen_ai.usage.input_tokens = 'ten'\n'ten' is not a number"),
         ("wire", "input_tokens = 10\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
         ("why", "no back end can use a value of the wrong form, although the wire states the right one"),
         (
@@ -44,10 +44,10 @@ def test_what_cannot_be_read_is_told(judged: Judged) -> None:
 def test_one_attribute_is_one_finding(judged: Judged) -> None:
     """Messages that are no JSON make several facts unreadable, but they are one cause and so one finding."""
     names = ("output_texts", "tool_calls", "finish_reasons")
-    span = {name: broken(name, "gen_ai.output.messages", "[{", "'[{' is no JSON") for name in names}
+    span = {name: broken(name, "gen_ai.output.messages", "[{", "'[{' is not JSON") for name in names}
     wire = {"output_texts": ["x"], "tool_calls": [{"name": "f"}], "finish_reasons": ["stop"]}
     assert [finding.details[0][1] for finding in judged(wire, span)] == [
-        "gen_ai.output.messages = '[{'\n'[{' is no JSON"
+        "gen_ai.output.messages = '[{'\n'[{' is not JSON"
     ]
 
 
@@ -62,7 +62,7 @@ def test_each_place_is_looked_at(judged: Judged) -> None:
     [
         ({"input_tokens": State.ABSENT}, {"input_tokens": TEN}, {}),
         ({"input_tokens": State.UNREADABLE}, {"input_tokens": TEN}, {}),
-        ({}, {"house_style": broken("house_style", "acme.x", 1, "1 is no text")}, {}),
+        ({}, {"house_style": broken("house_style", "acme.x", 1, "1 is not a string")}, {}),
         (
             {"input_tokens": 10, "streaming": True},
             {"input_tokens": TEN},
@@ -70,7 +70,7 @@ def test_each_place_is_looked_at(judged: Judged) -> None:
         ),
         (
             {"output_texts": ["x"]},
-            {"output_texts": broken("output_texts", "gen_ai.output.messages", CUT, "it is no JSON")},
+            {"output_texts": broken("output_texts", "gen_ai.output.messages", CUT, "it is not JSON")},
             {"record": {"attributes": {"gen_ai.output.messages": CUT}}},
         ),
     ],

@@ -171,7 +171,7 @@ def test_report(make_span: SpanMaker, streamed: Exchange) -> None:
         '@pytest.mark.llmtrace(ignore={"structure/ended-before-stream": "reason"})\n'
         "\n"
         "error  structure/span-never-ended  span 'agent' (app)\n"
-        "       span   was started and not ended when the test was over\n"
+        "       span   was started, but had not ended when the test was over\n"
         "       why    a span that never ends is never exported\n"
         "       next   end it on every path: with start_as_current_span(...), or end() in a finally, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-never-ended": "reason"})\n'

@@ -98,7 +98,7 @@ def test_a_fetch_by_itself(poll: Poll) -> None:
     assert (read.api, read.output_texts, read.input_tokens) == ("responses", ["hi"], 10)
     asked = [read.fact(name) for name in ("request_model", "streaming", "temperature", "input_messages", "tools")]
     assert {(fact.state, fact.note) for fact in asked} == {
-        (State.UNREADABLE, "another request has asked for this response")
+        (State.UNREADABLE, "another request asked for this response")
     }
 
 
@@ -128,7 +128,8 @@ def test_a_span_that_saw_the_beginning(make_span: SpanMaker, poll: Poll) -> None
     paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109)])
     assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (
-        paired.calls[0].truth.fact("input_tokens").note == "the response is queued: who asks for it again has the rest"
+        paired.calls[0].truth.fact("input_tokens").note
+        == "the response is queued: the rest comes when it is fetched later"
     )
 
 
@@ -184,10 +185,12 @@ def test_an_llm_span_of_a_fetch(make_span: SpanMaker, poll: Poll) -> None:
     extra, counted = judged(poll(1, 2), spans)
     assert (counted.check, extra.check) == ("wire/input-tokens", "structure/span-without-exchange")
     assert dict(extra.details) == {
-        "span": "is an LLM span of model 'gpt-4o'",
+        "span": "is an LLM span for model 'gpt-4o'",
         "wire": "GET /v1/responses/resp_1  (exchange 1)",
-        "why": "a back end counts a call to a model, and the request only fetches what another one has asked for",
-        "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
+        "why": "a back end counts a call to a model, but the request only fetches a response that another one "
+        "asked for",
+        "next": "do not report this request as an LLM span: set neither a gen_ai.operation.name of calls nor the "
+        "span kind LLM, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
     }
 

@@ -82,10 +82,10 @@ def test_predicate(views: tuple[SpanView, ...]) -> None:
         ({"nam": "x"}, "unknown condition 'nam': did you mean 'name'? known: attributes, kind, name, scope, status"),
         ({"kind": "clint"}, "unknown kind 'clint': known: CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER"),
         ({"status": "okay"}, "unknown status 'okay': known: ERROR, OK, UNSET"),
-        ({"name": None}, "name= is a text, or a compiled pattern of one, not None"),
-        ({"name": ["chat", "tool"]}, "name= is a text, or a compiled pattern of one, not ['chat', 'tool']"),
-        ({"scope": re.compile(b"a")}, "scope= is a text, or a compiled pattern of one, not re.compile(b'a')"),
-        ({"kind": 3}, "kind= is a text, or a compiled pattern of one, not 3"),
+        ({"name": None}, "name= must be a string or a compiled string pattern, not None"),
+        ({"name": ["chat", "tool"]}, "name= must be a string or a compiled string pattern, not ['chat', 'tool']"),
+        ({"scope": re.compile(b"a")}, "scope= must be a string or a compiled string pattern, not re.compile(b'a')"),
+        ({"kind": 3}, "kind= must be a string or a compiled string pattern, not 3"),
         ({"attributes": "model"}, "attributes= takes a mapping of names to values, not 'model'"),
         ({"attributes": {5: "a"}}, "the name of an attribute must be a string; attributes= has 5"),
     ],
@@ -231,7 +231,7 @@ def test_what_a_span_says_cannot_be_changed(make_span: SpanMaker, change: Callab
     record = make_span(1, attributes={"n": 1})
     view = SpanView(record=record, reader=lambda _: None)
     for said in (view.attributes, view.resource):
-        with pytest.raises(UsageError, match=r"^what a span says cannot be changed; make a dictionary of your own"):
+        with pytest.raises(UsageError, match=r"^the data of a view is read-only; make a copy"):
             change(said)
     assert record.attributes == {"n": 1}
 

@@ -61,8 +61,8 @@ def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
             "children() takes a span, as one(...) returns it, not 'chat'; did you mean one('chat')?",
         ),
         (lambda tree: tree.children(None), "children() takes a span, as one(...) returns it, not None"),
-        (lambda tree: tree.find(3), "a name is a text, or a compiled pattern of one, not 3"),
-        (lambda tree: tree.one(None), "a name is a text, or a compiled pattern of one, not None"),
+        (lambda tree: tree.find(3), "a name must be a string or a compiled string pattern, not 3"),
+        (lambda tree: tree.one(None), "a name must be a string or a compiled string pattern, not None"),
     ],
 )
 def test_wrong_use_is_said(make_span: SpanMaker, wrong: Callable[[Any], object], said: str) -> None:

@@ -169,7 +169,7 @@ def test_a_gateway_is_known_by_what_it_has_answered(ask: Ask) -> None:
 
 NEVER = (
     """\
-3 of 3 not asked for
+3 of 3 never requested
 429, once, model gpt-5
 error-in-body, of every 2 requests the last
 truncate, once: the reply had 1 chunk""",

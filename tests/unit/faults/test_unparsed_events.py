@@ -1,4 +1,4 @@
-"""An event that is no JSON makes its call fail only if the client gave the stream up because of it."""
+"""An event that is not JSON makes its call fail only if the client gave the stream up because of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_llmtrace import LLMTrace
 
 ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 WIRE = (
-    "200, then an event that is no JSON, at which the client gave up\n"
+    "200, then an event that is not JSON, at which the client gave up\n"
     "scripted openai chat, fault: malformed-sse after 3 chunks, exchange 0, event 3 of the response"
 )
 tracer = otel.get_tracer("app")

@@ -103,7 +103,7 @@ def test_hostile_names(make_span: SpanMaker) -> None:
 def test_deep_content(conform: Conform) -> None:
     """Content that is nested deeper than Python can read is reported as such."""
     [finding] = conform({**CHAT, "gen_ai.input.messages": "[" * 100_001})
-    assert finding.details[0] == ("span", "gen_ai.input.messages is no JSON: nested too deep")
+    assert finding.details[0] == ("span", "gen_ai.input.messages is not JSON: nested too deeply")
 
 
 def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
@@ -130,7 +130,7 @@ def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
 def test_content_that_nobody_can_read(
     make_call: Callable[..., Call], more: dict[str, str], found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """An attribute that is no JSON is one fault, of `wire/unreadable`; that of another attribute is reported apart."""
+    """An attribute that is not JSON is one fault, of `wire/unreadable`; that of another attribute is reported apart."""
     raw = "[{'role': 'assistant'}]"
     broken = Fact(name="output_texts", state=State.UNREADABLE, parts=(("gen_ai.output.messages", raw),))
     call = make_call(

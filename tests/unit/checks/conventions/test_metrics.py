@@ -89,7 +89,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     (
         "server-port",
         {**DURATION, "attributes": {"server.address": "a.example"}},
-        "no server.port, and server.address = 'a.example'",
+        "no server.port, but server.address = 'a.example'",
         "server.port: If `server.address` is set.",
     ),
 )  # fmt: skip
@@ -137,7 +137,7 @@ def test_one_finding_for_all_series() -> None:
 def test_a_port_on_some_series() -> None:
     """Only series that name a server need its port; the finding says on how many it is missing."""
     [finding] = judged(DURATION, {**DURATION, "attributes": {"server.address": "a.example"}})
-    assert finding.details[0] == ("metric", "no server.port on 1 of 2 series, and server.address = 'a.example'")
+    assert finding.details[0] == ("metric", "no server.port on 1 of 2 series, but server.address = 'a.example'")
 
 
 def test_scopes_are_judged_apart() -> None:

@@ -58,19 +58,19 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "operation",
         {"attributes": {**CHAT, "gen_ai.operation.name": "embeddings"}, "wire": {}},
         "gen_ai.operation.name = 'embeddings'",
-        "the call is one of the API chat",
+        "the call was made to the chat API",
     ),
     (
         "required",
         {"attributes": {"gen_ai.operation.name": "chat"}},
         "no gen_ai.provider.name",
-        "required on a span of the type inference",
+        "required on spans of type inference",
     ),
     (
         "required",
         {"attributes": {"gen_ai.operation.name": "chat"}, "dropped": Dropped(3, 0, 0)},
         "no gen_ai.provider.name\n3 attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-        "required on a span of the type inference",
+        "required on spans of type inference",
     ),
     (
         "required",
@@ -94,7 +94,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "value",
         {"attributes": {**CHAT, "gen_ai.provider.name": "AWS Bedrock", "gen_ai.level": 3}},
         "gen_ai.level = 3\ngen_ai.provider.name = 'AWS Bedrock'",
-        "gen_ai.level: 1, 2\ngen_ai.provider.name: aws.bedrock, and no other spelling of it",
+        "gen_ai.level: 1, 2\ngen_ai.provider.name: aws.bedrock, in exactly this spelling",
     ),
     (
         "unknown",
@@ -141,28 +141,28 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     (
         "conditional",
         {"attributes": CHAT, "status": "ERROR"},
-        "no error.type, and status ERROR",
+        "no error.type, but status ERROR",
         "error.type: If the operation ended in an error.",
     ),
     (
         "conditional",
         {"attributes": CHAT, "wire": {"streaming": True, "choice_count": 2}},
         (
-            "no gen_ai.request.choice.count, and the request has choice_count = 2\n"
-            "no gen_ai.request.stream, and the request has streaming = True"
+            "no gen_ai.request.choice.count, but the request has choice_count = 2\n"
+            "no gen_ai.request.stream, but the request has streaming = True"
         ),
         "gen_ai.request.choice.count: If it is not 1.\ngen_ai.request.stream: If and only if the request is streaming.",
     ),
     (
         "conditional",
         {"attributes": {**CHAT, "gen_ai.response.time_to_first_chunk": 0.5}},
-        "no gen_ai.request.stream, and gen_ai.response.time_to_first_chunk = 0.5",
+        "no gen_ai.request.stream, but gen_ai.response.time_to_first_chunk = 0.5",
         "gen_ai.request.stream: If and only if the request is streaming.",
     ),
     (
         "conditional",
         {"attributes": CHAT, "wire": {}, "body": b'{"response_format": {"type": "json_object"}}'},
-        "no gen_ai.output.type, and the request has response_format",
+        "no gen_ai.output.type, but the request has response_format",
         "gen_ai.output.type: If the request includes an output format.",
     ),
     (
@@ -173,50 +173,47 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
             "headers": (("content-encoding", "gzip"),),
             "body": gzip.compress(b'{"response_format": {"type": "json_object"}}', mtime=0),
         },
-        "no gen_ai.output.type, and the request has response_format",
+        "no gen_ai.output.type, but the request has response_format",
         "gen_ai.output.type: If the request includes an output format.",
     ),
     (
         "server-port",
         {"attributes": {**CHAT, "server.address": "api.openai.com"}},
-        "no server.port, and server.address = 'api.openai.com'",
+        "no server.port, but server.address = 'api.openai.com'",
         "server.port: If `server.address` is set.",
     ),
     (
         "unneeded",
         {"attributes": {**CHAT, "gen_ai.request.stream": False, "server.port": 443}},
         (
-            "gen_ai.request.stream = False, and no stream is what is not said\n"
-            "server.port = 443, and there is no server.address"
+            "gen_ai.request.stream = False, but false is the default, which is left out\n"
+            "server.port = 443, but there is no server.address"
         ),
         "gen_ai.request.stream: If and only if the request is streaming.\nserver.port: If `server.address` is set.",
     ),
     (
         "unneeded",
         {"attributes": {**CHAT, "gen_ai.response.time_to_first_chunk": 0.5}, "wire": {"streaming": False}},
-        "gen_ai.response.time_to_first_chunk = 0.5, and the request does not stream",
+        "gen_ai.response.time_to_first_chunk = 0.5, but the request does not stream",
         "",
     ),
     (
         "content",
         {"attributes": {**CHAT, "gen_ai.input.messages": "Hello"}},
-        "gen_ai.input.messages is no JSON: expecting value",
+        "gen_ai.input.messages is not JSON: expecting value",
         TEXT,
     ),
-    ("content", {"attributes": said("Hello")}, "gen_ai.input.messages[0] is a string, and no object", TEXT),
+    ("content", {"attributes": said("Hello")}, "gen_ai.input.messages[0] is a string, not an object", TEXT),
     (
         "content",
         {"attributes": {**CHAT, "gen_ai.input.messages": '{"role": "user"}'}},
-        "gen_ai.input.messages is an object, and no list",
+        "gen_ai.input.messages is an object, not a list",
         TEXT,
     ),
     (
         "content",
         {"attributes": said({"role": None, "parts": []}, {"role": "user", "parts": "Hello"})},
-        (
-            "gen_ai.input.messages[0].role is null, and no string\n"
-            "gen_ai.input.messages[1].parts is a string, and no list"
-        ),
+        ("gen_ai.input.messages[0].role is null, not a string\ngen_ai.input.messages[1].parts is a string, not a list"),
         TEXT,
     ),
     (
@@ -249,7 +246,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         {"attributes": part(type="tool_call_response", result="Sunny", id=3)},
         (
             "gen_ai.input.messages[0].parts[0] (tool_call_response) has no response\n"
-            "gen_ai.input.messages[0].parts[0] (tool_call_response).id is a number, and no string"
+            "gen_ai.input.messages[0].parts[0] (tool_call_response).id is a number, not a string"
         ),
         TEXT,
     ),
@@ -267,13 +264,13 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "operation",
         {"attributes": {"openinference.span.kind": "EMBEDDING"}, "name": "CreateEmbeddings", "wire": {}},
         "openinference.span.kind = 'EMBEDDING'",
-        "the call is one of the API chat",
+        "the call was made to the chat API",
     ),
     (
         "required",
         {"attributes": {"openinference.span.kind": "LLM"}},
         "no llm.system",
-        "required on a span of the type LLM",
+        "required on spans of type LLM",
     ),
     (
         "unused",
@@ -282,7 +279,7 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
             "name": "CreateEmbeddings",
         },
         "llm.system = 'openai'",
-        "not used on a span of the type EMBEDDING",
+        "not used on spans of type EMBEDDING",
     ),
     (
         "span-name",
@@ -300,7 +297,7 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "value",
         {"attributes": {"openinference.span.kind": "llm"}},
         "openinference.span.kind = 'llm'",
-        "openinference.span.kind: LLM, and no other spelling of it",
+        "openinference.span.kind: LLM, in exactly this spelling",
     ),
     (
         "type",
@@ -311,26 +308,26 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     (
         "content",
         {"attributes": {**OI, "llm.invocation_parameters": "{'n': 1}"}},
-        "llm.invocation_parameters is no JSON: expecting property name enclosed in double quotes",
+        "llm.invocation_parameters is not JSON: expecting property name enclosed in double quotes",
         "llm.invocation_parameters: JSON",
     ),
     (
         "content",
         {"attributes": {**OI, "input.value": "hi", "input.mime_type": "application/json; charset=utf-8"}},
-        "input.value is no JSON: expecting value",
+        "input.value is not JSON: expecting value",
         "input.value: JSON, as input.mime_type says",
     ),
     (
         "indices",
         {"attributes": {**OI, f"{MESSAGES}.1.message.role": "user", f"{MESSAGES}.3.message.role": "user"}},
         f"{MESSAGES}: no 0, but 3",
-        "lists are numbered from 0, without holes",
+        "lists are numbered from 0, without gaps",
     ),
     (
         "indices",
         {"attributes": {**OI, f"{MESSAGES}.1.message.role": "user"}, "dropped": Dropped(9, 0, 0)},
         f"{MESSAGES}: no 0, but 1\n9 attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-        "lists are numbered from 0, without holes",
+        "lists are numbered from 0, without gaps",
     ),
     (
         "tokens",
@@ -519,7 +516,7 @@ def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Con
     [finding] = conform(retrieval, profile("genai-2026-10"), name="retrieval")
     assert finding.check == "convention/unused"
     assert finding.details[1][1].splitlines()[:2] == [
-        "not used on a span of the type gen_ai.retrieval.client",
+        "not used on spans of type gen_ai.retrieval.client",
         "gen_ai.retrieval.top_k instead of gen_ai.request.top_k",
     ]
 
@@ -533,11 +530,11 @@ def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Con
         ('"Sunny"', ""),
         ("[1, 2]", ""),
         ("[1] See the appendix", ""),
-        ("{'sky': 'clear'}", " is no JSON: expecting property name enclosed in double quotes"),
+        ("{'sky': 'clear'}", " is not JSON: expecting property name enclosed in double quotes"),
     ],
 )
 def test_a_tool_takes_and_returns_what_it_likes(conform: Conform, name: str, value: str, flaw: str) -> None:
-    """Most tools take and return objects: a plain text is right as well, but an object that is no JSON is not."""
+    """Most tools take and return objects: a plain text is right as well, but an object that is not JSON is not."""
     tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "sky"}
     found = conform({**tool, name: value}, profile("genai-2026-10"), name="execute_tool sky", kind="INTERNAL")
     assert [(one.check, one.details[0][1]) for one in found] == ([("convention/content", name + flaw)] if flaw else [])
@@ -554,7 +551,7 @@ def test_a_newer_name_is_told_with_the_older_one(conform: Conform) -> None:
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("tools/list", ["no jsonrpc.request.id, and mcp.method.name = 'tools/list'"]),
+        ("tools/list", ["no jsonrpc.request.id, but mcp.method.name = 'tools/list'"]),
         ("notifications/progress", []),
     ],
 )
@@ -579,7 +576,7 @@ def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: 
         ((), []),
         (
             (("X-Amzn-Bedrock-GuardrailIdentifier", "g1"),),
-            ["no aws.bedrock.guardrail.id, and a header of the request names a guardrail"],
+            ["no aws.bedrock.guardrail.id, but a header of the request names a guardrail"],
         ),
     ],
 )
