@@ -75,9 +75,7 @@ def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _named(mine, account)]
     if sorted(map(str, said)) == sorted(map(str, there)):
         return None
-    return Difference(
-        span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"{true.keys or 'tool calls'}: {shown(there)}"
-    )
+    return Difference(span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"{true.keys}: {shown(there)}")
 
 
 def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -86,9 +84,7 @@ def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
     there = [_part(call, "id") for call in listed(true.value)]
     if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
         return None  # wire/tool-calls reports it if the number of calls is another.
-    return Difference(
-        span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"{true.keys or 'tool calls'}: ids {shown(there)}"
-    )
+    return Difference(span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"{true.keys}: ids {shown(there)}")
 
 
 def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -104,7 +100,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         why, what = _wrong_form(text, there.get("arguments"))
         return Difference(
             span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
-            wire=f"{true.keys and f'{true.keys}: '}{name} called with {shown(there.get('arguments'))}",
+            wire=f"{true.keys}: {name} called with {shown(there.get('arguments'))}",
             why=why,
             next=what,
         )

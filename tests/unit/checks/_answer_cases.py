@@ -165,7 +165,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call(), call("get_time", "call_2")]},
         {"tool_calls": [call()]},
         "gen_ai.tool_calls: ['get_weather']",
-        "tool calls: ['get_weather', 'get_time']",
+        "tool_calls: ['get_weather', 'get_time']",
         NOT_FOLLOWED,
     ),
     (
@@ -189,7 +189,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call(id="call_1")]},
         {"tool_calls": [call(id="toolu_1")]},
         "gen_ai.tool_calls: ids ['toolu_1']",
-        "tool calls: ids ['call_1']",
+        "tool_calls: ids ['call_1']",
         "a tool's result can no longer be joined to the call that asked for it",
     ),
     (
@@ -197,7 +197,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call(days=[1])]},
         {"tool_calls": [call(days=[True])]},
         "gen_ai.tool_calls: get_weather called with {'days': [True]}",
-        "get_weather called with {'days': [1]}",
+        "tool_calls: get_weather called with {'days': [1]}",
         "the tool was called with other arguments than the span says",
     ),
     (
@@ -205,7 +205,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call(city="Oslo")]},
         {"tool_calls": [{**call(), "arguments": '{"city": "Os'}]},
         'gen_ai.tool_calls: get_weather called with \'{"city": "Os\'',
-        "get_weather called with {'city': 'Oslo'}",
+        "tool_calls: get_weather called with {'city': 'Oslo'}",
         "the tool was called with other arguments than the span says",
     ),
     *(
@@ -214,7 +214,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {"tool_calls": [{**call(), "arguments": wire}]},
             {"tool_calls": [{**call(), "arguments": span}]},
             f"gen_ai.tool_calls: get_weather called with {span!r}",
-            f"get_weather called with {wire!r}",
+            f"tool_calls: get_weather called with {wire!r}",
             "the tool was called with other arguments than the span says",
         )
         for wire, span in (
@@ -230,7 +230,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {"tool_calls": [call(city="Oslo")]},
             {"tool_calls": [{**call(), "arguments": span}]},
             f"gen_ai.tool_calls: get_weather called with {span!r}",
-            "get_weather called with {'city': 'Oslo'}",
+            "tool_calls: get_weather called with {'city': 'Oslo'}",
             why,
             None,
             AS_GIVEN,
@@ -249,7 +249,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {"tool_calls": [call(to="ann", way="visible")]},
             {"tool_calls": [call(**said)]},
             f"gen_ai.tool_calls: get_weather called with {said}",
-            "get_weather called with {'to': 'ann', 'way': 'visible'}",
+            "tool_calls: get_weather called with {'to': 'ann', 'way': 'visible'}",
             "the tool was called with other arguments than the span says",
         )
         for said in ({"to": "***", "way": "all"}, {"to": "ann", "way": "hidden"})
@@ -259,7 +259,10 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["It is cold in Oslo, and it will be colder."]},
         {"output_texts": ["It is cold in Oslo, and it will"]},
         "gen_ai.output_texts: ...'t is cold in Oslo, and it will'",
-        "...'t is cold in Oslo, and it will be colder.', of which the span has the first 31 of 42 characters",
+        (
+            "output_texts: ...'t is cold in Oslo, and it will be colder.', "
+            "of which the span has the first 31 of 42 characters"
+        ),
         "the answer shown on the span is not the one that the user got",
     ),
     (
@@ -267,7 +270,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["yes"]},
         {"output_texts": ["yes, but no"]},
         "gen_ai.output_texts: 'yes, but no'",
-        "'yes', to which the span adds 8 characters",
+        "output_texts: 'yes', to which the span adds 8 characters",
         "the answer shown on the span is not the one that the user got",
     ),
     (
@@ -275,7 +278,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["yes"]},
         {"output_texts": ["no"]},
         "gen_ai.output_texts: 'no'",
-        "'yes', different from character 1 on",
+        "output_texts: 'yes', different from character 1 on",
         "the answer shown on the span is not the one that the user got",
     ),
     (
@@ -283,7 +286,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["Ask (Ann) today, or Bob."]},
         {"output_texts": ["Ask (Ann), or Bob."]},
         "gen_ai.output_texts: 'Ask (Ann), or Bob.'",
-        "'Ask (Ann) today, or Bob.', different from character 10 on",
+        "output_texts: 'Ask (Ann) today, or Bob.', different from character 10 on",
         "the answer shown on the span is not the one that the user got",
     ),
     (
@@ -291,7 +294,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["Wait... it is cold"]},
         {"output_texts": ["Wait... cold"]},
         "gen_ai.output_texts: 'Wait... cold'",
-        "'Wait... it is cold', different from character 9 on",
+        "output_texts: 'Wait... it is cold', different from character 9 on",
         "the answer shown on the span is not the one that the user got",
     ),
     (
@@ -323,7 +326,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"refusals": ["I cannot help with that."]},
         {"refusals": ["I cannot"]},
         "gen_ai.refusals: 'I cannot'",
-        "'I cannot help with that.', of which the span has the first 8 of 24 characters",
+        "refusals: 'I cannot help with that.', of which the span has the first 8 of 24 characters",
         "the refusal shown on the span is not the one that the user got",
     ),
     (
@@ -331,7 +334,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"reasoning_texts": ["Cold, so a coat."]},
         {"reasoning_texts": ["Warm, so no coat."]},
         "gen_ai.reasoning_texts: 'Warm, so no coat.'",
-        "'Cold, so a coat.', different from character 1 on",
+        "reasoning_texts: 'Cold, so a coat.', different from character 1 on",
         "the reasoning shown on the span is not what the model wrote",
     ),
     (
@@ -339,7 +342,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"reasoning_texts": ["Cold, so a coat."]},
         {"reasoning_texts": ['[{"text": "Cold."}]']},
         """gen_ai.reasoning_texts: '[{"text": "Cold."}]'""",
-        "'Cold, so a coat.', different from character 1 on",
+        "reasoning_texts: 'Cold, so a coat.', different from character 1 on",
         "the reasoning shown on the span is not what the model wrote",
     ),
     (
