@@ -198,6 +198,14 @@ def test_exchange_without_span_names_the_span_that_was_current(
     assert details(found)["span"] == "span 'chat' (app) was current, but it describes exchange 1"
 
 
+def test_exchange_without_span_that_got_no_response(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A call that the transport failed lacks its span like any other, and the finding says that no response came."""
+    failed = make_exchange(response=None, outcome=Outcome.FAILED, failure="connection refused")
+    found = only([failed], [make_span(1, name="GET /", scope="web")], "structure/exchange-without-span")
+    wire = "chat call to model 'gpt-4o', no response (failed)\ncassettes/chat.yaml, interaction 0, exchange 0"
+    assert details(found)["wire"] == wire
+
+
 @pytest.mark.parametrize(
     ("scope", "fields", "found"),
     [
