@@ -37,12 +37,12 @@ class Dialect:
     def __post_init__(self) -> None:
         """Refuse scopes and places of a wrong type at once, before the first span is read."""
         if isinstance(self.scopes, str):
-            raise UsageError(f"scopes= of dialect {self.name!r} takes several, as [{self.scopes!r}]")
+            raise UsageError(f"scopes= of dialect {self.name!r} takes a list, such as [{self.scopes!r}]")
         for name, place in self.places:
             if not isinstance(place, Place):
                 raise UsageError(
-                    f"fact {name!r} of dialect {self.name!r}: a place is the name of an attribute, or what "
-                    f"attribute(), inside() and added() make; got {place!r}"
+                    f"fact {name!r} of dialect {self.name!r}: a place is the name of an attribute, or made by "
+                    f"attribute(), inside() or added(); got {place!r}"
                 )
 
     def speaks(self, span: SpanRecord) -> bool:

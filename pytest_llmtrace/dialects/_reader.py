@@ -120,7 +120,7 @@ def register(dialect: Dialect) -> None:
         UsageError: If it is not a `Dialect`.
     """
     if not isinstance(dialect, Dialect):
-        raise UsageError(f"what is registered is a Dialect(name=..., facts={{...}}), not {dialect!r}")
+        raise UsageError(f"register() takes a Dialect(name=..., facts={{...}}), not {dialect!r}")
     _house_styles[:] = [dialect, *(known for known in _house_styles if known.name != dialect.name)]
 
 

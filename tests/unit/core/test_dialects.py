@@ -280,9 +280,9 @@ def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
 
 def test_what_is_no_dialect() -> None:
     """A text as `scopes=` would be compared letter by letter; an object that is no dialect would fail at each span."""
-    with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes several, as \['ours\.llm'\]$"):
+    with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes a list, such as \['ours\.llm'\]$"):
         Dialect(name="ours", facts={}, scopes="ours.llm")
-    with pytest.raises(UsageError, match=r"^what is registered is a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
+    with pytest.raises(UsageError, match=r"^register\(\) takes a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
         register_dialect("ours")  # type: ignore[arg-type]
 
 
@@ -291,6 +291,6 @@ def test_what_is_no_place() -> None:
     with pytest.raises(UsageError) as refused:
         Dialect(name="ours", facts={"cost": 3})  # type: ignore[dict-item]
     assert str(refused.value) == (
-        "fact 'cost' of dialect 'ours': a place is the name of an attribute, or what attribute(), inside() and added() "
-        "make; got 3"
+        "fact 'cost' of dialect 'ours': a place is the name of an attribute, or made by attribute(), inside() or "
+        "added(); got 3"
     )
