@@ -140,7 +140,7 @@ def installed() -> str:
             "chat()",
             "the spans were sampled out",
             "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) dropped them",
-            "set OTEL_TRACES_SAMPLER=always_on for the test run",
+            "set OTEL_TRACES_SAMPLER=always_on for the test run; a sampler= that the code gives has precedence",
             id="sampled-out-by-environment",
         ),
         pytest.param(

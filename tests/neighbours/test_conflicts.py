@@ -272,7 +272,7 @@ def test_their_answer_comes_first(run: Any, page: Any, name: str, plugins: list[
 Failed: llmtrace: 1 finding in test_both (1 exchange, 1 LLM span, N checks)
 
 error  replay/unplayed  scripted openai
-       wire   1 of 1 not asked for
+       wire   1 of 1 never requested
               reply 1, chat: 'scripted'
        why    the application no longer makes a call that was recorded, or makes it elsewhere
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \

@@ -106,7 +106,7 @@ def test_a_recording_that_is_not_played_is_a_finding(run: Callable[..., Any]) ->
 Failed: llmtrace: 1 finding in test_it (0 exchanges, 0 LLM spans, N checks)
 
 error  replay/unplayed  cassettes/test_it/test_it.yaml
-       wire   1 of 1 not asked for
+       wire   1 of 1 never requested
               POST /v1/chat/completions  (interaction 0)
        why    the application no longer makes a call that was recorded, or makes it elsewhere
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \

@@ -68,7 +68,7 @@ UNPLAYED = """\
 llmtrace: 1 finding in test_it (0 exchanges, 0 LLM spans, N checks)
 
 error  replay/unplayed  cassettes/chat.yaml
-       wire   1 of 1 not asked for
+       wire   1 of 1 never requested
               POST /v1/chat/completions  (interaction 0)
        why    the application no longer makes a call that was recorded, or makes it elsewhere
        next   {}say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \

@@ -956,7 +956,7 @@ LATE = """\
 Failed: llmtrace: 1 finding in test_not_cleaned, after the test (0 exchanges, 0 LLM spans, N checks)
 
 error  replay/unplayed  cassettes/file.yaml
-       wire   1 of 2 not asked for
+       wire   1 of 2 never requested
               DELETE /v1/files/1  (interaction 1)
        why    the application no longer makes a call that was recorded, or makes it elsewhere
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \

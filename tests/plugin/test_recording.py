@@ -342,7 +342,7 @@ def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
     assert [name for name, outcome in lost.outcomes.items() if outcome == "failed"] == ["test_one"], lost.out
     assert (
         "error  replay/unplayed  cassettes/shared.yaml\n"
-        "       wire   1 of 2 not asked for\n"
+        "       wire   1 of 2 never requested\n"
         "              POST /v1/chat/completions  (interaction 1)\n"
     ) in lost.text("test_one")
     idle = record(SHARED.replace('ask("a") == "reply 1"', "True"))
@@ -357,7 +357,7 @@ def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) 
     assert renamed.outcomes == {"test_other": "failed"}
     assert (
         "error  replay/unplayed  cassettes/mine.yaml\n"
-        "       wire   1 of 2 not asked for\n"
+        "       wire   1 of 2 never requested\n"
         "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one)\n"
     ) in renamed.text("test_other")
 
@@ -412,7 +412,7 @@ def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
     done = record(renamed, *workers, plugins=["xdist"] * bool(workers))
     assert done.outcomes == {"test_one[new]": "failed", "test_two[new]": "passed", "test_two[older]": "failed"}
     assert (
-        "       wire   1 of 2 not asked for\n"
+        "       wire   1 of 2 never requested\n"
         "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one[old])\n"
     ) in done.text("test_one[new]")
     assert [line for line in done.summary() if line.startswith("  gone")] == [

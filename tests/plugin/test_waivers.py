@@ -51,7 +51,7 @@ llmtrace_ignore =
 """
 UNUSED = """\
 warning  waiver/unused  ignore={'wire/input-tokens': 'of the test'}
-       found  no wire/input-tokens in this test
+       found  this test has no finding of wire/input-tokens
        why    a waiver that hides nothing will hide the next fault of its kind
        next   remove it
 """
