@@ -76,12 +76,12 @@ error  replay/unplayed  cassettes/chat.yaml
 
 no span and no exchange was seen"""
 FORKED = (
-    "the test has forked, and what a child process asks is answered there and seen by nobody: make these calls in this "
-    "process, in a thread if need be; or "
+    "the test forked, and the requests of a child process are answered there and recorded nowhere: make these calls in "
+    "this process, in a thread if need be; or "
 )
 STARTED = (
-    "a process that was started meanwhile has ended, and what another process asks is neither answered nor seen: make "
-    "these calls in this one, if that was to make them; or "
+    "a process was started and has ended, and the requests of another process are neither answered nor recorded: if it "
+    "was meant to make these calls, make them in this process; or "
 )
 NEXT = {"fork": FORKED, "context": FORKED, "pool": FORKED, "other": STARTED, "nothing": "remove it, or "}
 
