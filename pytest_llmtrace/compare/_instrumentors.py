@@ -63,6 +63,12 @@ def _langfuse(_instrumentation: Instrumentation, _sdk: str) -> None:
     importlib.import_module("langfuse.openai")  # Wraps the SDK's own methods.
 
 
+def _logfire(_instrumentation: Instrumentation, sdk: str) -> None:
+    logfire = importlib.import_module("logfire")
+    logfire.configure(send_to_logfire=False, console=False)
+    getattr(logfire, f"instrument_{sdk}")()
+
+
 def _mlflow(_instrumentation: Instrumentation, sdk: str) -> None:
     importlib.import_module(f"mlflow.{sdk}").autolog(silent=True)
 
@@ -116,6 +122,7 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
             environ={"LANGFUSE_PUBLIC_KEY": "pk-compare", "LANGFUSE_SECRET_KEY": "sk-compare"},
             start=_langfuse,
         ),
+        Instrumentation(name="logfire", packages={"openai": "logfire", "anthropic": "logfire"}, start=_logfire),
         Instrumentation(
             name="mlflow",
             packages={"openai": "mlflow-tracing", "anthropic": "mlflow-tracing"},

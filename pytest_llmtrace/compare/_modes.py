@@ -137,6 +137,7 @@ MODES: Mapping[str, Sequence[Mode]] = {
         ),
     ),
     "langfuse": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
+    "logfire": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
     "mlflow": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
     "by-hand": (Mode(promise="only the attributes that the wrapper sets"),),
 }  # fmt: skip

@@ -66,7 +66,9 @@ def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -
 def _is_of_instrumentation(error: Exception) -> bool:
     """Tell whether an instrumentation has raised an error itself, and not only let it through."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__")).startswith(("langfuse.", "mlflow.", "openinference.", "opentelemetry."))
+    return str(frame.f_globals.get("__name__")).startswith(
+        ("langfuse.", "logfire.", "mlflow.", "openinference.", "opentelemetry.")
+    )
 
 
 def _make(instrumentation: Instrumentation, case: Case, trace: LLMTrace, *, asynchronous: bool) -> None:

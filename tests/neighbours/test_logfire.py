@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pytest_llmtrace.compare._run import run as compared
+
 STREAMS = """
 import logfire
 import openai
@@ -42,3 +44,14 @@ def test_a_stream_is_read_with_its_note(run: Callable[..., Any], installed: Call
     installed("logfire")
     result = run({"test_it.py": STREAMS})
     assert result.outcomes == dict.fromkeys(("test_stream[chat]", "test_stream[responses]"), "call passed"), result.out
+
+
+def test_it_is_compared_with_the_others(installed: Callable[..., None]) -> None:
+    """The comparison switches logfire on by itself, and reads its spans and its notes."""
+    installed("logfire")
+    [result] = compared(["logfire"], ["scripted:openai/chat-plain"])
+    for case in result.clients["sync"] + result.clients["async"]:
+        assert case["raised"] is None
+        assert case["facts"]["wire/output-tokens"] == "right"
+        streamed = case["case"].endswith("-stream")
+        assert [one["check"] for one in case["findings"]] == ["structure/ended-before-stream"] * streamed
