@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
@@ -14,20 +16,71 @@ from pytest_llmtrace.model import Finding
 __all__ = ["COPIED"]
 
 
-class _Source(NamedTuple):
-    """Where the value of an attribute is copied from: one of these fields, of the request or of the response."""
-
-    fields: tuple[str, ...]
-    asked: bool
+# The values that are right, each with the field that has it and the place of that field.
+_Right = dict[Any, tuple[str, str]]
+_Source = Callable[[Account], _Right]
 
 
-_TIER_ASKED = _Source(("service_tier",), asked=True)
-_TIER = _Source(("service_tier",), asked=False)
-_FINGERPRINT = _Source(("system_fingerprint",), asked=False)
-_EFFORT = _Source(("reasoning.effort", "reasoning_effort", "output_config.effort"), asked=True)
-_ENCODING = _Source(("encoding_format",), asked=True)
+def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> _Source:
+    """Return what reads one of several fields of the requests; the value of the last attempt comes first.
+
+    Args:
+        fields: The fields; a path has dots.
+        words: The convention's words for values that it spells otherwise; the field's own spelling is right as well.
+    """
+
+    def read(account: Account) -> _Right:
+        right: _Right = {}
+        for exchange in reversed(account.call.exchanges):
+            for field in fields:
+                value = wire.asked_with(exchange.request, field)
+                if isinstance(value, str):
+                    place = (f"{field} = {shown(value)}", f"{place_of_exchange(exchange)}, request body")
+                    right.update(dict.fromkeys((value, words.get(value, value)), place))
+        return right
+
+    return read
+
+
+def _answered(*fields: str) -> _Source:
+    """Return what reads one of several fields of the response; in a stream, those of any event."""
+
+    def read(account: Account) -> _Right:
+        exchange = account.exchange
+        return {
+            value: (f"{field} = {shown(value)}", f"{place_of_exchange(exchange)}, {where}")
+            for field in fields
+            for value, where in wire.answered_with(exchange, field).items()
+        }
+
+    return read
+
+
+def _api(account: Account) -> _Right:
+    """Return the API that was called, if it is one of the two for which OpenAI's convention has a word."""
+    word = _APIS.get(account.asked.api or "")
+    request = account.exchange.request
+    called = (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(account.exchange))
+    return {word: called} if word else {}
+
+
+def _counted(side: str, kind: str) -> _Source:
+    """Return what reads the tokens of one kind, as chat completions (`prompt`, `completion`) or responses name them."""
+    older = {"input": "prompt", "output": "completion"}[side]
+    return _answered(f"usage.{side}_tokens_details.{kind}", f"usage.{older}_tokens_details.{kind}")
+
+
+_APIS = {"chat": "chat_completions", "responses": "responses"}
+_JSON = {"json_object": "json", "json_schema": "json"}
+_FORMATS = ("response_format.type", "text.format.type", "output_config.format.type", "output_format.type")
+
+_TIER_ASKED = _asked("service_tier")
+_TIER = _answered("service_tier")
+_FINGERPRINT = _answered("system_fingerprint")
+_EFFORT = _asked("reasoning.effort", "reasoning_effort", "output_config.effort")
 
 _SOURCES: Mapping[str, _Source] = {
+    "openai.api.type": _api,
     "openai.request.service_tier": _TIER_ASKED,
     "gen_ai.openai.request.service_tier": _TIER_ASKED,
     "openai.response.service_tier": _TIER,
@@ -37,7 +90,18 @@ _SOURCES: Mapping[str, _Source] = {
     "gen_ai.openai.system_fingerprint": _FINGERPRINT,
     "gen_ai.request.reasoning.level": _EFFORT,
     "gen_ai.request.reasoning_effort": _EFFORT,
-    "gen_ai.request.encoding_formats": _ENCODING,
+    "gen_ai.request.encoding_formats": _asked("encoding_format"),
+    "gen_ai.request.previous_response.id": _asked("previous_response_id"),
+    "gen_ai.output.type": _asked(*_FORMATS, words=_JSON),
+    "gen_ai.openai.request.response_format": _asked(*_FORMATS),
+    "gen_ai.response.status": _answered("status"),
+    "gen_ai.usage.text.input_tokens": _counted("input", "text_tokens"),
+    "gen_ai.usage.text.output_tokens": _counted("output", "text_tokens"),
+    "gen_ai.usage.text.cache_read.input_tokens": _counted("input", "cached_tokens_details.text_tokens"),
+    "gen_ai.usage.image.input_tokens": _counted("input", "image_tokens"),
+    "gen_ai.usage.image.output_tokens": _counted("output", "image_tokens"),
+    "gen_ai.usage.image.cache_read.input_tokens": _counted("input", "cached_tokens_details.image_tokens"),
+    "gen_ai.usage.audio.cache_read.input_tokens": _counted("input", "cached_tokens_details.audio_tokens"),
 }
 
 
@@ -50,33 +114,12 @@ def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _judged(check: Check, account: Account, attribute: str) -> Finding | None:
     mine = account.span.attributes[attribute]
     values = mine if isinstance(mine, tuple | list) else (mine,)
-    source = _SOURCES[attribute]
-    stands = _asked(account, source) if source.asked else _answered(account, source)
-    if not stands or all(not isinstance(value, str) or value in stands for value in values):
+    right = _SOURCES[attribute](account)
+    of_kinds = {type(value) for value in right}  # What is written in another type is for the checks of conventions.
+    if all(type(value) not in of_kinds or value in right for value in values):
         return None
-    value, where = next(iter(stands.items()))
-    return check.finding(
-        account.span, ("span", f"{attribute} = {shown(mine)}"), ("wire", f"{where[0]} = {shown(value)}\n{where[1]}")
-    )
-
-
-def _asked(account: Account, source: _Source) -> dict[Any, tuple[str, str]]:
-    """Return the texts that the requests have in these fields, the last attempt first, each with field and place."""
-    return {
-        value: (field, f"{place_of_exchange(exchange)}, request body")
-        for exchange in reversed(account.call.exchanges)
-        for field in source.fields
-        if isinstance(value := wire.asked_with(exchange.request, field), str)
-    }
-
-
-def _answered(account: Account, source: _Source) -> dict[Any, tuple[str, str]]:
-    exchange = account.exchange
-    return {
-        value: (field, f"{place_of_exchange(exchange)}, {where}")
-        for field in source.fields
-        for value, where in wire.answered_with(exchange, field).items()
-    }
+    stated, where = next(iter(right.values()))
+    return check.finding(account.span, ("span", f"{attribute} = {shown(mine)}"), ("wire", f"{stated}\n{where}"))
 
 
 COPIED = Check(
@@ -86,11 +129,15 @@ COPIED = Check(
     next="take it from the field of the request or the response that the attribute is named after, if that field is "
     "there",
     look=_copied,
-    compares="Attributes that repeat a field unchanged, under the names that OTel GenAI and OpenLLMetry have for "
-    "them: the service tier that was asked for and the one that served, the system fingerprint, the reasoning effort, "
-    "and the encoding format of embeddings. Each is compared with its field of the request or the response; in a "
-    "stream, the field of any event is right. Where the wire does not have the field, nothing is judged.",
-    source="OTel GenAI, OpenAI: `openai.request.service_tier`, `openai.response.service_tier`, "
+    compares="Attributes that repeat a field, under the names that OTel GenAI and OpenLLMetry have for them: the "
+    "service tier that was asked for and the one that served, the system fingerprint, the reasoning effort, the "
+    "encoding format of embeddings, the format of the output (`json` for a JSON schema or object), the previous "
+    "response's id, the status of a response, and the tokens of each modality for which there is no check of its own. "
+    "Each is compared with its field of the request or the response; in a stream, the field of any event is right. "
+    "`openai.api.type` is compared with the API that was called. Where the wire does not have the field, nothing is "
+    "judged.",
+    source="OTel GenAI, OpenAI: `openai.api.type`, `openai.request.service_tier`, `openai.response.service_tier`, "
     "`openai.response.system_fingerprint`; client inference span: `gen_ai.request.reasoning.level`, "
-    "`gen_ai.request.encoding_formats`",
+    "`gen_ai.request.encoding_formats`, `gen_ai.request.previous_response.id`, `gen_ai.output.type`, "
+    "`gen_ai.usage.*`; fetching a response: `gen_ai.response.status`",
 )

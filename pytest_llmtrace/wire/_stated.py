@@ -18,22 +18,26 @@ __all__ = ["answered_with", "asked_with"]
 
 def asked_with(request: Request, path: str) -> Any:
     """Return the value of a field in a request's body, such as `reasoning.effort`; `None` if the field is not there."""
-    value: Any = request_body(request)
+    return _at(request_body(request), path)
+
+
+def _at(value: Any, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
-def answered_with(exchange: Exchange, field: str) -> dict[str, str]:
-    """Return the texts in one top-level field of a response, each with the first place where it stands.
+def answered_with(exchange: Exchange, path: str) -> dict[str | int, str]:
+    """Return the texts or whole numbers in one field of a response, each with the first place where it stands.
 
     The events of a stream may differ: a response begins with a service tier of `auto`. A response that is not a stream
     says nothing while it is queued or in progress.
     """
-    found: dict[str, str] = {}
+    found: dict[str | int, str] = {}
     for body, where in _bodies(exchange.response):
-        if isinstance(body.get(field), str):
-            found.setdefault(body[field], where)
+        value = _at(body, path)
+        if type(value) in (str, int):
+            found.setdefault(value, where)
     return found
 
 

@@ -15,7 +15,8 @@ from pytest_llmtrace.pairing import match
 Judged = Callable[..., list[Finding]]
 ExchangeMaker = Callable[..., Exchange]
 
-CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
+CHAT, RESPONSES, EMBEDDINGS, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"
+CACHED = "cached_tokens_details"
 NEXT = "take it from the field of the request or the response that the attribute is named after, if that field is there"
 TIER = "openai.response.service_tier"
 
@@ -67,13 +68,35 @@ def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Jud
         ("gen_ai.request.reasoning.level", RESPONSES, {"reasoning": {"effort": "low"}}, {}, "low"),
         ("gen_ai.request.reasoning_effort", CHAT, {"reasoning_effort": "high"}, {}, "high"),
         ("gen_ai.request.encoding_formats", EMBEDDINGS, {"encoding_format": "float"}, {}, ("float",)),
+        ("gen_ai.request.previous_response.id", RESPONSES, {"previous_response_id": "resp_1"}, {}, "resp_1"),
+        ("gen_ai.output.type", CHAT, {"response_format": {"type": "json_schema"}}, {}, "json"),
+        ("gen_ai.output.type", CHAT, {"response_format": {"type": "json_object"}}, {}, "json_object"),
+        ("gen_ai.output.type", RESPONSES, {"text": {"format": {"type": "text"}}}, {}, "text"),
+        ("gen_ai.output.type", MESSAGES, {"output_config": {"format": {"type": "json_schema"}}}, {}, "json"),
+        ("gen_ai.output.type", MESSAGES, {"output_format": {"type": "json_schema"}}, {}, "json"),
+        ("gen_ai.openai.request.response_format", CHAT, {"response_format": {"type": "text"}}, {}, "text"),
+        ("gen_ai.response.status", RESPONSES, {}, {"status": "incomplete"}, "incomplete"),
+        ("openai.api.type", CHAT, {}, {}, "chat_completions"),
+        ("openai.api.type", RESPONSES, {}, {}, "responses"),
+        *(
+            (f"gen_ai.usage.{attribute}", path, {}, {"usage": {details: counts}}, 7)
+            for path, details, attribute, counts in (
+                (CHAT, "prompt_tokens_details", "text.input_tokens", {"text_tokens": 7}),
+                (CHAT, "prompt_tokens_details", "image.input_tokens", {"image_tokens": 7}),
+                (CHAT, "prompt_tokens_details", "audio.cache_read.input_tokens", {CACHED: {"audio_tokens": 7}}),
+                (CHAT, "completion_tokens_details", "text.output_tokens", {"text_tokens": 7}),
+                (RESPONSES, "input_tokens_details", "text.cache_read.input_tokens", {CACHED: {"text_tokens": 7}}),
+                (RESPONSES, "input_tokens_details", "image.cache_read.input_tokens", {CACHED: {"image_tokens": 7}}),
+                (RESPONSES, "output_tokens_details", "image.output_tokens", {"image_tokens": 7}),
+            )
+        ),
     ],
 )
 def test_each_attribute(
     judged: Judged, attribute: str, path: str, asked: dict[str, Any], answered: dict[str, Any], right: Any
 ) -> None:
     """Each attribute is compared with its own field: the field's value is right, and any other is wrong."""
-    wrong = ("base64",) if isinstance(right, tuple) else "another"
+    wrong = {tuple: ("base64",), int: 8}.get(type(right), "another")
     assert judged({attribute: right}, path=path, asked=asked, answered=answered) == []
     assert len(judged({attribute: wrong}, path=path, asked=asked, answered=answered)) == 1
 
@@ -85,10 +108,11 @@ def test_each_attribute(
         ("default", {"answered": {"service_tier": None}}),
         ("default", {"answered": {"service_tier": 1}}),
         (1, {"answered": {"service_tier": "flex"}}),
+        ("1", {"answered": {"service_tier": 1}}),
         ("default", {"path": RESPONSES, "answered": {"service_tier": "auto", "status": "queued"}}),
         ("default", {"path": RESPONSES, "answered": {"service_tier": "auto", "status": "in_progress"}}),
     ],
-    ids=["no field", "null", "no text", "no text on the span", "queued", "in progress"],
+    ids=["no field", "null", "no text", "no text on the span", "a number", "queued", "in progress"],
 )
 def test_what_cannot_be_compared(judged: Judged, said: Any, how: dict[str, Any]) -> None:
     """If the wire has no settled value, or the span has no text, nothing is judged."""
@@ -122,3 +146,21 @@ def test_an_attempt_that_asked_for_something_else(judged: Judged, make_exchange:
     ]
     said = "openai.request.service_tier"
     assert [len(judged({said: tier}, exchanges=attempts)) for tier in ("flex", "default", "priority")] == [0, 0, 1]
+
+
+def test_the_format_in_the_words_of_the_convention(judged: Judged) -> None:
+    """The finding has the field as the request spells it."""
+    [finding] = judged({"gen_ai.output.type": "text"}, asked={"response_format": {"type": "json_schema"}})
+    assert finding.details[:2] == (
+        ("span", "gen_ai.output.type = 'text'"),
+        ("wire", "response_format.type = 'json_schema'\ncassettes/chat.yaml, interaction 0, exchange 0, request body"),
+    )
+
+
+def test_the_api_that_was_called(judged: Judged) -> None:
+    """The finding has the path."""
+    [finding] = judged({"openai.api.type": "responses"})
+    assert finding.details[:2] == (
+        ("span", "openai.api.type = 'responses'"),
+        ("wire", "POST /v1/chat/completions\ncassettes/chat.yaml, interaction 0, exchange 0"),
+    )
