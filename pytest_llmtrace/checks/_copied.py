@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,8 +11,10 @@ from urllib.parse import urlsplit
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Finding
+from pytest_llmtrace.secrets.json_text import parsed
 
 __all__ = ["COPIED"]
 
@@ -34,9 +37,9 @@ def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> _So
         for exchange in reversed(account.call.exchanges):
             for field in fields:
                 value = wire.asked_with(exchange.request, field)
-                if isinstance(value, str):
+                if isinstance(value, _SCALAR):
                     place = (f"{field} = {shown(value)}", f"{place_of_exchange(exchange)}, request body")
-                    right.update(dict.fromkeys((value, words.get(value, value)), place))
+                    right.update(dict.fromkeys((value, words.get(str(value), value)), place))
         return right
 
     return read
@@ -105,21 +108,56 @@ _SOURCES: Mapping[str, _Source] = {
 }
 
 
+# Attributes with the parameters of a request as JSON, under the API's own names, and the fields that no other check
+# compares. Lists and schemas are left out, since SDKs and frameworks change these on their way to the request, and so
+# are the names of users, which some suites replace by a hash.
+_PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters", "langfuse.observation.model.parameters")
+_COPIES: Mapping[str, _Source] = {
+    field: _asked(field)
+    for field in (
+        *("background", "best_of", "cache_control.type", "echo", "encoding_format", "inference_geo", "logprobs"),
+        *("max_tool_calls", "output_config.effort", "output_config.format.type", "output_format.type"),
+        *("parallel_tool_calls", "previous_response_id", "prompt_cache_key", "prompt_cache_retention"),
+        *("reasoning.effort", "reasoning.summary", "reasoning_effort", "response_format.type"),
+        *("service_tier", "speed", "store", "stream_options.include_usage", "suffix", "text.format.type"),
+        *("text.verbosity", "thinking.budget_tokens", "thinking.display", "thinking.type", "top_logprobs"),
+        *("truncation", "verbosity"),
+    )
+}
+
+
 def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account in evidence.accounts:
         attributes = account.span.attributes
-        yield from (_judged(check, account, name) for name in _SOURCES if name in attributes)
+        for name, source in _SOURCES.items():
+            if name in attributes:
+                yield _judged(check, account, name, attributes[name], source(account))
+        for name in _PARAMETERS:
+            for field, mine in _copies(attributes.get(name)).items():
+                yield _judged(check, account, f"{name}[{field}]", mine, _COPIES[field](account))
 
 
-def _judged(check: Check, account: Account, attribute: str) -> Finding | None:
-    mine = account.span.attributes[attribute]
+def _copies(raw: Any) -> Mapping[str, str | int | float]:
+    return _copies_in(raw) if isinstance(raw, str) else {}
+
+
+@lru_cache(maxsize=64)
+def _copies_in(raw: str) -> Mapping[str, str | int | float]:
+    parameters = parsed(raw)
+    values = {field: wire.value_at(parameters, field) for field in _COPIES} if isinstance(parameters, dict) else {}
+    return {field: value for field, value in values.items() if isinstance(value, _SCALAR)}
+
+
+_SCALAR = (str, int, float)  # Boolean values are numbers in Python.
+
+
+def _judged(check: Check, account: Account, place: str, mine: Any, right: _Right) -> Finding | None:
     values = mine if isinstance(mine, tuple | list) else (mine,)
-    right = _SOURCES[attribute](account)
     of_kinds = {type(value) for value in right}  # What is written in another type is for the checks of conventions.
-    if all(type(value) not in of_kinds or value in right for value in values):
+    if all(type(value) not in of_kinds or value in right or is_masked(str(value)) for value in values):
         return None
     stated, where = next(iter(right.values()))
-    return check.finding(account.span, ("span", f"{attribute} = {shown(mine)}"), ("wire", f"{stated}\n{where}"))
+    return check.finding(account.span, ("span", f"{place} = {shown(mine)}"), ("wire", f"{stated}\n{where}"))
 
 
 COPIED = Check(
@@ -134,10 +172,12 @@ COPIED = Check(
     "encoding format of embeddings, the format of the output (`json` for a JSON schema or object), the previous "
     "response's id, the status of a response, and the tokens of each modality for which there is no check of its own. "
     "Each is compared with its field of the request or the response; in a stream, the field of any event is right. "
-    "`openai.api.type` is compared with the API that was called. Where the wire does not have the field, nothing is "
+    "`openai.api.type` is compared with the API that was called. In JSON with the parameters of the request "
+    "(OpenInference, Langfuse), the texts, numbers and switches that no other check compares are compared too, such as "
+    "`store` or `thinking.budget_tokens`. Where the wire does not have the field, nothing is "
     "judged.",
     source="OTel GenAI, OpenAI: `openai.api.type`, `openai.request.service_tier`, `openai.response.service_tier`, "
     "`openai.response.system_fingerprint`; client inference span: `gen_ai.request.reasoning.level`, "
     "`gen_ai.request.encoding_formats`, `gen_ai.request.previous_response.id`, `gen_ai.output.type`, "
-    "`gen_ai.usage.*`; fetching a response: `gen_ai.response.status`",
+    "`gen_ai.usage.*`; fetching a response: `gen_ai.response.status`; OpenInference: `llm.invocation_parameters`",
 )

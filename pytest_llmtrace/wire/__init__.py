@@ -17,7 +17,7 @@ from pytest_llmtrace.wire._read import (
     read_fetched,
 )
 from pytest_llmtrace.wire._sse import events
-from pytest_llmtrace.wire._stated import answered_with, asked_with
+from pytest_llmtrace.wire._stated import answered_with, asked_with, value_at
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "request_body",
     "sent_values",
     "unread_api",
+    "value_at",
 ]

@@ -13,15 +13,16 @@ from pytest_llmtrace.wire._events import Events
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._responses import UNFINISHED
 
-__all__ = ["answered_with", "asked_with"]
+__all__ = ["answered_with", "asked_with", "value_at"]
 
 
 def asked_with(request: Request, path: str) -> Any:
     """Return the value of a field in a request's body, such as `reasoning.effort`; `None` if the field is not there."""
-    return _at(request_body(request), path)
+    return value_at(request_body(request), path)
 
 
-def _at(value: Any, path: str) -> Any:
+def value_at(value: Any, path: str) -> Any:
+    """Return what stands in a JSON value at a path, such as `reasoning.effort`; `None` if nothing does."""
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
@@ -35,7 +36,7 @@ def answered_with(exchange: Exchange, path: str) -> dict[str | int, str]:
     """
     found: dict[str | int, str] = {}
     for body, where in _bodies(exchange.response):
-        value = _at(body, path)
+        value = value_at(body, path)
         if type(value) in (str, int):
             found.setdefault(value, where)
     return found

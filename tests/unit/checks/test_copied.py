@@ -164,3 +164,61 @@ def test_the_api_that_was_called(judged: Judged) -> None:
         ("span", "openai.api.type = 'responses'"),
         ("wire", "POST /v1/chat/completions\ncassettes/chat.yaml, interaction 0, exchange 0"),
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "asked", "wrong"),
+    [
+        (CHAT, "parallel_tool_calls", {"parallel_tool_calls": False}, True),
+        (CHAT, "store", {"store": True}, False),
+        (CHAT, "top_logprobs", {"top_logprobs": 2}, 3),
+        (CHAT, "stream_options.include_usage", {"stream_options": {"include_usage": True}}, False),
+        (CHAT, "response_format.type", {"response_format": {"type": "json_object"}}, "text"),
+        (RESPONSES, "reasoning.summary", {"reasoning": {"summary": "auto"}}, "detailed"),
+        (RESPONSES, "truncation", {"truncation": "auto"}, "disabled"),
+        (MESSAGES, "thinking.budget_tokens", {"thinking": {"budget_tokens": 2048}}, 1024),
+        (EMBEDDINGS, "encoding_format", {"encoding_format": "base64"}, "float"),
+    ],
+)
+@pytest.mark.parametrize(
+    "attribute",
+    ["llm.invocation_parameters", "embedding.invocation_parameters", "langfuse.observation.model.parameters"],
+)
+def test_each_parameter(
+    judged: Judged, attribute: str, path: str, field: str, asked: dict[str, Any], wrong: Any
+) -> None:
+    """What the JSON of a request's parameters has under a field's name is what the request has there."""
+    assert judged({attribute: json.dumps(asked)}, path=path, asked=asked) == []
+    stated = wrong
+    for name in reversed(field.split(".")):
+        stated = {name: stated}
+    [finding] = judged({attribute: json.dumps(stated)}, path=path, asked=asked)
+    right = json.loads(json.dumps(asked))
+    for name in field.split("."):
+        right = right[name]
+    assert finding.details[:2] == (
+        ("span", f"{attribute}[{field}] = {wrong!r}"),
+        ("wire", f"{field} = {right!r}\ncassettes/chat.yaml, interaction 0, exchange 0, request body"),
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "[1]",
+        '{"store": true',
+        7,
+        json.dumps({"store": None}),
+        json.dumps({"store": 0}),
+        json.dumps({"store": {"for": "ever"}}),
+        json.dumps({"service_tier": "***"}),
+        json.dumps({"verbosity": "low"}),
+        json.dumps({"metadata": {"a": "b"}, "user": "hashed"}),
+    ],
+    ids=["empty", "a list", "cut", "no text", "null", "a number", "an object", "masked", "not sent", "other fields"],
+)
+def test_parameters_that_cannot_be_compared(judged: Judged, said: Any) -> None:
+    """If the JSON cannot be read, or one side has no value of the other's type, nothing is judged."""
+    asked = {"store": True, "service_tier": "flex", "metadata": {"a": "c"}, "user": "ann"}
+    assert judged({"llm.invocation_parameters": said}, asked=asked) == []
