@@ -111,7 +111,14 @@ _SOURCES: Mapping[str, _Source] = {
 # Attributes with the parameters of a request as JSON, under the API's own names, and the fields that no other check
 # compares. Lists and schemas are left out, since SDKs and frameworks change these on their way to the request, and so
 # are the names of users, which some suites replace by a hash.
-_PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters", "langfuse.observation.model.parameters")
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    # The attribute -> the fields without which its JSON is something else than a request.
+    "llm.invocation_parameters": (),
+    "embedding.invocation_parameters": (),
+    "langfuse.observation.model.parameters": (),
+    "input.value": ("model",),
+    "mlflow.spanInputs": ("model",),
+}
 _COPIES: Mapping[str, _Source] = {
     field: _asked(field)
     for field in (
@@ -133,18 +140,20 @@ def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             if name in attributes:
                 yield _judged(check, account, name, attributes[name], source(account))
         for name in _PARAMETERS:
-            for field, mine in _copies(attributes.get(name)).items():
+            for field, mine in _copies(name, attributes.get(name)).items():
                 yield _judged(check, account, f"{name}[{field}]", mine, _COPIES[field](account))
 
 
-def _copies(raw: Any) -> Mapping[str, str | int | float]:
-    return _copies_in(raw) if isinstance(raw, str) else {}
+def _copies(name: str, raw: Any) -> Mapping[str, str | int | float]:
+    return _copies_in(raw, _PARAMETERS[name]) if isinstance(raw, str) else {}
 
 
 @lru_cache(maxsize=64)
-def _copies_in(raw: str) -> Mapping[str, str | int | float]:
+def _copies_in(raw: str, needed: tuple[str, ...]) -> Mapping[str, str | int | float]:
     parameters = parsed(raw)
-    values = {field: wire.value_at(parameters, field) for field in _COPIES} if isinstance(parameters, dict) else {}
+    if not isinstance(parameters, dict) or not parameters.keys() >= set(needed):
+        return {}
+    values = {field: wire.value_at(parameters, field) for field in _COPIES}
     return {field: value for field, value in values.items() if isinstance(value, _SCALAR)}
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import json_value
-from pytest_llmtrace.dialects._dialect import Dialect, Places
+from pytest_llmtrace.dialects._dialect import Dialect, Places, together
 from pytest_llmtrace.dialects._dumped import messages_in
 from pytest_llmtrace.dialects._messages import Message, from_value, message_places
-from pytest_llmtrace.dialects._place import Place
 from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
 from pytest_llmtrace.dialects._tools import tool_places
 from pytest_llmtrace.model import SpanRecord
@@ -117,8 +116,4 @@ GENAI = Dialect(name="otel-genai", recognises=is_genai, facts=_FACTS)
 
 def joined(own: Mapping[str, Places]) -> dict[str, Places]:
     """Return the places of a dialect that builds on the GenAI conventions: those, then its own."""
-    return {name: (*_listed(_FACTS.get(name, ())), *_listed(own.get(name, ()))) for name in {**_FACTS, **own}}
-
-
-def _listed(places: Places) -> tuple[str | Place, ...]:
-    return (places,) if isinstance(places, str | Place) else tuple(places)
+    return together(_FACTS, own)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import dimensions
-from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._dialect import Dialect, together
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
 from pytest_llmtrace.dialects._prompts import Piece, answering, asked_for, pieces_in, prompt_places, several
 from pytest_llmtrace.dialects._tools import flattened_tools
+from pytest_llmtrace.dialects._whole import reply_places, request_places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]
@@ -187,4 +188,6 @@ OPENINFERENCE = Dialect(
         "output_audio_tokens": "llm.token_count.completion_details.audio",
         "cost": "llm.cost.total",
     },
+    # The call's input and output may have any form. Instrumentors of SDKs write the request and its reply there.
+    also=together(request_places("input.value"), reply_places("output.value")),
 )

@@ -42,7 +42,9 @@ class _Plan:
         taken: set[str] = set()
         for dialect in dialects:
             taken |= set(self._add(dialect, frozenset(taken)))
-        self.places = dict.fromkeys((name for name, _, _ in self.entries), "")
+        asked_for = set().union(*(dialect.facts for dialect in dialects))
+        self.names = dict.fromkeys(name for name, _, _ in self.entries)
+        self.places = {name: "" for name in self.names if name in asked_for}
         self.prefixes = tuple(self.by_prefix)
         self.mixed = len(dialects) > 1
         self._form = lru_cache(maxsize=256)(self._looked_up)
@@ -76,7 +78,7 @@ class _Plan:
             else:
                 facts[name] = fact
         if self.mixed:  # Put a fact of two dialects where the first of them has it, whichever could be read.
-            facts = {name: facts[name] for name in self.places if name in facts}
+            facts = {name: facts[name] for name in self.names if name in facts}
         return Reading(
             source=self.source, facts=facts, places=self.places, others=tuple(others), problems=sheet.problems()
         )

@@ -182,17 +182,23 @@ def test_the_api_that_was_called(judged: Judged) -> None:
 )
 @pytest.mark.parametrize(
     "attribute",
-    ["llm.invocation_parameters", "embedding.invocation_parameters", "langfuse.observation.model.parameters"],
+    [
+        "llm.invocation_parameters",
+        "embedding.invocation_parameters",
+        "langfuse.observation.model.parameters",
+        "input.value",
+        "mlflow.spanInputs",
+    ],
 )
 def test_each_parameter(
     judged: Judged, attribute: str, path: str, field: str, asked: dict[str, Any], wrong: Any
 ) -> None:
     """What the JSON of a request's parameters has under a field's name is what the request has there."""
-    assert judged({attribute: json.dumps(asked)}, path=path, asked=asked) == []
+    assert judged({attribute: json.dumps({"model": "m", **asked})}, path=path, asked=asked) == []
     stated = wrong
     for name in reversed(field.split(".")):
         stated = {name: stated}
-    [finding] = judged({attribute: json.dumps(stated)}, path=path, asked=asked)
+    [finding] = judged({attribute: json.dumps({"model": "m", **stated})}, path=path, asked=asked)
     right = json.loads(json.dumps(asked))
     for name in field.split("."):
         right = right[name]
@@ -222,3 +228,9 @@ def test_parameters_that_cannot_be_compared(judged: Judged, said: Any) -> None:
     """If the JSON cannot be read, or one side has no value of the other's type, nothing is judged."""
     asked = {"store": True, "service_tier": "flex", "metadata": {"a": "c"}, "user": "ann"}
     assert judged({"llm.invocation_parameters": said}, asked=asked) == []
+
+
+@pytest.mark.parametrize("attribute", ["input.value", "mlflow.spanInputs"])
+def test_an_input_that_is_no_request(judged: Judged, attribute: str) -> None:
+    """The input of a function may have a field of the same name; only one that names a model is a request."""
+    assert judged({attribute: json.dumps({"store": "Berlin"})}, asked={"store": "Paris"}) == []
