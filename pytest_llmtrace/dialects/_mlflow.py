@@ -94,8 +94,8 @@ _STREAMED = If(
 _FACTS: dict[str, Places] = together(
     dict(_arguments()),
     {
-        "tools": inside("mlflow.chat.tools", convert=tools_in),
-        "tool_definitions": inside("mlflow.chat.tools", convert=definitions_in),
+        fact: (inside("mlflow.chat.tools", convert=read), if_request(inside("tools", convert=read), _INPUTS))
+        for fact, read in (("tools", tools_in), ("tool_definitions", definitions_in))
     },
     _LANGCHAIN,
     # The requested model until a reply names another one; with some integrations, always the requested one.

@@ -37,7 +37,7 @@ class If(Place):
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
         """Return the fact in the place, if the place is read on this span."""
-        known = sheet.open(self.of, json_value, sheet.attributes.get(self.of))
+        known = sheet.tried(self.of, json_value, sheet.attributes.get(self.of))
         return self.place.find(name, sheet, convert) if self.holds(known) else None
 
 
@@ -92,8 +92,7 @@ def _messages(raw: Any) -> list[Message]:
 
 
 def _vectors(raw: Any) -> list[Any]:
-    value = json_value(raw)
-    data = value.get("data") if _is_reply(value) else None
+    data = json_value(raw).get("data")
     listed = data if isinstance(data, list) else []
     return [item["embedding"] for item in listed if isinstance(item, Mapping) and "embedding" in item]
 
@@ -104,21 +103,22 @@ def _count(vectors: list[Any]) -> int | None:
 
 def reply_places(key: str) -> dict[str, Place]:
     """Make the places of all facts in a reply: what was said, what it cost, and the vectors of embeddings."""
-    body = {**usage_places(key, "usage"), "response_id": inside(key, "id"), "response_model": inside(key, "model")}
     vectors = f"{key}[data[].embedding]"
-    return {
-        **{name: If(keys=place.keys, place=place, of=key, holds=_is_reply) for name, place in body.items()},
-        **message_places(
-            key,
-            _messages,
-            {
-                "finish_reasons": f"{key}[finish_reason]",
-                "output_texts": f"{key}[content]",
-                "reasoning_texts": f"{key}[reasoning]",
-                "refusals": f"{key}[refusal]",
-                "tool_calls": f"{key}[tool_calls]",
-            },
-        ),
+    body = {
+        **usage_places(key, "usage"),
+        "response_id": inside(key, "id"),
+        "response_model": inside(key, "model"),
         "embedding_count": Part(keys=(key,), reader=_vectors, take=_count, label=vectors),
         "embedding_dimensions": Part(keys=(key,), reader=_vectors, take=dimensions, label=vectors),
+    }
+    labels = {
+        "finish_reasons": f"{key}[finish_reason]",
+        "output_texts": f"{key}[content]",
+        "reasoning_texts": f"{key}[reasoning]",
+        "refusals": f"{key}[refusal]",
+        "tool_calls": f"{key}[tool_calls]",
+    }
+    return {
+        **{name: If(keys=place.keys, place=place, of=key, holds=_is_reply) for name, place in body.items()},
+        **message_places(key, _messages, labels),
     }

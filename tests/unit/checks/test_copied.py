@@ -17,6 +17,7 @@ ExchangeMaker = Callable[..., Exchange]
 
 CHAT, RESPONSES, EMBEDDINGS, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"
 CACHED = "cached_tokens_details"
+LIVES = "cache_creation.ephemeral_1h_input_tokens"
 NEXT = "take it from the field of the request or the response that the attribute is named after, if that field is there"
 TIER = "openai.response.service_tier"
 
@@ -77,6 +78,10 @@ def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Jud
         ("gen_ai.openai.request.response_format", CHAT, {"response_format": {"type": "text"}}, {}, "text"),
         ("gen_ai.response.status", RESPONSES, {}, {"status": "incomplete"}, "incomplete"),
         ("openai.api.type", CHAT, {}, {}, "chat_completions"),
+        ("http.request.method", CHAT, {}, {}, "POST"),
+        ("http.response.status_code", CHAT, {}, {}, 200),
+        ("anthropic.response.service_tier", MESSAGES, {}, {"usage": {"service_tier": "standard"}}, "standard"),
+        (f"anthropic.usage.{LIVES}", MESSAGES, {}, {"usage": {"cache_creation": {"ephemeral_1h_input_tokens": 7}}}, 7),
         ("openai.api.type", RESPONSES, {}, {}, "responses"),
         *(
             (f"gen_ai.usage.{attribute}", path, {}, {"usage": {details: counts}}, 7)
@@ -96,7 +101,7 @@ def test_each_attribute(
     judged: Judged, attribute: str, path: str, asked: dict[str, Any], answered: dict[str, Any], right: Any
 ) -> None:
     """Each attribute is compared with its own field: the field's value is right, and any other is wrong."""
-    wrong = {tuple: ("base64",), int: 8}.get(type(right), "another")
+    wrong = {tuple: ("base64",), int: 429}.get(type(right), "another")
     assert judged({attribute: right}, path=path, asked=asked, answered=answered) == []
     assert len(judged({attribute: wrong}, path=path, asked=asked, answered=answered)) == 1
 
@@ -234,3 +239,71 @@ def test_parameters_that_cannot_be_compared(judged: Judged, said: Any) -> None:
 def test_an_input_that_is_no_request(judged: Judged, attribute: str) -> None:
     """The input of a function may have a field of the same name; only one that names a model is a request."""
     assert judged({attribute: json.dumps({"store": "Berlin"})}, asked={"store": "Paris"}) == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "field"),
+    [
+        ("gen_ai.usage.raw", LIVES),
+        ("langfuse.observation.usage_details", "completion_tokens_details.accepted_prediction_tokens"),
+        ("output.value", "system_fingerprint"),
+        ("output.value", f"usage.{LIVES}"),
+        ("mlflow.spanOutputs", "usage.completion_tokens_details.rejected_prediction_tokens"),
+    ],
+)
+@pytest.mark.parametrize("value", [7, "seven"])
+def test_each_field_of_a_reply(judged: Judged, attribute: str, field: str, value: Any) -> None:
+    """What a reply or its usage has under a field's name, dumped into an attribute, is what the response has there."""
+
+    def made(value: Any) -> Any:
+        for name in reversed(field.split(".")):
+            value = {name: value}
+        return value
+
+    in_usage = attribute in ("gen_ai.usage.raw", "langfuse.observation.usage_details")
+    answered = {"model": "m", **({"usage": made(value)} if in_usage else made(value))}
+    assert judged({attribute: json.dumps({"model": "m", **made(value)})}, path=MESSAGES, answered=answered) == []
+    [finding] = judged({attribute: json.dumps({"model": "m", **made(value * 2)})}, path=MESSAGES, answered=answered)
+    assert finding.details[:2] == (
+        ("span", f"{attribute}[{field}] = {value * 2!r}"),
+        (
+            "wire",
+            f"{'usage.' * in_usage}{field} = {value!r}\ncassettes/chat.yaml, interaction 0, exchange 0, response body",
+        ),
+    )
+
+
+def test_the_usage_that_a_stream_begins_with(judged: Judged, make_exchange: ExchangeMaker) -> None:
+    """Anthropic states most of a usage in the first event only, inside the message."""
+    events = [
+        {"type": "message_start", "message": {"usage": {"service_tier": "standard"}}},
+        {"type": "message_delta", "usage": {"output_tokens": 2}},
+    ]
+    chunks = ("".join(f"data: {json.dumps(event)}\n\n" for event in events).encode(),)
+    body = {"model": "m", "messages": [], "stream": True}
+    stream = make_exchange(span=1, path=MESSAGES, body=body, chunks=chunks, content_type="text/event-stream")
+    assert judged({"anthropic.response.service_tier": "standard"}, exchanges=[stream]) == []
+    [finding] = judged({"anthropic.response.service_tier": "batch"}, exchanges=[stream])
+    assert dict(finding.details)["wire"] == (
+        "message.usage.service_tier = 'standard'\n"
+        "cassettes/chat.yaml, interaction 0, exchange 0, event 0 of the response"
+    )
+
+
+@pytest.mark.parametrize(("said", "found"), [(429, 0), (200, 0), (500, 1)])
+def test_the_status_of_an_attempt(judged: Judged, make_exchange: ExchangeMaker, said: int, found: int) -> None:
+    """A call that was tried again may state the status of any attempt; the finding quotes the last one."""
+    body = {"model": "m", "messages": []}
+    attempts = [
+        make_exchange(index=number, span=1, body=body, status=status) for number, status in ((0, 429), (1, 200))
+    ]
+    findings = judged({"http.response.status_code": said}, exchanges=attempts)
+    assert [dict(finding.details)["wire"] for finding in findings] == [
+        "status 200\ncassettes/chat.yaml, interaction 0, exchange 1"
+    ][:found]
+
+
+def test_the_status_of_an_error_inside_a_200(judged: Judged) -> None:
+    """A span may state the status that the body has for its error, or that of HTTP: nothing is judged."""
+    answered = {"error": {"code": 502, "message": "Provider returned error"}}
+    assert judged({"http.response.status_code": 502}, answered=answered) == []
