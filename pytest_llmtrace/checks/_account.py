@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._said import counts
+from pytest_llmtrace.checks._whole import stated_whole
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
@@ -36,6 +37,8 @@ class Account(NamedTuple):
         span: The span that describes the call.
         reading: What the span says.
         stated: The facts that are present on the span, by name, each with all its places.
+        whole: The facts that a request and a reply state which stand whole on the span, if these are not just those of
+            the wire. They are compared, but do not stand for an attribute that is missing.
         is_clear: Whether `stated` has all that the span says: no fact is null, or cannot be read.
         asked: What the first attempt's bytes say: the request's facts are taken from it.
         answered: What the last attempt's bytes say: the attempt that counts.
@@ -50,6 +53,7 @@ class Account(NamedTuple):
     span: SpanRecord
     reading: Reading
     stated: Mapping[str, list[Fact]]
+    whole: Mapping[str, list[Fact]]
     is_clear: bool
     asked: Reading
     answered: Reading
@@ -121,6 +125,7 @@ def _accounts(
             span=span,
             reading=reading,
             stated=stated,
+            whole=stated_whole(span, call),
             is_clear=len(stated) == len(reading.facts) and all(fact.state is PRESENT for fact in reading.others),
             asked=asked,
             answered=answered,

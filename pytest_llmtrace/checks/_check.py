@@ -204,7 +204,7 @@ class Evidence:
     def there(self) -> frozenset[str]:
         """The names that `Check.about` can match: facts that spans state, and rare parts that this evidence has."""
         rare = [name for name in (RARE if self.odd else (*_GIVEN, *_OF_CALLS)) if getattr(self, name)]
-        return frozenset(rare).union(*[account.stated for account in self.accounts])
+        return frozenset(rare).union(*[(*account.stated, *account.whole) for account in self.accounts])
 
     @lazy
     def odd(self) -> tuple[Account, ...]:

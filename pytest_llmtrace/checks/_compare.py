@@ -111,6 +111,8 @@ def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
     looked = 0
     places: Sequence[Fact]
     for account in evidence.accounts:
+        if account.whole:
+            return None
         stated, asked, answered = account.stated, account.asked.facts, account.answered.facts
         is_usual = account.extent is WHOLE and account.span.text_limit is None
         for check in checks:
@@ -152,11 +154,12 @@ def is_empty(value: Any) -> bool:
 
 def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, Judge]:
     """Return the span's facts to compare, the wire's fact, and the judge; no facts if nothing can be compared."""
-    stated, names = account.stated, check.about
-    if len(names) == 1:
-        mine: Sequence[Fact] = stated.get(names[0], ())
+    stated, whole, names = account.stated, account.whole, check.about
+    mine: Sequence[Fact]
+    if len(names) == 1 and not whole:
+        mine = stated.get(names[0], ())
     else:
-        mine = [fact for name in names if name in stated for fact in stated[name]]
+        mine = [fact for name in names for said in (stated, whole) if name in said for fact in said[name]]
     true = _truth(check, account) if mine else None
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return _NOTHING

@@ -11,6 +11,7 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._copied_fields import ATTRIBUTES, DUMPS, SCALAR, Right
 from pytest_llmtrace.checks._marks import is_masked
+from pytest_llmtrace.checks._whole import GIVEN, RETURNED
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Finding
 from pytest_llmtrace.secrets.json_text import parsed
@@ -26,7 +27,9 @@ def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                 yield _judged(check, account, name, attributes[name], source(account))
         for name, dump in DUMPS.items():
             raw = attributes.get(name)
-            for field, mine in _fields(raw, name).items() if isinstance(raw, str) else ():
+            # If a whole request and a whole reply are those of the wire, there is nothing to look for in them.
+            is_other = isinstance(raw, str) and (account.whole or name not in (GIVEN, RETURNED))
+            for field, mine in _fields(raw, name).items() if is_other else ():
                 yield _judged(check, account, f"{name}[{field}]", mine, dump.fields[field](account))
 
 

@@ -11,7 +11,16 @@ from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import added, attribute, inside
 from pytest_llmtrace.dialects._prompts import encoded_parts
-from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, read_own_events, register
+from pytest_llmtrace.dialects._reader import (
+    counted,
+    is_llm,
+    read,
+    read_events,
+    read_note,
+    read_own_events,
+    read_whole,
+    register,
+)
 
 __all__ = [
     "Dialect",
@@ -27,6 +36,7 @@ __all__ = [
     "read_events",
     "read_note",
     "read_own_events",
+    "read_whole",
     "register",
     "shows_prompt",
 ]

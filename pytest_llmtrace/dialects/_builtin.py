@@ -36,7 +36,7 @@ COUNTS = Dialect(
     facts={
         fact: tuple(
             dict.fromkeys(
-                place for dialect in (OPENINFERENCE, OPENLLMETRY) for name, place in dialect.own_places if name == fact
+                place for dialect in (OPENINFERENCE, OPENLLMETRY) for name, place in dialect.places if name == fact
             )
         )
         for fact in ("input_tokens", "output_tokens", "total_tokens")
@@ -48,6 +48,6 @@ COUNTS = Dialect(
 @cache
 def other_names(name: str) -> frozenset[str]:
     """Return the other attributes that state the same fact as this one, in any built-in dialect; empty if none do."""
-    places = [place for dialect in BUILT_IN for place in dialect.own_places]
+    places = [place for dialect in BUILT_IN for place in dialect.places]
     facts = {fact for fact, place in places if name in place.keys}
     return frozenset(key for fact, place in places if fact in facts for key in place.keys) - {name}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.dialects._place import Place, attribute
@@ -24,8 +24,6 @@ class Dialect:
         facts: For each fact the places that may state it: the name of an attribute, or a place made by `attribute`,
             `inside` or `added`; several in the order of preference. All of them are read.
         scopes: The instrumentation scopes whose spans are written in this dialect.
-        also: Further places, which are read like those in `facts`. But since nothing has to stand in them, a fact that
-            has no other place is never missing.
         recognises: Tells whether a span is an LLM call written in this dialect; with scopes, it is asked about spans of
             these scopes only. Default: every span of the scopes is, or without scopes every span that has one of the
             attributes in `facts`.
@@ -34,7 +32,6 @@ class Dialect:
     name: str
     facts: Mapping[str, Places]
     scopes: Sequence[str] = ()
-    also: Mapping[str, Places] = field(default_factory=dict)
     recognises: Callable[[SpanRecord], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -58,13 +55,12 @@ class Dialect:
 
     @lazy
     def places(self) -> tuple[tuple[str, Place], ...]:
-        """Each fact with each of its places, in order; those in `also` come last."""
-        return _each(together(self.facts, self.also))
-
-    @lazy
-    def own_places(self) -> tuple[tuple[str, Place], ...]:
-        """Each fact with each of its places, in order, without those in `also`."""
-        return _each(self.facts)
+        """Each fact with each of its places, in order."""
+        return tuple(
+            (name, attribute(place) if isinstance(place, str) else place)
+            for name, places in self.facts.items()
+            for place in _listed(places)
+        )
 
     @lazy
     def _keys(self) -> frozenset[str]:
@@ -78,14 +74,6 @@ def together(*facts: Mapping[str, Places]) -> dict[str, Places]:
         for name, places in places_by_name.items():
             joined[name] = (*joined.get(name, ()), *_listed(places))
     return dict(joined)
-
-
-def _each(facts: Mapping[str, Places]) -> tuple[tuple[str, Place], ...]:
-    return tuple(
-        (name, attribute(place) if isinstance(place, str) else place)
-        for name, places in facts.items()
-        for place in _listed(places)
-    )
 
 
 def _listed(places: Places) -> Sequence[str | Place]:

@@ -14,7 +14,7 @@ from pytest_llmtrace.dialects._tools import flattened_tools
 from pytest_llmtrace.dialects._whole import reply_places, request_places
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["OPENINFERENCE"]
+__all__ = ["OPENINFERENCE", "WHOLE"]
 
 # spec/semantic_conventions.md: the kinds of span that stand for one call to a model.
 _CALLS = frozenset({"LLM", "EMBEDDING"})
@@ -188,6 +188,14 @@ OPENINFERENCE = Dialect(
         "output_audio_tokens": "llm.token_count.completion_details.audio",
         "cost": "llm.cost.total",
     },
-    # The call's input and output may have any form. Instrumentors of SDKs write the request and its reply there.
-    also=together(request_places("input.value"), reply_places("output.value")),
 )
+
+WHOLE = Dialect(
+    name="openinference",
+    recognises=_is_openinference,
+    facts=together(request_places("input.value"), reply_places("output.value")),
+)
+"""Reads the request and the reply that instrumentors of SDKs write as the input and the output of a call.
+
+These may have any form, and no back end counts tokens there: what they state is no substitute for an attribute.
+"""

@@ -10,11 +10,12 @@ from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._events import EVENTS, as_attributes, on_span
+from pytest_llmtrace.dialects._openinference import WHOLE
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, LogRecord, Reading, SpanRecord, State
 
-__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_events", "register"]
+__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_events", "read_whole", "register"]
 
 
 _Entry = tuple[str, Place, Convert | None]
@@ -42,9 +43,7 @@ class _Plan:
         taken: set[str] = set()
         for dialect in dialects:
             taken |= set(self._add(dialect, frozenset(taken)))
-        asked_for = set().union(*(dialect.facts for dialect in dialects))
-        self.names = dict.fromkeys(name for name, _, _ in self.entries)
-        self.places = {name: "" for name in self.names if name in asked_for}
+        self.places = dict.fromkeys((name for name, _, _ in self.entries), "")
         self.prefixes = tuple(self.by_prefix)
         self.mixed = len(dialects) > 1
         self._form = lru_cache(maxsize=256)(self._looked_up)
@@ -78,7 +77,7 @@ class _Plan:
             else:
                 facts[name] = fact
         if self.mixed:  # Put a fact of two dialects where the first of them has it, whichever could be read.
-            facts = {name: facts[name] for name in self.names if name in facts}
+            facts = {name: facts[name] for name in self.places if name in facts}
         return Reading(
             source=self.source, facts=facts, places=self.places, others=tuple(others), problems=sheet.problems()
         )
@@ -137,6 +136,11 @@ def read(span: SpanRecord) -> Reading | None:
 def read_note(span: SpanRecord) -> Reading | None:
     """Return the reading of a note: a span that states what a call's own span ended too early to state; else `None`."""
     return _read(span, _of_scope(span.scope, NOTES))
+
+
+def read_whole(span: SpanRecord) -> Reading | None:
+    """Return the reading of a request and a reply that stand whole on the span of a call, else `None`."""
+    return _read(span, (WHOLE,))
 
 
 def read_own_events(span: SpanRecord) -> Reading | None:

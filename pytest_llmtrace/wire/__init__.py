@@ -17,7 +17,7 @@ from pytest_llmtrace.wire._read import (
     read_fetched,
 )
 from pytest_llmtrace.wire._sse import events
-from pytest_llmtrace.wire._stated import answered_with, asked_with, value_at
+from pytest_llmtrace.wire._stated import answered_with, asked_with, reply_body, value_at
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "prompts",
     "read",
     "read_fetched",
+    "reply_body",
     "request_body",
     "sent_values",
     "unread_api",

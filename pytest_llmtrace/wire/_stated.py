@@ -13,7 +13,7 @@ from pytest_llmtrace.wire._events import Events
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._responses import UNFINISHED
 
-__all__ = ["answered_with", "asked_with", "value_at"]
+__all__ = ["answered_with", "asked_with", "reply_body", "value_at"]
 
 
 def asked_with(request: Request, path: str) -> Any:
@@ -40,6 +40,17 @@ def answered_with(exchange: Exchange, path: str) -> dict[str | int, str]:
         if type(value) in (str, int):
             found.setdefault(value, where)
     return found
+
+
+def reply_body(response: Response | None) -> Mapping[str, Any]:
+    """Return the JSON object in the body of a response that is not a stream; an empty one if there is none."""
+    if response is None or is_stream(response):
+        return {}
+    try:
+        body = parse(readable(response))
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _bodies(response: Response | None) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -11,13 +11,19 @@ import pytest
 from pytest_llmtrace import dialects
 from pytest_llmtrace.model import Reading, SpanKey, SpanRecord
 
-Reader = Callable[..., Reading]
 Values = Callable[[Reading], dict[str, Any]]
 
 LLM = {"openinference.span.kind": "LLM"}
 SAID = {"role": "user", "text": "hi"}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 LOOK = {"id": "c", "name": "look", "arguments": {"at": "it"}}
+
+
+def read(attributes: dict[str, Any]) -> Reading:
+    """Read what stands whole on a span."""
+    reading = dialects.read_whole(SpanRecord(key=SpanKey(1, 1), name="chat", scope="app", attributes=attributes))
+    assert reading is not None
+    return reading
 
 
 def given(value: Any) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def returned(value: Any) -> dict[str, Any]:
     ],
     ids=["chat", "responses", "embeddings"],
 )
-def test_a_request(read: Reader, said: Values, asked: dict[str, Any], facts: dict[str, Any]) -> None:
+def test_a_request(said: Values, asked: dict[str, Any], facts: dict[str, Any]) -> None:
     """Everything that a request says is read from it, with the place."""
     reading = read(given(asked))
     assert said(reading) == facts
@@ -132,7 +138,7 @@ def test_a_request(read: Reader, said: Values, asked: dict[str, Any], facts: dic
     ],
     ids=["chat", "messages", "responses", "embeddings", "LangChain's"],
 )
-def test_a_reply(read: Reader, said: Values, reply: dict[str, Any], facts: dict[str, Any]) -> None:
+def test_a_reply(said: Values, reply: dict[str, Any], facts: dict[str, Any]) -> None:
     """Everything that a reply says is read from it."""
     assert said(read(returned(reply))) == facts
 
@@ -153,7 +159,7 @@ def test_a_reply(read: Reader, said: Values, reply: dict[str, Any], facts: dict[
         '{"choices": 7, "model": "m"}',
     ],
 )
-def test_anything_else(read: Reader, said: Values, value: Any) -> None:
+def test_anything_else(said: Values, value: Any) -> None:
     """A span's input and output may have any form; what is neither a request nor a reply is not read, and no fault."""
     for attributes in (given(value), returned(value)):
         reading = read(attributes)
@@ -161,18 +167,14 @@ def test_anything_else(read: Reader, said: Values, value: Any) -> None:
         assert reading.problems == ()
 
 
-def test_nothing_has_to_be_there(read: Reader) -> None:
-    """What OpenInference has no attribute for is not missing if there is no reply to read it from."""
-    for attributes in (LLM, returned("hi")):
-        assert not read(attributes).has_place_for("response_id")
-        assert not read(attributes).has_place_for("refusals")
-    assert read(returned({"id": "r", "choices": []})).has_place_for("response_id")
-
-
-def test_a_step_that_returns_a_reply_counts_no_tokens() -> None:
-    """The span of an agent may return the model's reply as it is: its tokens are those of the call inside."""
+def test_other_spans() -> None:
+    """A step that is no call may return a reply as it is: nothing is read there, and the own reading knows no reply."""
     reply = {"model": "m", "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
-    attributes = {**returned(reply), "openinference.span.kind": "AGENT"}
-    span = SpanRecord(key=SpanKey(1, 1), name="agent", scope="app", attributes=attributes)
-    reading = dialects.counted(span)
-    assert reading is None or reading.input_tokens is None
+    agent = {**returned(reply), "openinference.span.kind": "AGENT"}
+    span = SpanRecord(key=SpanKey(1, 1), name="agent", scope="app", attributes=agent)
+    assert dialects.read_whole(span) is None
+    call = SpanRecord(key=SpanKey(1, 2), name="call", scope="app", attributes=returned(reply))
+    own = dialects.read(call)
+    assert own is not None
+    assert own.facts == {}
+    assert not own.has_place_for("response_id")
