@@ -119,7 +119,7 @@ def read_json(path: Path) -> Any:
     """Return the JSON value that a file holds.
 
     Raises:
-        UsageError: If the file cannot be read, or is no JSON.
+        UsageError: If the file cannot be read, or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

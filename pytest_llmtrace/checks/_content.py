@@ -14,7 +14,7 @@ from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["Broken", "broken"]
 
-# A model writes what stands here, and may write no JSON; a span that repeats it tells the truth.
+# A model writes what stands here, and may write something else; a span that repeats it tells the truth.
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
 # A tool may take and return a text: only what begins as an object is meant to be JSON.
 _BY_TOOLS = frozenset({"gen_ai.tool.call.arguments", "gen_ai.tool.call.result"})
@@ -29,7 +29,7 @@ _REPEATED = 4_000
 
 
 class Broken(NamedTuple):
-    """A flaw of an attribute; `is_cut` if its text is no JSON, as when a limit has cut it."""
+    """A flaw of an attribute; `is_cut` if its text is not JSON, as when a limit has cut it."""
 
     name: str
     where: str

@@ -203,7 +203,7 @@ def _same_json(left: Any, right: Any, limit: int | None = None) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Return the value that a text holds as JSON, or the text if it is no JSON; an empty object if it says nothing."""
+    """Return the value that a text holds as JSON, or the text if it is not JSON; an empty object if it says nothing."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

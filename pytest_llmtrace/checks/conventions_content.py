@@ -56,7 +56,7 @@ CONTENT = rule(
     compares="Attributes that hold JSON, either always or because their MIME type says so, as a text or as structured "
     "values. The value must be JSON. Messages, parts, tool definitions, documents and records must have the fields "
     "that all of them need. Not judged are what a model wrote (arguments of tools), what a tool takes or returns if "
-    "it is no object, values that were masked, and texts that are no JSON and as long as a length limit.",
+    "it is not an object, values that were masked, and texts that are not JSON and as long as a length limit.",
     source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings, "
     "`input.mime_type`",
 )

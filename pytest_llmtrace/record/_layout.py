@@ -16,7 +16,7 @@ _PORTION = 10_000
 
 
 def laid_out(text: str) -> str:
-    """Return a JSON document with one value per line; a text that is no JSON object or array is returned as it is.
+    """Return a JSON document with one value per line; a text that is not a JSON object or array is returned as it is.
 
     Tokens are not converted to values and back: 1.0 stays 1.0, and an escaped character stays escaped.
     """

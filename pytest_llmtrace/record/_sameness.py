@@ -75,7 +75,7 @@ def _reply(body: bytes, sent: frozenset[bytes]) -> bytes:
 
 
 def _settled(text: bytes, sent: frozenset[bytes]) -> bytes | None:
-    """Return a JSON document without what is new on every run; `None` if the text is no JSON object or array."""
+    """Return a JSON document without what is new on every run; `None` if the text is not a JSON object or array."""
     if text.lstrip()[:1] not in {b"{", b"["}:
         return None
     try:

@@ -177,5 +177,5 @@ def _misses(route: respx.Route, asked: httpx.Request) -> list[str]:
 def _found(part: Any, asked: httpx.Request) -> str:
     try:
         return repr(part.parse(asked))
-    except Exception:  # noqa: BLE001 - a body that is no JSON, for one: respx's patterns raise what they like
+    except Exception:  # noqa: BLE001 - a body that is not JSON, for one: respx's patterns raise what they like
         return "nothing that can be compared"

@@ -116,7 +116,7 @@ def read_tool_calls(calls: Sequence[Mapping[str, Any]], *, objects: bool) -> tup
         objects: Whether arguments must be a JSON object, since the API has no form for anything else.
 
     Raises:
-        UsageError: If this is no list, a key is unknown, a name is missing, or arguments are no object or no JSON.
+        UsageError: If this is not a list, a key is unknown, a name is missing, or arguments are not a JSON object.
     """
     if not _is_list(calls) or not all(isinstance(call, Mapping) for call in calls):
         raise UsageError(f'tool_calls takes a list of {{"name": ..., "arguments": {{...}}}}, got {calls!r}')
