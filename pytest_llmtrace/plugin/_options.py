@@ -12,7 +12,7 @@ import pytest
 from pytest_llmtrace import _arguments
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.plugin import _hiding, _ini, _reports
+from pytest_llmtrace.plugin import _hiding, _ini, _matchers, _reports
 from pytest_llmtrace.plugin._declared import FIXTURE, MARKER, MODES, id_of, is_distributed
 from pytest_llmtrace.plugin._pytest_internals import hiding_fixture
 
@@ -121,7 +121,7 @@ def settings_for(
         gateway=marked.get("gateway"),
         allow_unused=marked.get("allow_unused"),
         allow_hosts=hosts_of(marked.get("allow_hosts", ())),
-        replay=_replay(own, vcr),
+        replay=_matchers.with_registered(item.config, _replay(own, vcr)),
         budget=marked.get("budget") or {},
         tool_repeats=marked.get("tool_repeats", 3),
         conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),

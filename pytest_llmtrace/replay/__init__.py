@@ -15,6 +15,7 @@ from pytest_llmtrace.replay.names import (
     resolve,
 )
 from pytest_llmtrace.replay.player import Player, Silence
+from pytest_llmtrace.replay.registered import registered, with_registered
 from pytest_llmtrace.replay.settings import AS_VCRPY, KNOWN_KEYS, READ_KEYS, ReplaySettings, read_config
 
 __all__ = [
@@ -33,5 +34,7 @@ __all__ = [
     "new_path",
     "read_config",
     "refuse_name",
+    "registered",
     "resolve",
+    "with_registered",
 ]

@@ -182,6 +182,52 @@ def test_the_same_files_name_by_name(
     }
 
 
+REGISTERED = """
+import json
+import pytest
+from app import answer
+
+pytestmark = pytest.mark.vcr
+
+@pytest.fixture(scope="session")
+def vcr_config():
+    return {"match_on": ["method", "question"]}
+
+def test_return():
+    assert answer("May I return this?") == "Within 30 days."
+"""
+
+REGISTERING = """
+import json
+
+def same_question(sent, recorded):
+    assert json.loads(sent.body)["messages"] == json.loads(recorded.body)["messages"]
+
+def no_question(sent, recorded):
+    assert "refused" == ""
+
+def pytest_recording_configure(config, vcr):
+    vcr.register_matcher("question", MATCHER)
+"""
+
+
+@pytest.mark.parametrize(("matcher", "outcome"), [("same_question", "call passed"), ("no_question", "call failed")])
+def test_registered_matchers_hold(
+    run: Any, server: Server, installed: Callable[..., None], matcher: str, outcome: str
+) -> None:
+    """A matcher that the suite registers in pytest-recording's hook decides for us too, by the name in `match_on`."""
+    installed("pytest_recording")
+    plugins, files = ["pytest_recording.plugin"], _files(REGISTERED)
+    files["conftest.py"] = REGISTERING.replace("MATCHER", "same_question")
+    recorded = run(files, plugins=plugins, options=["--record-mode=once"], traced=False, **_one(server))
+    assert recorded.code == 0, recorded.out
+    files["conftest.py"] = REGISTERING.replace("MATCHER", matcher)
+    files["test_answers.py"] = REGISTERED.replace("pytest.mark.vcr", "pytest.mark.llmtrace()")
+    played = run(files, plugins=plugins, **_other(server))
+    assert played.outcomes == {"test_return": outcome}, played.out
+    assert server.requests == 1
+
+
 RECORDING = """
 import pytest
 from app import answer
