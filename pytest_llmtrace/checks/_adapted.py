@@ -7,6 +7,7 @@ makes around a call may show its question alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
@@ -48,7 +49,7 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
             continue
         for said, numbers in list(sent.find(whole, sent.last)) or [(whole, range(0))]:
             there = numbers
-            if not there or sent.seen.intersection(there):
+            if not there or sent.seen.intersection(there) or _is_of_another(said, there, sent):
                 there, count = _made(shown[place:], sent)
                 behind = place + count
             there = there or numbers or _wrapped(said, sent, account)
@@ -56,9 +57,16 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
                 yield said, there
 
 
-def _made(shown: Iterable[Said], sent: Sent) -> tuple[range | None, int]:
+def _is_of_another(said: Said, numbers: range, sent: Sent) -> bool:
+    """Tell whether the texts that were found for a text of the span are of another speaker."""
+    own = speaker(said)
+    return own is not None and all(speaker(sent.pieces[number]) != own for number in numbers)
+
+
+def _made(shown: Sequence[Said], sent: Sent) -> tuple[range | None, int]:
     """Find the sent text into which the first few texts of the span were joined; return it, and how many they are."""
-    texts = [bare(said["text"]) for said in shown]
+    own = speaker(shown[0])
+    texts = [bare(said["text"]) for said in takewhile(lambda said: speaker(said) == own, shown)]
     for number in sent.unseen if len(texts) > 1 else ():
         rest, count = bare(sent.pieces[number]["text"]), 0
         while rest and count < len(texts) and texts[count] and rest.startswith(texts[count]):

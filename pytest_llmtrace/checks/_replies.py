@@ -21,6 +21,7 @@ __all__ = [
     "listed",
     "made_up_reasons",
     "or_later",
+    "request_id",
     "same",
     "stop",
 ]
@@ -29,6 +30,14 @@ __all__ = [
 def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
     """Compare texts that are names: exactly."""
     return None if mine.value == true.value else Difference()
+
+
+def request_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare request ids; a header that was sent several times is also one list, as RFC 9110 (5.3) combines it."""
+    response = account.exchange.response
+    lines = response.headers if response is not None else ()
+    same_name = [value for name, value in lines if name.lower() == true.keys]
+    return None if mine.value in (true.value, ", ".join(same_name)) else Difference()
 
 
 def flag(mine: Fact, true: Fact, _account: Account) -> Difference | None:

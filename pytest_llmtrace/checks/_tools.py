@@ -168,10 +168,16 @@ def same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
         return True  # Nested deeper than can be compared: not known to differ.
 
 
+_OF_TEXT = frozenset({"__arg1", "input"})
+
+
 def _is_wrapped(mine: Any, true: Any) -> bool:
-    """Tell whether the span has the text for a custom tool as the `input` of an object, as OpenInference writes it."""
-    text = mine.get("input") if isinstance(mine, dict) and len(mine) == 1 else None
-    return isinstance(text, str) and _same_json(_as_json(text), true)
+    """Tell whether the span has the text for a custom tool as the only field of an object.
+
+    OpenInference calls the field `input`; LangChain, which passes such a text to a tool by name, `__arg1`.
+    """
+    is_one = isinstance(mine, dict) and len(mine) == 1 and not mine.keys().isdisjoint(_OF_TEXT)
+    return is_one and any(isinstance(text, str) and _same_json(_as_json(text), true) for text in mine.values())
 
 
 def _is_begun(mine: Any, true: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._adapted import is_of_library
@@ -77,6 +78,9 @@ def _names(fact: Fact) -> Iterator[str]:
 
 
 def _is_told(name: str, account: Account) -> bool:
+    """Tell whether the conversation offers a tool: in the text of a message, or by a definition of its own."""
+    if name in wire.added_tools(account.call.exchanges[0].request):
+        return True
     return any(name in sent["text"] for sent in account.asked.input_messages or ())
 
 

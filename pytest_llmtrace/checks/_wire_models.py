@@ -91,12 +91,12 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/request-id",
         title="The request id is the one that the server gave",
         why="whoever reports this call to the provider names another one",
-        compares="The span's request id with the header of the response. Where the response has no such header, "
-        "nothing is judged.",
+        compares="The span's request id with the header of the response; if there are several such headers, with the "
+        "first one, or with all of them as one list. Where the response has no such header, nothing is judged.",
         source="Anthropic's native spans: `anthropic.request.id`",
         fact="request_id",
         noun="request id",
-        judge=_replies.same,
+        judge=_replies.request_id,
         early=Early.YES,
     ),
 )

@@ -120,7 +120,9 @@ REQUEST: tuple[Comparison, ...] = (
         "have a place for them.\n"
         "  - A name is the same if the request's differs only in its punctuation (`math.add`, sent as `math_add`) or "
         "has a word in front (`look`, sent as `functions_look`).\n"
-        "  - A tool that the request offers in the text of a message, and not as a tool, is right as well.",
+        "  - A tool that the request offers in the text of a message, and not as a tool, is right as well, and so is "
+        "one that the conversation adds (Responses: `additional_tools`, `tool_search_output`; Messages: "
+        "`tool_addition`).",
         source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
         fact="tools",
         noun="tools",

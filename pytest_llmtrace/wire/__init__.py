@@ -5,6 +5,7 @@ from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, is_continued
+from pytest_llmtrace.wire._offered import added_tools
 from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
 from pytest_llmtrace.wire._read import (
@@ -22,6 +23,7 @@ from pytest_llmtrace.wire._url import asked
 
 __all__ = [
     "History",
+    "added_tools",
     "answered_with",
     "asked",
     "asked_with",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.wire._api import request_body
 from pytest_llmtrace.wire._facts import Facts, Misfit, shown
 
-__all__ = ["definitions", "state_tools"]
+__all__ = ["added_tools", "definitions", "state_tools"]
 
 _WHERE = "request body"
 _APIS = frozenset({"chat", "messages", "responses"})
@@ -56,6 +58,24 @@ def definitions(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise Misfit(f"{shown(value)} is not a list", value)
     return _defined(list(_listed(value, "tools", "responses")))
+
+
+def added_tools(request: Request) -> frozenset[str]:
+    """Return the names of the tools that the conversation itself adds to those that a request offers.
+
+    In the Responses API, such tools are in items of the input (`additional_tools`, `tool_search_output`,
+    `mcp_list_tools`); in the Messages API, in parts of a message (`tool_addition`).
+    """
+    body = request_body(request)
+    lists = [item.get("tools") for item in _dicts(body.get("input"))]
+    parts = [part for message in _dicts(body.get("messages")) for part in _dicts(message.get("content"))]
+    added = _dicts([part.get("tool") for part in parts if part.get("type") == "tool_addition"])
+    lists.append([tool.get("definition", tool) for tool in added])
+    return frozenset(tool.name for one in lists for tool in _listed(one, "", "responses") if tool.name)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:

@@ -514,6 +514,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ("look it up", {"input": "look it up"}),
             ({"city": "Oslo"}, {"input": '{"city": "Oslo"}'}),
             ("", '{"input": ""}'),
+            ("print(3**3)", {"__arg1": "print(3**3)"}),
             ('{"city": "Oslo"}', r'"{\"city\": \"Oslo\"}"'),
         )
     ),

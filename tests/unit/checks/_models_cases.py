@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_llmtrace.model import Request
-from tests.unit.checks._cases import ABSENT, CLOSED, NULL, UNREADABLE
+from tests.unit.checks._cases import ABSENT, CLOSED, NULL, UNREADABLE, seen
 
 LIMITED: dict[str, Any] = {"record": {"text_limit": 9}}
 AZURE: dict[str, Any] = {
@@ -173,6 +173,16 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/provider", {"provider": "Google AI Studio"}, {"provider": "google_ai_studio"}),
     ("wire/provider", {"provider": ABSENT}, {"provider": "openai"}),
     ("wire/request-id", {"request_id": ABSENT}, {"request_id": "req_of_the_body"}),
+    # A header may be sent several times.
+    *(
+        (
+            "wire/request-id",
+            {"request_id": seen("req_1", ("request-id", "req_1"))},
+            {"request_id": said},
+            {"exchange": {"headers": (("Request-Id", "req_1"), ("date", "now"), ("request-id", "req_2"))}},
+        )
+        for said in ("req_1", "req_1, req_2")
+    ),
     ("wire/response-id", {"response_id": ""}, {"response_id": ""}),
     ("wire/response-id", {"response_id": NULL}, {"response_id": ""}),
 )

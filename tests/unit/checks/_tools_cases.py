@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pytest_llmtrace.model import Fact
+from pytest_llmtrace.model import Fact, Request
 from tests.unit.checks._cases import ABSENT, seen
 from tests.unit.checks._past_call_cases import LIBRARY
 
@@ -29,6 +30,12 @@ def sent(*tools: dict[str, Any]) -> dict[str, Fact]:
 def told(text: str) -> dict[str, Any]:
     """Make a request without tools, and with a text."""
     return {"tools": ABSENT, "input_messages": seen([{"role": "system", "text": text}], ("messages[0].content", text))}
+
+
+def holding(**body: Any) -> dict[str, Any]:
+    """Make the call of a library's span, with a request that has this body."""
+    url, content = "https://api.openai.com/v1/responses", json.dumps(body).encode()
+    return {**LIBRARY, "exchange": {"request": Request(method="POST", url=url, body=content)}}
 
 
 # The fields of a case are those in `_prompt_cases`.
@@ -61,6 +68,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         OTHER,
         LIBRARY,
     ),
+    # A call that is named in the conversation is no offer.
+    (
+        ID,
+        {"tools": ABSENT},
+        {"tools": [LOOK]},
+        "gen_ai.tools: 'look'",
+        "no tools",
+        NONE,
+        holding(input=[{"type": "function_call", "name": "look", "arguments": "{}"}]),
+    ),
     (ID, sent(tool("outlook")), {"tools": [LOOK]}, "gen_ai.tools: 'look'", "tools: ['outlook']", OTHER),
 )
 
@@ -77,6 +94,16 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(tool("mathAdd"), tool("functions_look")), {"tools": [tool("math_add"), LOOK]}, LIBRARY),
     (ID, told("You may call look(at)."), {"tools": [LOOK]}, LIBRARY),
     (ID, {**told("You may call look(at)."), **sent(HEAR)}, {"tools": [LOOK, HEAR]}, LIBRARY),
+    # The conversation may add tools to those that the request offers; a span may show them as well.
+    *(
+        (ID, {"tools": ABSENT}, {"tools": [LOOK]}, holding(**conversation))
+        for conversation in (
+            {"input": [{"type": "additional_tools", "tools": [{"type": "function", "name": "look"}]}]},
+            {"input": [{"type": "tool_search_output", "tools": [{"type": "function", "name": "look"}]}]},
+            {"messages": [{"content": [{"type": "tool_addition", "tool": {"definition": {"name": "look"}}}]}]},
+        )
+    ),
+    (ID, sent(SEARCH), {"tools": [SEARCH]}, holding(input=[{"type": "additional_tools", "tools": [LOOK]}])),
     # Tools that are masked or cut cannot be compared.
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool("__REDACTED__")]}, LIBRARY),
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool(None, None)]}, LIBRARY),
