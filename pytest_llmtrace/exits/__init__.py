@@ -1,6 +1,7 @@
 """Every way to leave a stream: run one streaming function of the user's under each."""
 
+from pytest_llmtrace.exits._async import take_turns
 from pytest_llmtrace.exits._exits import Exits
 from pytest_llmtrace.exits._ways import ASYNC_WAYS, WAYS
 
-__all__ = ["ASYNC_WAYS", "WAYS", "Exits"]
+__all__ = ["ASYNC_WAYS", "WAYS", "Exits", "take_turns"]

@@ -16,7 +16,7 @@ from pytest_llmtrace.exits._sync import ConsumerError, Take, has, refuse_other
 if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
-__all__ = ["is_async", "leave", "run"]
+__all__ = ["is_async", "leave", "run", "take_turns"]
 
 _TURNS: Final = 20
 """How many turns the loop gets, so that it closes the generators that were dropped."""
@@ -58,8 +58,13 @@ async def leave(how: str, take: Take, got: list[Any], trace: LLMTrace) -> None:
         else:
             await _LEAVE[how](take, got)
         gc.collect()
-        for _ in range(_TURNS):
-            await _checkpoint()
+        await take_turns()
+
+
+async def take_turns() -> None:
+    """Let the loop close the generators that were dropped."""
+    for _ in range(_TURNS):
+        await _checkpoint()
 
 
 async def _drain(take: Take, got: list[Any]) -> None:

@@ -46,6 +46,10 @@ class Captured:
     _canaries: Canaries
     _ledger: intercept.Ledger = cast("Any", _NOT_YET)
 
+    def drop_garbage(self) -> bool:
+        """Collect garbage if a span is open, since a generator that was dropped ends its span then; tell whether."""
+        return self._book.collect()
+
     def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
         """Return the ended spans that fit, oldest first.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 from pytest_llmtrace.plugin import _broken, _declared, _options, _order, _teardown, _totals
+from pytest_llmtrace.plugin._coroutines import coroutine_watched
 from pytest_llmtrace.plugin._declared import COPIED, EARLY, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import (
@@ -237,7 +237,7 @@ def verified(item: pytest.Item) -> Iterator[None]:
     trace = item.stash.get(TRACE, None)
     if trace is not None and trace.is_open:
         trace.begin_test()
-    with judged(item), _coroutine_watched(item):
+    with judged(item), coroutine_watched(item):
         yield
 
 
@@ -327,30 +327,6 @@ def _note(item: pytest.Item, verdict: Verdict) -> None:
 
 def _forget_noted(item: pytest.Item) -> None:
     item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)
-
-
-@contextlib.contextmanager
-def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
-    """Let the task of a coroutine test belong to its trace, and note the span left current in it before it is gone."""
-    trace = item.stash.get(TRACE, None)
-    function = getattr(item, "obj", None)
-    if trace is None or not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(function):
-        yield
-        return
-    item.obj = _watching(trace, function)
-    try:
-        yield
-    finally:
-        item.obj = function
-
-
-def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def run(*args: Any, **kwargs: Any) -> Any:
-        with trace.belonging(), trace.watching_context():
-            return await function(*args, **kwargs)
-
-    return run
 
 
 # --- its report ------------------------------------------------------------------------------------------------------

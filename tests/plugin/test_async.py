@@ -112,6 +112,48 @@ def test_coroutine_tests(run: Callable[..., Any], runner: str) -> None:
         _texts(result, parameter)
 
 
+DROPPED = """
+import pytest
+from opentelemetry import trace
+{mark}
+
+async def streamed():
+    span = trace.get_tracer("app").start_span("a stream")
+    try:
+        yield 1
+        yield 2
+    finally:
+        span.end()
+
+async def framed():
+    async for item in streamed():
+        yield item
+
+async def read(stream):
+    async for item in stream:
+        raise ValueError(stream)
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # trio's, of every generator that is dropped
+async def test_dropped(llmtrace):
+    with pytest.raises(ValueError):
+        await read(framed())
+
+async def test_never_ended(llmtrace):
+    trace.get_tracer("app").start_span("forgotten")
+"""
+
+
+@pytest.mark.parametrize("runner", INSTALLED)
+def test_generators_that_were_dropped_may_end_their_spans(run: Callable[..., Any], runner: str) -> None:
+    """A running loop closes a generator that was dropped, so a span in it ends; one that nothing ends is found."""
+    plugins, words, options, parameters = RUNNERS[runner]
+    result = run(DROPPED.format(mark=words["mark"]), plugins=plugins, options=options)
+    for parameter in parameters:
+        assert result.outcomes[f"test_dropped{parameter}"] == "passed", result.out
+        assert result.outcomes[f"test_never_ended{parameter}"] == "failed", result.out
+        assert "structure/span-never-ended  span 'forgotten'" in result.text(f"test_never_ended{parameter}")
+
+
 def _texts(result: Any, parameter: str) -> None:
     test = f"test_left_current{parameter}"
     assert (
