@@ -52,6 +52,8 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
             if not there or sent.seen.intersection(there) or _is_of_another(said, there, sent):
                 there, count = _made(shown[place:], sent)
                 behind = place + count
+                if there and numbers:
+                    sent.give_back(numbers)
             there = there or numbers or _wrapped(said, sent, account)
             if there or numbers is None:
                 yield said, there

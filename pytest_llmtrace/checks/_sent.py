@@ -134,6 +134,13 @@ class Sent:
         number = there.pop() if len(there) > 1 else there[0]
         return range(number, number + 1)
 
+    def give_back(self, numbers: range) -> None:
+        """Undo that a text was found: another text of the span may be the one that was sent there."""
+        for number in numbers:
+            there = self._at[self._bare[number]][speaker(self.pieces[number])]
+            if number not in there:
+                there.append(number)
+
     def is_of(self, said: Said, number: int) -> bool:
         """Tell whether a text of the span is the sent text of that number, or what a limit or a mask has left of it."""
         text, piece = said["text"], self.pieces[number]["text"]

@@ -182,8 +182,8 @@ def test_texts_may_be_joined_before_they_are_sent(told: Told) -> None:
 
 def test_joined_texts_are_those_of_their_own_role(told: Told) -> None:
     """LangChain joins system messages into the instructions, also where somebody else says the same as one of them."""
-    sent: Texts = [("system", "hello\n\nhello"), ("user", "hello"), ("assistant", "hello")]
-    apart: Texts = [("system", "hello"), ("system", "hello"), ("user", "hello"), ("assistant", "hello")]
+    sent: Texts = [("system", "hello\n\nhello"), *[("user", "hello")] * 2, ("assistant", "hello")]
+    apart: Texts = [*[("system", "hello")] * 2, *[("user", "hello")] * 2, ("assistant", "hello")]
     assert told(sent, apart, scope=LIBRARY) == []
     assert told(sent, apart[1:], scope=LIBRARY) == [
         "gen_ai.input.messages: 'hello' of role 'system' / messages[1].content: 'hello' of role 'user'"
