@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_llmtrace import dialects
+from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._account import Account, Extent
@@ -53,7 +53,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said, there = _stated(mine.value), _stated(true.value)
     if not said:
         return _lost(mine, there, account)
-    if _agree(said, there) or _agree(_left_of(said, _refusals(account)), there):
+    if _agree(said, there) or _agree(_left_of(said, _beside(account)), there):
         return None
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
@@ -113,14 +113,15 @@ def _parts(text: str) -> Iterable[str]:
 
 
 def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge a span's texts where the wire has none: a refusal or a mask may stand in the place of the answer."""
-    refused = _refusals(account)
-    made_up = [text for text in _stated(mine.value) if text not in refused and not is_masked(text)]
+    """Judge a span's texts where the wire has none: a refusal, a summary or a mask may stand in its place."""
+    others = _beside(account)
+    made_up = [text for text in _stated(mine.value) if text not in others and not is_masked(text)]
     return Difference() if made_up else None
 
 
-def _refusals(account: Account) -> list[str]:
-    return _stated(account.answered.refusals or ())
+def _beside(account: Account) -> list[str]:
+    """Return the texts that the reply has beside those of the answer: refusals, and summaries of the conversation."""
+    return [*_stated(account.answered.refusals or ()), *wire.summaries(account.exchange)]
 
 
 def _left_of(texts: list[str], others: list[str]) -> list[str]:

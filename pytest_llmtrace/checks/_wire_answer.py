@@ -86,7 +86,8 @@ ANSWER: tuple[Comparison, ...] = (
         why="the answer shown on the span is not the one that the user got",
         compares="The text of each choice with that of the response. The texts on the span are compared, and those in "
         "OpenTelemetry's events, whether they are events of the span or log records emitted in it.\n"
-        "  - White space makes no difference.\n"
+        "  - White space makes no difference. A refusal, and a summary that Anthropic's `compaction` block has, may "
+        "stand among the texts.\n"
         "  - A missing text is a finding where the message shows reasoning or the arguments of tool calls, or the "
         "span shows the prompt: then content capture is on, and the text was not left out on purpose.\n"
         "  - Not judged is what a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an ellipsis) "

@@ -16,6 +16,7 @@ from pytest_llmtrace.wire._read import (
     place_of_event,
     read,
     read_fetched,
+    summaries,
 )
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._stated import answered_with, asked_with, reply_body, value_at
@@ -50,6 +51,7 @@ __all__ = [
     "reply_body",
     "request_body",
     "sent_values",
+    "summaries",
     "unread_api",
     "value_at",
 ]

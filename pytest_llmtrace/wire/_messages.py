@@ -14,6 +14,7 @@ __all__ = ["fold", "state"]
 
 # Type of a delta -> its field, and the field of the block that it continues.
 _DELTAS = {
+    "compaction_delta": ("content", "content"),
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
     "input_json_delta": ("partial_json", "input"),
@@ -170,6 +171,14 @@ def state(facts: Facts, document: Document) -> None:
         else:
             facts.absent(name, spot.where)
     facts.absent("refusals", spot.where)
+
+
+def summaries(document: Document) -> tuple[str, ...]:
+    """Return the summaries into which the server has compacted the conversation, as blocks of their own say them."""
+    blocks = document.body.get("content")
+    compacted = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    said = (block.get("content") for block in compacted if block.get("type") == "compaction")
+    return tuple(text for text in said if isinstance(text, str))
 
 
 def _kinds(blocks: Any) -> list[Any] | None:

@@ -21,7 +21,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import events, says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
-__all__ = ["fetches", "is_done", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched"]
+__all__ = ["fetches", "is_done", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched", "summaries"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -83,6 +83,14 @@ def nameless_calls(exchange: Exchange) -> frozenset[str]:
     if api != "responses" or exchange.response is None:
         return frozenset()
     return _responses.nameless(_open(exchange.response, api, body))
+
+
+def summaries(exchange: Exchange) -> tuple[str, ...]:
+    """Return the summaries of the conversation in a reply of the Messages API; a span may show them as texts."""
+    api, body = read_request(exchange.request)
+    if api != "messages" or exchange.response is None:
+        return ()
+    return _messages.summaries(_open(exchange.response, api, body))
 
 
 def fetches(exchange: Exchange) -> str | None:

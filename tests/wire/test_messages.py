@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Reading, State
+from pytest_llmtrace import wire
+from pytest_llmtrace.model import Exchange, Reading, State
 
 HI = {
     "truncated": False,
@@ -270,6 +271,33 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
 def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
     """A stream is read as the message that it makes up; of each count the last that was stated is read."""
     assert said("messages", events) == facts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        message({"type": "compaction", "content": "They spoke."}, {"type": "compaction", "content": None}, text("hi")),
+        [
+            start(),
+            *block(0, {"type": "compaction", "content": None}, {"type": "compaction_delta", "content": "They spoke."}),
+            *block(1, text(""), {"type": "text_delta", "text": "hi"}),
+            end(),
+            STOP,
+        ],
+    ],
+    ids=["plain", "stream"],
+)
+def test_summaries_of_the_conversation(make: Callable[..., Exchange], body: Any) -> None:
+    """A summary into which the conversation was compacted is no text of the answer, but the reply has it."""
+    exchange = make("messages", body)
+    assert wire.summaries(exchange) == ("They spoke.",)
+    assert wire.read(exchange).output_texts == ["hi"]
+
+
+@pytest.mark.parametrize("content", ["hi", [5, {"type": "compaction", "content": 5}], []])
+def test_other_contents_have_no_summaries(make: Callable[..., Exchange], content: Any) -> None:
+    """A content of another form, which the reading reports, has no summary."""
+    assert wire.summaries(make("messages", {**message(), "content": content})) == ()
 
 
 def test_a_stream_without_event_names(said: Callable[..., dict[str, Any]]) -> None:

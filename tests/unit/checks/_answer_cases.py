@@ -8,6 +8,16 @@ from typing import Any
 from pytest_llmtrace.model import Fact, Request, State
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, ONE_BLOCK, STREAMING, call, seen
 
+COMPACTED = {"content": [{"type": "compaction", "content": "They spoke of Oslo."}]}
+WITH_SUMMARY: dict[str, Any] = {
+    "api": "messages",
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.anthropic.com/v1/messages", body=b'{"model": "m", "messages": []}'
+        ),
+        "chunks": (json.dumps(COMPACTED).encode(),),
+    },
+}
 COMPUTER = {"output": [{"type": "computer_call", "id": "cu_1", "call_id": "call_9", "action": {"type": "click"}}]}
 WITH_COMPUTER: dict[str, Any] = {
     "api": "responses",
@@ -315,6 +325,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/output-text",
+        {"output_texts": ABSENT},
+        {"output_texts": ["They spoke of Rome."]},
+        "gen_ai.output_texts = ['They spoke of Rome.']",
+        "no output text",
+        "the answer has no such text",
+        WITH_SUMMARY,
+    ),
+    (
+        "wire/output-text",
         {"output_texts": ["Yes.", "Well."], "refusals": ["No."]},
         {"output_texts": ["No.", "Well.", "Yes."]},
         "gen_ai.output_texts = ['No.', 'Well.', 'Yes.']",
@@ -569,6 +588,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     # The refusal of one choice, before the texts of others.
     ("wire/output-text", {"output_texts": [None, "Yes."], "refusals": ["No."]}, {"output_texts": ["No.", "Yes."]}),
     ("wire/output-text", {"output_texts": ["Yes.", None], "refusals": ["No."]}, {"output_texts": ["Yes.", "No."]}),
+    # A summary into which Anthropic's API has compacted the conversation is a text of the reply too.
+    ("wire/output-text", {"output_texts": ABSENT}, {"output_texts": ["They spoke of Oslo."]}, WITH_SUMMARY),
+    (
+        "wire/output-text",
+        {"output_texts": ["It is."]},
+        {"output_texts": ["They spoke of Oslo.", "It is."]},
+        WITH_SUMMARY,
+    ),
+    ("wire/output-text", {"output_texts": ["It is."]}, {"output_texts": ["It is."]}, WITH_SUMMARY),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
     ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
