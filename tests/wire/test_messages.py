@@ -291,7 +291,9 @@ def test_summaries_of_the_conversation(make: Callable[..., Exchange], body: Any)
     """A summary into which the conversation was compacted is no text of the answer, but the reply has it."""
     exchange = make("messages", body)
     assert wire.summaries(exchange) == ("They spoke.",)
-    assert wire.read(exchange).output_texts == ["hi"]
+    reading = wire.read(exchange)
+    assert reading is not None
+    assert reading.output_texts == ["hi"]
 
 
 @pytest.mark.parametrize("content", ["hi", [5, {"type": "compaction", "content": 5}], []])
