@@ -186,7 +186,7 @@ def test_joined_texts_are_those_of_their_own_role(told: Told) -> None:
     apart: Texts = [*[("system", "hello")] * 2, *[("user", "hello")] * 2, ("assistant", "hello")]
     assert told(sent, apart, scope=LIBRARY) == []
     assert told(sent, apart[1:], scope=LIBRARY) == [
-        "gen_ai.input.messages: 'hello' of role 'system' / messages[1].content: 'hello' of role 'user'"
+        "gen_ai.input.messages: 'hello' with role 'system' / messages[1].content: 'hello' with role 'user'"
     ]
 
 

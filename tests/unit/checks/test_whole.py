@@ -22,6 +22,7 @@ ANSWERED = {
     "model": "m-1",
     "choices": [{"message": {"role": "assistant", "content": "A standard."}, "finish_reason": "stop"}],
     "usage": USAGE,
+    "system_fingerprint": "fp_1",
 }
 OWN = {
     "openinference.span.kind": "LLM",
@@ -101,6 +102,7 @@ def test_a_request_of_another_call(
         ("usage.prompt_tokens", 6, "wire/input-tokens", "output.value[usage] = 6"),
         ("choices.0.finish_reason", "length", "wire/finish-reasons", "output.value[finish_reason] = ['length']"),
         ("choices.0.message.content", "A stand", "wire/output-text", "output.value[content]"),
+        ("system_fingerprint", "fp_2", "wire/copied", "output.value[system_fingerprint] = 'fp_2'"),
     ],
 )
 def test_a_reply_of_another_call(
