@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 
+from pytest_llmtrace import dialects
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._sent import Found, Said, Sent, speaker
-from pytest_llmtrace.checks._texts import bare
+from pytest_llmtrace.checks._texts import bare, without_thoughts
 
 __all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
 
@@ -22,8 +23,6 @@ _LISTS = frozenset({"completions", "embeddings"})
 
 _OWN = frozenset({"anthropic-native", "litellm", "logfire", "pydantic-ai"})
 """The dialects of libraries that make their own spans, without an instrumentor."""
-
-_THOUGHT = re.compile(r"\s*<think(ing)?>.*</think(ing)?>\s*", re.DOTALL)
 
 
 def is_of_library(account: Account) -> bool:
@@ -82,19 +81,31 @@ def _made(shown: Sequence[Said], sent: Sent) -> tuple[range | None, int]:
 def _wrapped(said: Said, sent: Sent, account: Account) -> range | None:
     """Find the sent text into which a framework, or a template, has put a text of the span.
 
-    A tool's result may have been put into JSON, as an error is into the JSON that reports it; or it is a list whose
-    items were sent as a text each. A text that an application's span shows without a role may be the question that went
-    into a template, or it may show the whole conversation.
+    An answer may have been sent with its reasoning before it. A tool's result may have been put into JSON, as an error
+    is into the JSON that reports it; or it is a list whose items were sent as a text each. A text that an application's
+    span shows without a role may be the question that went into a template, or it may show the whole conversation.
     """
     text = said["text"]
     if speaker(said) == "tool":
         return _of_tool(text, sent)
+    if speaker(said) == "assistant":
+        return _behind_thoughts(text, sent)
     if said["role"] is not None or is_of_library(account):
         return None
     newest = next((number for number in reversed(sent.unseen) if speaker(sent.pieces[number]) != "assistant"), None)
     if newest is not None and bare(sent.pieces[newest]["text"]) in bare(text):
         return range(newest, newest + 1)
     return _within([text], reversed(sent.unseen), sent)
+
+
+def _behind_thoughts(text: str, sent: Sent) -> range | None:
+    """Find the sent text that is an answer with its reasoning between tags, where the span has that apart."""
+    for number in sent.unseen:
+        whole = sent.pieces[number]["text"]
+        answer = without_thoughts(whole)
+        if answer != whole and bare(answer) == bare(text):
+            return range(number, number + 1)
+    return None
 
 
 def _of_tool(text: str, sent: Sent) -> range | None:
@@ -156,13 +167,21 @@ def missed(lost: Iterable[int], sent: Sent, shown: Iterable[Said], account: Acco
     """
     if account.asked.api in _LISTS:
         return []
-    lost = [number for number in lost if not _THOUGHT.fullmatch(sent.pieces[number]["text"])]
+    lost = [number for number in lost if bare(without_thoughts(sent.pieces[number]["text"]))]
+    lost = _beside_files(lost, sent, account)
     if is_of_library(account):
         return lost
     turns = sorted(number for number in sent.seen if speaker(sent.pieces[number]) != "system")
     if not turns or all(said["role"] is None for said in shown):
         return []
     return [number for number in lost if turns[0] < number and _is_due(number, turns, sent)]
+
+
+def _beside_files(lost: list[int], sent: Sent, account: Account) -> list[int]:
+    """Return the missing texts without those that are the files of the span: a framework may send a file as a text."""
+    files = [bare(file) for file in dialects.text_files(account.span)] if lost else []
+    texts = {number: bare(sent.pieces[number]["text"]) for number in lost if files}
+    return [number for number in lost if not any(file and file in texts[number] for file in files)]
 
 
 def _is_due(number: int, turns: Sequence[int], sent: Sent) -> bool:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._metric_scopes import Scope
@@ -154,7 +155,8 @@ def _values(fact: Fact, account: Account) -> list[float]:
         return []
     before = sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
     inside = sum(_stated(truth, fact.name) for truth in account.beside)
-    return [fact.value, *(fact.value + more for more in (before, inside, before + inside) if more)]
+    billed = wire.billed_tokens(account.exchange).get(fact.name, fact.value)
+    return [fact.value, billed, *(fact.value + more for more in (before, inside, before + inside) if more)]
 
 
 def _of_other(call: Call, name: str) -> Share:

@@ -46,16 +46,17 @@ def _size(value: Any) -> int:
 
 def _high_cardinality(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     told = {span.key for call in evidence.calls for span in call.spans}  # structure/span-name judges those.
+    tools = _names_of_tools(evidence)
     for span in evidence.spans:
         if span.key not in told:
-            found = _of_one_call(span.name, evidence)
+            found = _of_one_call(span.name, evidence, tools)
             yield _found(check, span, f"its name contains {found}") if found else None
     said: set[tuple[str, str, str]] = set()  # Such a metric has a point for each call; the fault is reported once.
     for point in evidence.metrics:
         lines = "\n".join(
             f"attribute {key} contains {found}"
             for key, value in point.attributes.items()
-            if isinstance(value, str) and (found := _of_one_call(value, evidence))
+            if isinstance(value, str) and (found := _of_one_call(value, evidence, tools))
         )
         is_news = bool(lines) and (point.scope, point.name, lines) not in said
         said.add((point.scope, point.name, lines))
@@ -68,11 +69,18 @@ def _found(check: Check, subject: SpanRecord | MetricPoint, lines: str) -> Findi
     return check.finding(f"metric {subject.name!r} ({subject.scope})", ("metric", lines))
 
 
-def _of_one_call(text: str, evidence: Evidence) -> str | None:
+def _names_of_tools(evidence: Evidence) -> frozenset[str]:
+    """Return the names of the tools that were offered or called: a kind of call, even where a prompt has them too."""
+    facts = [truth.fact(name) for call in evidence.calls for truth in call.truths for name in ("tools", "tool_calls")]
+    return frozenset(str(tool["name"]) for fact in facts for tool in fact.value or ())
+
+
+def _of_one_call(text: str, evidence: Evidence, tools: frozenset[str]) -> str | None:
     """Name what makes a text one that belongs to a single call: an id, content, its length; None if nothing does."""
     if _ID.search(text):
         return "an id"
     known = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()
+    known = [one for one in known if one.value not in tools]
     if known:
         return known[0].what
     return f"{len(text):,} characters" if len(text) > _LONGEST_LABEL else None

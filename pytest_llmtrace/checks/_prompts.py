@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._sent import Said, Sent, speaker
 from pytest_llmtrace.checks._texts import apart
-from pytest_llmtrace.checks._tools import is_renamed
+from pytest_llmtrace.checks._tools import is_of_provider, is_renamed
 from pytest_llmtrace.checks._words import attribute_of, dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
@@ -40,6 +40,8 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return None
     for said, numbers in _adapted.found(_texts(mine), sent, account):
         if numbers is None:
+            if _is_sent_otherwise(said, sent):
+                continue
             return _never_sent(mine, said, true, sent)
         difference = _misplaced(mine, said, true, numbers, sent, account)
         if difference is not None:
@@ -60,6 +62,16 @@ def _texts_of(listed: Iterable[Any]) -> Iterator[Said]:
             yield {"role": None, "text": said, "answers": None}
         elif isinstance(said, Mapping) and isinstance(said.get("text"), str):
             yield {"role": said.get("role"), "text": said["text"], "answers": said.get("answers")}
+
+
+def _is_sent_otherwise(said: Said, sent: Sent) -> bool:
+    """Tell whether a text is a tool's result that the request does not have as a text.
+
+    What a tool of the provider's own returned stands in an item of its own, with the call. A tool that looks for tools
+    is answered with references to them.
+    """
+    identity = said.get("answers")
+    return isinstance(identity, str) and (is_of_provider(identity) or sent.has_textless(identity))
 
 
 def _has_cut_json(account: Account, limit: int | None) -> bool:

@@ -157,6 +157,18 @@ class Sent:
                 found.setdefault(piece["answers"], []).append(number)
         return found
 
+    def has_textless(self, identity: str) -> bool:
+        """Tell whether the result of a call was sent without any text, as an image or as the tools that were found."""
+        return identity not in self.results and identity in self._answered
+
+    @lazy
+    def _answered(self) -> frozenset[str]:
+        """The ids of all calls whose results the request has."""
+        values = [value for value in wire.sent_values(self._request) if isinstance(value, Mapping)]
+        named = chain.from_iterable((value.get("tool_use_id"), value.get("tool_call_id")) for value in values)
+        items = (value.get("call_id") for value in values if str(value.get("type")).endswith("_output"))
+        return frozenset(identity for identity in chain(named, items) if isinstance(identity, str))
+
     def has(self, value: str) -> bool:
         """Tell whether a text stands anywhere in the request."""
         return bare(value) in self._others

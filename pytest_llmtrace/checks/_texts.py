@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace._stdlib import json
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import cut_at, is_masked, is_masked_from, limit_of
@@ -15,7 +15,17 @@ from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["apart", "bare", "is_cut", "is_cut_from", "is_same", "reasoning", "texts", "unstated_texts"]
+__all__ = [
+    "apart",
+    "bare",
+    "is_cut",
+    "is_cut_from",
+    "is_same",
+    "reasoning",
+    "texts",
+    "unstated_texts",
+    "without_thoughts",
+]
 
 _AROUND = 30
 _SECRET = 400  # characters on each side of an excerpt that are searched for a secret which it may cut in two
@@ -50,7 +60,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """
     if mine.value == true.value:
         return None
-    said, there = _stated(mine.value), _stated(true.value)
+    said, there = _stated(mine.value), _answers(_stated(true.value), account)
     if not said:
         return _lost(mine, there, account)
     if _agree(said, there) or _agree(_left_of(said, _beside(account)), there):
@@ -63,6 +73,27 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if not is_same(mine_text, true_text, limit, begun=begun):
             return apart(mine, mine_text, true_text, key=true.keys)
     return None
+
+
+_THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
+
+
+def without_thoughts(text: str) -> str:
+    """Return a text without the reasoning that some models write into it, between tags."""
+    return _THOUGHT.sub("", text) if "<think" in text else text
+
+
+def _answers(there: list[str], account: Account) -> list[str]:
+    """Return the texts of the wire; without the thoughts in them, if the span shows these as reasoning of their own."""
+    thoughts = [thought for text in there if "<think" in text for thought in _THOUGHT.findall(text)]
+    if not thoughts:
+        return there
+    whole, limit = "".join(thoughts), limit_of(account.span, account.of_scope)
+    begun = account.extent is not Extent.WHOLE
+    shown = ["".join(_stated(fact.value)) for fact in account.stated.get("reasoning_texts", ())]
+    if not any(is_same(text, whole, limit, begun=begun) for text in shown):
+        return there
+    return _stated([without_thoughts(text) for text in there])
 
 
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:

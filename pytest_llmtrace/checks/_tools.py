@@ -57,13 +57,23 @@ def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | No
 def _named(fact: Fact, account: Account) -> list[Any]:
     """Return the calls that the application is to answer, without those whose tools have no name on the wire."""
     calls = [call for call in listed(fact.value) if not is_of_provider(_part(call, "id"))]
-    if account.answered.api != "responses" or fact.name != "tool_calls":
+    if fact.name != "tool_calls":
         return calls
     known = {_part(call, "id") for call in account.answered.tool_calls or ()}
     if known.issuperset(_part(call, "id") for call in calls):
         return calls
-    nameless = wire.nameless_calls(account.exchange)
-    return [call for call in calls if _part(call, "id") not in nameless]
+    nameless, executed = wire.nameless_calls(account.exchange), wire.executed_calls(account.exchange)
+    calls = [call for call in calls if _part(call, "id") not in nameless]
+    return [call for call in calls if _part(call, "id") in known or not _is_executed(call, executed)]
+
+
+def _is_executed(call: Any, executed: Sequence[Any]) -> bool:
+    """Tell by its arguments whether a call is one that the server has made itself; it has no id, and a kind for a name.
+
+    The tool of a `search` is called `web_search` by those who asked for it.
+    """
+    arguments = call.get("arguments") if isinstance(call, Mapping) else None
+    return arguments is not None and any(same_arguments(arguments, other, None) for other in executed)
 
 
 def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -7,6 +7,7 @@ style, a dialect of your own, before the built-in ones.
 
 from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._files import text_files
 from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import added, attribute, inside
@@ -39,4 +40,5 @@ __all__ = [
     "read_whole",
     "register",
     "shows_prompt",
+    "text_files",
 ]

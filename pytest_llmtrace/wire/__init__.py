@@ -9,6 +9,8 @@ from pytest_llmtrace.wire._offered import added_tools
 from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
 from pytest_llmtrace.wire._read import (
+    billed_tokens,
+    executed_calls,
     fetches,
     is_done,
     is_whole,
@@ -28,8 +30,10 @@ __all__ = [
     "answered_with",
     "asked",
     "asked_with",
+    "billed_tokens",
     "counts_tokens",
     "events",
+    "executed_calls",
     "fetches",
     "frames",
     "gateway",

@@ -10,7 +10,7 @@ from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, tex
 from pytest_llmtrace.wire._json import parse_text
 from pytest_llmtrace.wire._usage import openai_tokens
 
-__all__ = ["state"]
+__all__ = ["executed", "state"]
 
 _FINISH = "choices[].finish_reason"
 # By preference: the name that DeepSeek, vLLM, z.ai and LiteLLM use; OpenRouter's and Groq's; OpenRouter's for details.
@@ -36,6 +36,15 @@ def state(facts: Facts, document: Document) -> None:
     facts.column("reasoning_texts", [value for value, _ in thought], f"{reply}.{key}", where)
     _state_refusals(facts, choices, f"{reply}.refusal", where)
     _state_calls(facts, choices, reply, where)
+
+
+def executed(document: Document) -> tuple[Any, ...]:
+    """Return the arguments of the calls that the server has made itself, in all choices."""
+    choices = _choices(document)
+    messages = [choice.get("message") for choice in choices] if isinstance(choices, list) else []
+    listed = [message.get("executed_tools") for message in messages if isinstance(message, dict)]
+    calls = [call for calls in listed if isinstance(calls, list) for call in calls if isinstance(call, dict)]
+    return tuple(call.get("arguments") for call in calls)
 
 
 def _choices(document: Document) -> list[dict[str, Any]] | Spot:

@@ -12,7 +12,7 @@ __all__ = ["Choice", "joined"]
 
 # Texts of a delta that are sent in fragments.
 _TEXTS = frozenset({"content", "refusal", "reasoning_content", "reasoning"})
-_OTHERS = frozenset({"audio", "function_call", "reasoning_details", "tool_calls"})
+_OTHERS = frozenset({"audio", "executed_tools", "function_call", "reasoning_details", "tool_calls"})
 
 
 def joined(pieces: list[Any]) -> Any:
@@ -94,7 +94,7 @@ class _Call:
 class Choice:
     """A choice while its deltas come in."""
 
-    __slots__ = ("calls", "details", "error", "finish", "function", "keyed", "nulls", "strange", "texts", "usage")
+    __slots__ = ("calls", "details", "error", "executed", "finish", "function", "keyed", "strange", "texts", "usage")
 
     def __init__(self) -> None:
         self.texts: dict[str, list[Any]] = defaultdict(list)
@@ -102,6 +102,7 @@ class Choice:
         self.keyed: dict[Any, _Call] = {}
         self.function: _Call | None = None
         self.details: list[Any] = []
+        self.executed: list[Any] = []
         self.finish: Any = MISSING
         self.error: Any = None
         self.strange: dict[str, Any] = {}
@@ -142,6 +143,8 @@ class Choice:
                 self.texts["transcript"].append(value["transcript"])
         elif key == "reasoning_details" and isinstance(value, list):
             self.details.extend(value)
+        elif key == "executed_tools" and isinstance(value, list):
+            self.executed.extend(value)
         elif key == "function_call" and isinstance(value, dict):
             self.function = self.function or _Call()
             self.function.say(value, "arguments")
@@ -185,6 +188,8 @@ class Choice:
             message["function_call"] = self.function.spoken("arguments")
         if self.details:
             message["reasoning_details"] = self.details
+        if self.executed:
+            message["executed_tools"] = self.executed
         message.update({key: value for key, value in self.strange.items() if key != "message"})
         body["message"] = self.strange.get("message", message)
         if self.finish is not MISSING:

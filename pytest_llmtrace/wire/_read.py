@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.headers import by_name, header
 from pytest_llmtrace.model import Exchange, Reading, Request, Response, State
-from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
+from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses, _usage
 from pytest_llmtrace.wire._api import fetched_id, read_request
 from pytest_llmtrace.wire._body import is_stream, readable
 from pytest_llmtrace.wire._document import Document, where_of
@@ -21,7 +21,18 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import events, says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
-__all__ = ["fetches", "is_done", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched", "summaries"]
+__all__ = [
+    "billed_tokens",
+    "executed_calls",
+    "fetches",
+    "is_done",
+    "is_whole",
+    "nameless_calls",
+    "place_of_event",
+    "read",
+    "read_fetched",
+    "summaries",
+]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -91,6 +102,29 @@ def summaries(exchange: Exchange) -> tuple[str, ...]:
     if api != "messages" or exchange.response is None:
         return ()
     return _messages.summaries(_open(exchange.response, api, body))
+
+
+def executed_calls(exchange: Exchange) -> tuple[Any, ...]:
+    """Return the arguments of the calls that the server itself has made for a chat, as Groq's compound systems do.
+
+    These calls have no id and no name for the client, so the reading does not list them as tool calls.
+    """
+    api, body = read_request(exchange.request)
+    if api != "chat" or exchange.response is None:
+        return ()
+    return _chat_facts.executed(_open(exchange.response, api, body))
+
+
+def billed_tokens(exchange: Exchange) -> Mapping[str, int]:
+    """Return, by fact, the counts of all iterations of a reply of Anthropic's API, those that compact included.
+
+    Returns:
+        The counts; none if the reply does not list several iterations.
+    """
+    api, body = read_request(exchange.request)
+    if api != "messages" or exchange.response is None:
+        return {}
+    return _usage.billed_tokens(_open(exchange.response, api, body))
 
 
 def fetches(exchange: Exchange) -> str | None:

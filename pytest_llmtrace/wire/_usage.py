@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, placed, shown
 
-__all__ = ["TOKENS", "anthropic_tokens", "fixed_input", "openai_tokens", "state_cost"]
+__all__ = ["TOKENS", "anthropic_tokens", "billed_tokens", "fixed_input", "openai_tokens", "state_cost"]
 
 _Path = tuple[str, tuple[str, ...]]
 """A field of the usage object, or a field nested in one: its dotted name, and the keys that lead to it."""
@@ -111,6 +111,36 @@ def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]
     fields = document.fields
     numbers = [fields[f"usage.{name}"][1] for name, _ in there if f"usage.{name}" in fields] if fields else []
     facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else there[0][1].where)
+
+
+def billed_tokens(document: Document) -> Mapping[str, int]:
+    """Return the counts of Anthropic's usage object, summed over its iterations; none if it lists fewer than two.
+
+    The counts beside the iterations leave out those that compact the conversation, and all of them are billed.
+    Source: Anthropic, "Compaction", on usage.
+    """
+    usage = document.body.get("usage")
+    each = usage.get("iterations") if isinstance(usage, dict) else None
+    if not isinstance(each, list) or len(each) < 2 or not all(isinstance(one, dict) for one in each):  # noqa: PLR2004
+        return {}
+    found = {fact: _sum(each, names) for fact, names in _BILLED.items()}
+    return {fact: number for fact, number in found.items() if number is not None}
+
+
+_BILLED = {
+    "input_tokens": _ANTHROPIC_INPUT,
+    "output_tokens": ("output_tokens",),
+    "total_tokens": (*_ANTHROPIC_INPUT, "output_tokens"),
+    "cache_read_tokens": ("cache_read_input_tokens",),
+    "cache_write_tokens": ("cache_creation_input_tokens",),
+}
+
+
+def _sum(each: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int | None:
+    try:
+        return sum(count(one.get(name) or 0) for one in each for name in names)
+    except Misfit:
+        return None
 
 
 _FIRST = "message."  # The prefix of the fields in `message_start`.

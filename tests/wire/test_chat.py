@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Reading, State
+from pytest_llmtrace import wire
+from pytest_llmtrace.model import Exchange, Reading, State
 
 DONE = "data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -646,3 +647,30 @@ def test_arguments_that_are_no_json(said: Callable[..., dict[str, Any]], argumen
     """Arguments that are no JSON by the letter of its standard are kept as text."""
     calls = [{"id": "a", "function": {"name": "f", "arguments": arguments}}]
     assert said("chat", reply({"tool_calls": calls}))["tool_calls"][0]["arguments"] == arguments
+
+
+SEARCH = {"index": 0, "type": "search", "arguments": '{"query": "Oslo"}'}
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        (
+            reply({"content": "hi", "executed_tools": [SEARCH, {**SEARCH, "arguments": "{}"}]}),
+            ('{"query": "Oslo"}', "{}"),
+        ),
+        ([chunk({"executed_tools": [SEARCH]}), chunk({"executed_tools": [5]})], ('{"query": "Oslo"}',)),
+        (reply({"content": "hi", "executed_tools": "none"}), ()),
+        (reply({"content": "hi"}), ()),
+        ({"id": "c1", "choices": 5}, ()),
+    ],
+)
+def test_calls_that_the_server_made_itself(
+    make: Callable[..., Exchange], said: Any, arguments: tuple[str, ...]
+) -> None:
+    """Groq's compound systems state the tools that they have used; these are no calls for the client to make."""
+    exchange = make("chat", said)
+    assert wire.executed_calls(exchange) == arguments
+    reading = wire.read(exchange)
+    assert reading is not None
+    assert reading.tool_calls is None

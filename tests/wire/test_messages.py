@@ -401,3 +401,45 @@ def test_usage_that_is_no_object(read: Callable[..., Reading]) -> None:
     """A usage that is not an object has no counts that can be read."""
     reading = read("messages", [start(output_tokens=1), {"type": "message_delta", "usage": "much"}, STOP])
     assert reading.fact("output_tokens").note == "'much' is not an object of counts"
+
+
+ITERATION = {"type": "message", "input_tokens": 10, "output_tokens": 5}
+COMPACTION = {"type": "compaction", "input_tokens": 100, "output_tokens": 30, "cache_read_input_tokens": 7}
+BILLED = {
+    "input_tokens": 117,
+    "output_tokens": 35,
+    "total_tokens": 152,
+    "cache_read_tokens": 7,
+    "cache_write_tokens": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("iterations", "billed"),
+    [
+        ([COMPACTION, ITERATION], BILLED),
+        ([ITERATION], {}),
+        ([], {}),
+        (None, {}),
+        ([COMPACTION, 5], {}),
+        ("two", {}),
+        (
+            [COMPACTION, {**ITERATION, "output_tokens": "five"}],
+            {key: BILLED[key] for key in ("input_tokens", "cache_read_tokens", "cache_write_tokens")},
+        ),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_all_iterations_are_billed(
+    make: Callable[..., Exchange], iterations: Any, billed: dict[str, int], streamed: bool
+) -> None:
+    """A reply may list its iterations; those that compact the conversation are in no other count of it."""
+    usage = {"input_tokens": 10, "output_tokens": 5, "iterations": iterations}
+    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}
+    said = [start(input_tokens=10, output_tokens=1), delta] if streamed else message(text("hi"), usage=usage)
+    assert wire.billed_tokens(make("messages", said)) == billed
+
+
+def test_only_anthropics_api_bills_iterations(make: Callable[..., Exchange]) -> None:
+    """Replies of other APIs have no such list, and a request without a reply has none."""
+    assert wire.billed_tokens(make("chat", {"usage": {"iterations": [COMPACTION, ITERATION]}})) == {}

@@ -33,6 +33,18 @@ WITH_COMPUTER: dict[str, Any] = {
 NOT_FOLLOWED = (
     "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
 )
+# What Groq's compound systems have done themselves. Tools have a kind here, and neither a name nor an id.
+SEARCHED = {"type": "search", "index": 0, "arguments": '{"query": "Oslo"}', "output": "Cold."}
+WITH_SEARCH: dict[str, Any] = {
+    "exchange": {
+        "request": Request(
+            method="POST",
+            url="https://api.groq.com/openai/v1/chat/completions",
+            body=b'{"model": "groq/compound", "messages": []}',
+        ),
+        "chunks": (json.dumps({"choices": [{"message": {"executed_tools": [SEARCHED, 5]}}]}).encode(),),
+    }
+}
 LEFT_UNFINISHED = "the reader left before the model had finished, and the span makes it look finished"
 OTHER_TEXT = "the answer shown on the span is not the one that the user got"
 LONG = "It is cold in Oslo. " * 20
@@ -40,6 +52,8 @@ CUT = LONG[:128]
 TWO_TEXTS = {"output_texts": ["First.Second."]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
+
+THOUGHT: dict[str, Any] = {"reasoning_texts": ["Brr."], "output_texts": ["Cold."]}
 
 AS_GIVEN = (
     "write the text that the model gave (in a stream, all of its fragments), or json.dumps(...) of the parsed arguments"
@@ -169,6 +183,23 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "no tool call",
         "the model called no tool",
         WITH_COMPUTER,
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": ABSENT},
+        {"tool_calls": [call("web_search", None, query="Rome")]},
+        "gen_ai.tool_calls = [{'id': None, 'name': 'web_search', 'arguments': {'query': 'Rome'}}]",
+        "no tool call",
+        "the model called no tool",
+        WITH_SEARCH,
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["<think>Brr.</think>Cold."]},
+        {"reasoning_texts": ["Hot."], "output_texts": ["Cold."]},
+        "gen_ai.output_texts: 'Cold.'",
+        "'<think>Brr.</think>Cold.', different from character 1 on",
+        OTHER_TEXT,
     ),
     (
         "wire/tool-calls",
@@ -503,6 +534,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("computer", "call_9")]}, WITH_COMPUTER),
     ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("shell", "call_9"), call()]}, WITH_COMPUTER),
     ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call()]}, WITH_COMPUTER),
+    # Calls that the server has made itself: their arguments tell.
+    ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", query="Oslo")]}, WITH_SEARCH),
+    ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("s", "x", query="Oslo"), call()]}, WITH_SEARCH),
+    # Reasoning that a model writes into its answer.
+    ("wire/output-text", {"output_texts": ["<think>Brr.</think>\n\nCold."]}, THOUGHT),
+    ("wire/output-text", {"output_texts": ["<thinking>Brr.</thinking>Cold."]}, THOUGHT),
+    ("wire/output-text", {"output_texts": ["<think>Brr.</think>"]}, {"reasoning_texts": ["Brr."], "output_texts": []}),
+    ("wire/output-text", {"output_texts": ["Co<think>Br</think>ld.<think>r."]}, THOUGHT),
+    ("wire/output-text", {"output_texts": ["<think>Brr. Snow.</think>Cold."]}, {"reasoning_texts": ["Brr"]}, CLOSED),
     ("wire/finish-reasons", {"finish_reasons": ["completed"]}, {"finish_reasons": ["tool_call"]}, WITH_COMPUTER),
     ("wire/tool-call-ids", {"tool_calls": [call(id=None)]}, {"tool_calls": [call(id="made-up")]}),
     ("wire/tool-call-ids", {"tool_calls": [call()]}, {"tool_calls": [{"name": "get_weather"}]}),

@@ -30,6 +30,20 @@ def shown(*said: tuple[str, ...]) -> dict[str, Any]:
 
 
 TALK = sent(ASKED, OSLO, ROME)
+FOUND: dict[str, Any] = {
+    "exchange": {
+        "request": Request(
+            method="POST",
+            url="https://api.anthropic.com/v1/messages",
+            body=b"""{"messages": [
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_2", "name": "find"}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1",
+                    "content": [{"type": "tool_reference", "tool_name": "look"}]}]}
+            ]}""",
+        )
+    }
+}
+SHOWN: dict[str, Any] = {"exchange": FOUND["exchange"], **LIBRARY}
 ITEM: dict[str, Any] = {
     "exchange": {
         "request": Request(
@@ -62,10 +76,23 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         LIBRARY,
         NEXT,
     ),
+    (
+        ID,
+        TALK,
+        shown(ASKED, ("tool", "It snows", "toolu_2"), OSLO, ROME),
+        "gen_ai.input_messages: 'It snows'",
+        "no such text, but messages[1].content: '-4 degrees'",
+        "the prompt shown on the span is not the one that the model was given",
+        SHOWN,
+    ),
 )
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, TALK, shown(ASKED, OSLO, ROME), LIBRARY),
+    # What a tool of the provider's own returned is no text that the application sends.
+    (ID, TALK, shown(ASKED, ("tool", '{"status": "completed"}', "ws_1"), OSLO, ROME), LIBRARY),
+    # A result may be sent as something that is no text.
+    (ID, TALK, shown(ASKED, ("tool", '{"discovered_tools": [{"name": "look"}]}', "toolu_1"), OSLO, ROME), SHOWN),
     # Some spans do not name the call that a result answers.
     (ID, TALK, shown(ASKED, OSLO[:2], ROME[:2]), LIBRARY),
     (ID, sent(ASKED, OSLO[:2]), shown(ASKED, OSLO), LIBRARY),

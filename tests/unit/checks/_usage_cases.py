@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from pytest_llmtrace.model import Request
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, NULL, ONE_BLOCK, STREAMING, UNREADABLE, seen
 
 SUM = seen(60, ("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), ("cache_read_input_tokens", 30))
@@ -13,6 +15,21 @@ HIGH = "dashboards add this count up and costs are computed from it; the count i
 SAVED_LOW = "what caching saves is computed from this count; the count is too low"
 ESTIMATE = "no response stated a count, so the span's is an estimate that nobody is billed by"
 AUDIO = "audio tokens have a price of their own"
+
+
+# Anthropic's API compacts a conversation in an iteration of its own, which the counts beside the iterations leave out.
+MESSAGE = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+COMPACTION = {**MESSAGE, "input_tokens": 100, "output_tokens": 30, "cache_creation_input_tokens": 7}
+COMPACTED: dict[str, Any] = {
+    "api": "messages",
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.anthropic.com/v1/messages", body=b'{"model": "m", "messages": []}'
+        ),
+        "chunks": (json.dumps({"usage": {**MESSAGE, "iterations": [COMPACTION, MESSAGE]}}).encode(),),
+    },
+}
+BESIDE = {"input_tokens": 10, "output_tokens": 5, "cache_write_tokens": 0}
 
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
@@ -32,6 +49,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.input_tokens = 9",
         "input_tokens = 10",
         LOW,
+    ),
+    (
+        "wire/input-tokens",
+        BESIDE,
+        {"input_tokens": 110},
+        "gen_ai.input_tokens = 110",
+        "input_tokens = 10",
+        HIGH,
+        COMPACTED,
     ),
     *(
         (
@@ -183,6 +209,9 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/input-tokens", {"input_tokens": SUM}, {"input_tokens": 60}),
+    ("wire/input-tokens", BESIDE, {"input_tokens": 117, "output_tokens": 35, "cache_write_tokens": 7}, COMPACTED),
+    ("wire/input-tokens", BESIDE, {**BESIDE, "total_tokens": 15}, COMPACTED),
+    ("wire/total-tokens", BESIDE, {"total_tokens": 152}, COMPACTED),
     ("wire/input-tokens", {"input_tokens": 10}, {"input_tokens": 10.0}),
     ("wire/input-tokens", {"input_tokens": 10}, {"output_tokens": 0}),
     ("wire/input-tokens", {"input_tokens": UNREADABLE}, {"input_tokens": 10}),

@@ -31,12 +31,23 @@ def told(judged: Judged) -> Told:
     """Return the findings as lines: `told(sent, shown)`, each a list of pairs of a role and a text."""
 
     def told(
-        sent: Texts, shown: Texts, *, scope: str = "shop.llm", api: str = "chat", keys: list[str] | None = None
+        sent: Texts,
+        shown: Texts,
+        *,
+        scope: str = "shop.llm",
+        api: str = "chat",
+        keys: list[str] | None = None,
+        attributes: dict[str, Any] | None = None,
     ) -> list[str]:
         places = keys or [f"messages[{number}].content" for number in range(len(sent))]
         wire = _fact(sent, tuple(zip(places, (text for _, text in sent), strict=True)))
         span = _fact(shown, (("gen_ai.input.messages", "[...]"),))
-        found = judged({"input_messages": wire}, {"input_messages": span}, api=api, record={"scope": scope})
+        found = judged(
+            {"input_messages": wire},
+            {"input_messages": span},
+            api=api,
+            record={"scope": scope, "attributes": attributes or {}},
+        )
         assert {finding.check for finding in found} <= {"wire/input-messages"}
         lines = [dict(finding.details) for finding in found]
         return [f"{line['span']} / {line['wire'].splitlines()[0]}" for line in lines]
@@ -233,3 +244,66 @@ def test_thoughts_of_before_are_no_message(told: Told) -> None:
 def test_prompts_of_a_batch_have_a_span_each(told: Told) -> None:
     """LangChain sends several prompts to the completions API in one request, and makes a span for each."""
     assert told([("user", "One"), ("user", "Two")], [(None, "One")], scope=LIBRARY, api="completions") == []
+
+
+# --- reasoning and files ---------------------------------------------------------------------------------------------
+
+THOUGHT = ("assistant", "<think>\nSnow.\n</think>\n\nIt is.")
+
+
+def test_reasoning_may_have_been_sent_in_the_text_of_an_answer(told: Told) -> None:
+    """An API without a place for reasoning gets it in the text, between tags, while the span has it apart."""
+    assert told([FIRST, THOUGHT, LAST], [FIRST, ANSWER, LAST], scope=LIBRARY) == []
+    assert told([FIRST, (THOUGHT[0], "<think>Snow.</think>"), LAST], [FIRST, LAST], scope=LIBRARY) == []
+
+
+def test_another_answer_behind_reasoning_is_told(told: Told) -> None:
+    """Of a text with reasoning, the answer is compared."""
+    said = "'It is not.' / no such text, but messages[1].content: " + repr(THOUGHT[1])
+    shown = [FIRST, ("assistant", "It is not."), LAST]
+    assert told([FIRST, THOUGHT, LAST], shown, scope=LIBRARY) == [f"gen_ai.input.messages: {said}"]
+
+
+def test_an_answer_between_reasoning_is_missed(told: Told) -> None:
+    """A text that is more than reasoning is missing where the span does not show it."""
+    sent = [FIRST, ("assistant", "<think>a</think> Yes. <think>b</think>"), LAST]
+    said = f"2 of 3 texts / messages[1].content: {sent[1][1]!r}, which the span lacks"
+    assert told(sent, [FIRST, LAST], scope=LIBRARY) == [f"gen_ai.input.messages: {said}"]
+
+
+FILE = ("user", '-----BEGIN FILE type="text/plain"-----\nIt snows.\n-----END FILE-----')
+BYTES = {"type": "blob", "mime_type": "text/plain", "content": "SXQgc25vd3Mu"}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        BYTES,
+        {"type": "binary", "media_type": "application/yaml", "content": "SXQgc25vd3Mu"},
+        {"type": "text", "content": {"file": [{"mime_type": "text/plain", "data": "SXQgc25vd3Mu"}]}},
+    ],
+)
+def test_a_file_may_have_been_sent_as_a_text(told: Told, part: dict[str, Any]) -> None:
+    """A framework may send a file as a text; the span shows that text as the content of the file."""
+    messages = json.dumps([{"role": "user", "parts": [part]}])
+    attributes = {"gen_ai.agent.name": "a", "gen_ai.input.messages": messages, "gen_ai.output.messages": "["}
+    assert told([FIRST, FILE], [FIRST], scope=LIBRARY, attributes=attributes) == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {**BYTES, "content": "SXQgcmFpbnMu"},
+        {**BYTES, "content": ""},
+        {**BYTES, "content": "It snows."},
+        {**BYTES, "content": "/w=="},
+        {**BYTES, "mime_type": "image/png"},
+        {**BYTES, "mime_type": 7},
+        {"type": "uri", "mime_type": "text/plain", "uri": "https://example.com/a.txt"},
+    ],
+)
+def test_a_text_that_is_in_no_file_of_the_span_is_told(told: Told, part: dict[str, Any]) -> None:
+    """A file with another text, with no text, or behind a URL does not show what the model was given."""
+    attributes = {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [part]}])}
+    [line] = told([FIRST, FILE], [FIRST], scope=LIBRARY, attributes=attributes)
+    assert line == f"gen_ai.input.messages: 1 of 2 texts / messages[1].content: {FILE[1]!r}, which the span lacks"

@@ -583,3 +583,22 @@ def test_values_without_a_meaning_are_refused(given: dict[str, Any], message: st
     with pytest.raises(UsageError) as error:
         refuse_content(**given)
     assert str(error.value) == message
+
+
+def test_the_name_of_a_span_may_have_the_name_of_a_tool(make_span: Make, make_exchange: Make) -> None:
+    """A tool that looks for tools is called with their names; the step that runs one of them is named after it."""
+    tools = [{"type": "function", "function": {"name": name}} for name in ("load_tools", "lookup_refund_policy")]
+    asked = {"name": "load_tools", "arguments": '{"names": ["lookup_refund_policy", "the refunds of Ann Other"]}'}
+    message = {"tool_calls": [{"id": "c1", "type": "function", "function": asked}]}
+    exchange = make_exchange(
+        span=1,
+        body={"model": "gpt-4o", "messages": [], "tools": tools},
+        chunks=(json.dumps({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode(),),
+    )
+    chat = make_span(1, attributes={"gen_ai.request.model": "gpt-4o"})
+    names = ("execute_tool lookup_refund_policy", "look up the refunds of Ann Other")
+    spans = (chat, *(make_span(number, name=name) for number, name in enumerate(names, start=2)))
+    found = verify(Evidence(exchanges=(exchange,), spans=spans, calls=pair((exchange,), spans)), {}).findings
+    assert [finding.subject for finding in found if finding.check == "privacy/high-cardinality"] == [
+        "span 'look up the refunds of Ann Other' (app)"
+    ]
