@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_llmtrace.capture import instrumentors, platforms
 from pytest_llmtrace.capture._watch import existing
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
-from pytest_llmtrace.model import Absence, Ambient, Call
+from pytest_llmtrace.model import Absence, Ambient, Call, Exchange
 
 __all__ = ["Scene", "find", "find_for_calls", "hint_for", "judge"]
 
@@ -27,6 +27,7 @@ class Scene:
         environ: The environment variables.
         provider: The global tracer provider.
         ambients: The span and the context that were current when each request passed.
+        products: The SDKs that made the requests, as far as these name them.
         sampler: The description of the global provider's sampler; empty if that is not an SDK provider.
         samplers: The descriptions of the samplers of all existing SDK providers, including those of earlier tests.
         instrumentors: The installed instrumentors.
@@ -36,21 +37,24 @@ class Scene:
     environ: Mapping[str, str]
     provider: trace.TracerProvider
     ambients: tuple[Ambient, ...] = ()
+    products: tuple[str, ...] = ()
     sampler: str = ""
     samplers: tuple[str, ...] = ()
     instrumentors: tuple[Instrumentor, ...] = ()
     modules: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
+def find(exchanges: Iterable[Exchange], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
     """Return the first cause that applies in this process; None if none is known."""
+    exchanges = tuple(exchanges)
     provider = trace.get_tracer_provider()
     samplers = {name for provider in existing(TracerProvider) if (name := _sampler_of(provider))}
     return judge(
         Scene(
             environ=environ,
             provider=provider,
-            ambients=tuple(ambients),
+            ambients=tuple(exchange.ambient for exchange in exchanges),
+            products=tuple(filter(None, [instrumentors.product(exchange.request) for exchange in exchanges])),
             sampler=_sampler_of(provider) if isinstance(provider, TracerProvider) else "",
             samplers=tuple(sorted(samplers)),
             instrumentors=instrumentors.installed(),
@@ -79,9 +83,9 @@ def find_for_calls(calls: Iterable[Call]) -> dict[int, Absence]:
     Returns:
         The causes by the index of the call's first exchange; a call whose cause is not known is left out.
     """
-    ambients = {call.exchanges[0].index: call.exchanges[0].ambient for call in calls if not call.spans}
-    lost = {key: one for key, one in ambients.items() if one.suppressed or (one.span and not one.recording)}
-    return {index: absence for index, one in lost.items() if (absence := find([one]))}
+    lacking = [call.exchanges[0] for call in calls if not call.spans]
+    lost = [one for one in lacking if one.ambient.suppressed or (one.ambient.span and not one.ambient.recording)]
+    return {one.index: absence for one in lost if (absence := find([one]))}
 
 
 def judge(scene: Scene) -> Absence | None:
@@ -185,7 +189,7 @@ def _platform(scene: Scene) -> Absence | None:
 
 
 def _refused(scene: Scene) -> Absence | None:
-    refused = [found for found in scene.instrumentors if found.state is Switch.REFUSED]
+    refused = [found for found in scene.instrumentors if found.state is Switch.REFUSED and _is_needed(found, scene)]
     if not refused:
         return None
     first = refused[0]
@@ -195,6 +199,16 @@ def _refused(scene: Scene) -> Absence | None:
         why=f"{first.package} supports {first.needs}, but {has}: its instrument() logs this and does nothing",
         next=f"install {first.needs}, or a release of {first.package} that supports yours",
     )
+
+
+def _is_needed(found: Instrumentor, scene: Scene) -> bool:
+    """Tell whether an instrumentor may be meant for the requests: not if it is for one SDK, and others made them."""
+    sdk = instrumentors.distribution(found.needs)
+    return sdk not in _SDKS or not scene.products or any(sdk in product for product in scene.products)
+
+
+_SDKS = frozenset({"anthropic", "cohere", "google-genai", "groq", "mistralai", "openai"})
+"""The SDKs that name themselves in their requests. What instruments a framework may be meant for any of them."""
 
 
 def _none_on(scene: Scene) -> Absence | None:

@@ -14,7 +14,7 @@ from pytest_llmtrace import clock
 from pytest_llmtrace.capture import absence
 from pytest_llmtrace.capture.metering import Sums
 from pytest_llmtrace.capture.records import Origin, key_of, log_record, span_record
-from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanKey, SpanRecord
+from pytest_llmtrace.model import Absence, Exchange, LogRecord, MetricPoint, SpanKey, SpanRecord
 from pytest_llmtrace.ownership import Owner
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ class Book:
         """
         return self._sums.points()
 
-    def absence(self, ambients: Iterable[Ambient] = (), *, environ: Mapping[str, str] = os.environ) -> Absence | None:
+    def absence(self, exchanges: Iterable[Exchange] = (), *, environ: Mapping[str, str] = os.environ) -> Absence | None:
         """Return why the book has no span; None if it has one or no cause is known.
 
         Args:
-            ambients: The span and the context that were current when each request passed.
+            exchanges: The requests that passed.
             environ: The environment variables.
         """
-        return None if self._spans else absence.find(ambients, environ=environ)
+        return None if self._spans else absence.find(exchanges, environ=environ)
 
     def collect(self) -> bool:
         """Collect garbage, since an abandoned generator ends its span then. Costly, so done only if a span is open.

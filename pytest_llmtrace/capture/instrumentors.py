@@ -16,7 +16,17 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Call, Maker, Request
 
-__all__ = ["Instrumentor", "Switch", "installed", "loaded", "named", "silent", "switch_on"]
+__all__ = [
+    "Instrumentor",
+    "Switch",
+    "distribution",
+    "installed",
+    "loaded",
+    "named",
+    "product",
+    "silent",
+    "switch_on",
+]
 
 _GROUP = "opentelemetry_instrumentor"
 _switched: set[str] = set()
@@ -81,22 +91,26 @@ def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:
     requests = {call.exchanges[0].index: call.exchanges[0].request for call in calls if not call.spans}
     on = [point for point in entry_points(group=_GROUP) if _state(point).state is Switch.ON] if requests else []
     found = {
-        index: tuple(dict.fromkeys(_maker(point) for point in on if _is_for(point, of)))
+        index: tuple(dict.fromkeys(_maker(point) for point in on if _is_for(point, product(of))))
         for index, of in requests.items()
     }
     return {index: makers for index, makers in found.items() if makers}
 
 
-def _is_for(point: EntryPoint, request: Request) -> bool:
-    """Tell whether an instrumentor is for the SDK that a request names: `AsyncOpenAI/Python 3.57.0` is `openai`."""
-    agent = header(request.headers, "user-agent")
-    product = agent.partition("/")[0].lower()
+def _is_for(point: EntryPoint, product: str) -> bool:
+    """Tell whether an instrumentor is for the SDK that a request names."""
     instance = _instance(point)
-    needed = map(_distribution, instance.instrumentation_dependencies()) if instance is not None else ()
+    needed = map(distribution, instance.instrumentation_dependencies()) if instance is not None else ()
     return any(name and name in product for name in needed)
 
 
-def _distribution(requirement: str) -> str:
+def product(request: Request) -> str:
+    """Return the SDK that a request names: `asyncopenai` for `AsyncOpenAI/Python 3.57.0`; empty if it names none."""
+    return header(request.headers, "user-agent").partition("/")[0].lower()
+
+
+def distribution(requirement: str) -> str:
+    """Return the distribution that a requirement names: `openai` for `openai >= 1.69.0`."""
     found = re.match(r"[\w.-]+", requirement)
     return found[0].lower() if found else ""
 

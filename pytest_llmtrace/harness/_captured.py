@@ -167,5 +167,5 @@ class Captured:
     def _hint(self) -> str:
         if self._book.spans():
             return "next: print(llmtrace.tree()) shows all spans, including those that have not ended"
-        absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
+        absence = self._book.absence(self._ledger.exchanges())
         return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""

@@ -371,7 +371,7 @@ class LLMTrace(Captured, Scripted):
             opened_ns=self._watch.opened_ns,
             lasted=self._watch.seconds,
             current=tuple(span for span in spans if span.key in self._current),
-            absence=self._book.absence(exchange.ambient for exchange in exchanges) if paired.calls else None,
+            absence=self._book.absence(exchanges) if paired.calls else None,
             silent=capture.silent(paired.calls),
             causes=capture.find_for_calls(paired.calls) if spans else {},
             budget=self.settings.budget,

@@ -284,15 +284,37 @@ def test_mlflow_may_have_failed(modules: dict[str, None], found: Instrumentor, c
     assert (absence and absence.cause) == cause
 
 
+@pytest.mark.parametrize(
+    ("needs", "products", "cause"),
+    [
+        ("openai>=2.8", ("asyncopenai",), "an instrumentor refused to be switched on"),
+        ("openai>=2.8", ("groq", "openai"), "an instrumentor refused to be switched on"),
+        ("openai>=2.8", (), "an instrumentor refused to be switched on"),
+        ("langchain_core>=1", ("groq",), "an instrumentor refused to be switched on"),
+        ("openai>=2.8", ("groq",), None),
+    ],
+)
+def test_what_another_sdk_lacks_is_no_cause(needs: str, products: tuple[str, ...], cause: str | None) -> None:
+    """An instrumentor that refuses its SDK has nothing to do with the calls of another SDK; a framework's may have."""
+    absence = judge(scene(instrumentors=(ON, replace(REFUSED, needs=needs)), products=products))
+    assert (absence and absence.cause) == cause
+
+
 SCRIPT = """
 {set_up}
 capture.install()
 owner, book = open_test()
-ambients = []
+from pytest_llmtrace.model import Exchange, Outcome, Request
+exchanges = []
 with ownership.active(owner):
     with trace.get_tracer("app").start_as_current_span("chat"):
-        ambients.append(capture.ambient())
-print(book.absence(ambients).cause)
+        request = Request(method="POST", url="https://api.openai.com/v1/chat/completions")
+        ambient = capture.ambient()
+        exchange = Exchange(
+            index=0, request=request, response=None, outcome=Outcome.ANSWERED, origin="", ambient=ambient, started=1
+        )
+        exchanges.append(exchange)
+print(book.absence(exchanges).cause)
 """
 FOREIGN = """
 class Foreign(trace.TracerProvider):
