@@ -87,7 +87,7 @@ ANSWER: tuple[Comparison, ...] = (
         compares="The text of each choice with that of the response. The texts on the span are compared, and those in "
         "OpenTelemetry's events, whether they are events of the span or log records emitted in it.\n"
         "  - White space makes no difference. A refusal, and a summary that Anthropic's `compaction` block has, may "
-        "stand among the texts. Reasoning that a model writes into its answer, in `<think>` tags, may be left out of the "
+        "stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left out of the "
         "answer if the span shows it as reasoning.\n"
         "  - A missing text is a finding where the message shows reasoning or the arguments of tool calls, or the "
         "span shows the prompt: then content capture is on, and the text was not left out on purpose.\n"

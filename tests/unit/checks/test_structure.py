@@ -17,6 +17,7 @@ from pytest_llmtrace.model import (
     Finding,
     Maker,
     Outcome,
+    Request,
     Severity,
     SpanEvent,
     SpanKey,
@@ -95,6 +96,34 @@ def test_a_span_without_exchange_where_the_test_has_forked(make_span: SpanMaker,
     assert only([make_exchange(span=1)], spans, check, children="started") == only(
         [make_exchange(span=1)], spans, check
     )
+
+
+BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/invoke"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "url", "judged"),
+    [
+        ({"gen_ai.provider.name": "aws.bedrock"}, "", False),
+        ({"gen_ai.system": "aws.bedrock", "gen_ai.provider.name": "aws.bedrock"}, "", False),
+        ({"llm.provider": "aws"}, "", False),
+        ({"gen_ai.provider.name": "aws.bedrock"}, BEDROCK, True),
+        ({"gen_ai.provider.name": "openai"}, "", True),
+        ({"gen_ai.provider.name": ["aws"]}, "", True),
+    ],
+)
+def test_a_span_of_boto3(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], url: str, judged: bool
+) -> None:
+    """Boto3 is not built on httpx: its calls are not seen if another recorder answers them, so no call is missing."""
+    spans = [
+        make_span(1, attributes=LLM),
+        make_span(2, attributes={**LLM, **attributes, "gen_ai.request.model": "m"}, started=105),
+    ]
+    exchanges = [make_exchange(span=1)]
+    if url:
+        exchanges.append(make_exchange(index=1, started=90, request=Request(method="GET", url=url)))
+    assert structure(exchanges, spans) == (["span-without-exchange"] if judged else [])
 
 
 GEMINI = "/v1beta/models/gemini-2:generateContent"
