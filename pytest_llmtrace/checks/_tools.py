@@ -31,7 +31,7 @@ __all__ = [
 # How the ids of calls begin whose tools the provider runs itself, in Anthropic's API and in the Responses API. Some
 # conventions list these calls beside those that the application is to answer; others leave them out, or have places of
 # their own for them.
-_OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpr_")
+_OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpl_", "mcpr_", "tsc_")
 
 
 _OF_MISTRAL = re.compile(r"[A-Za-z0-9]{9}")
@@ -41,8 +41,11 @@ def is_renamed(mine: str, sent: str) -> bool:
     """Tell whether an id may have been sent in another form, made of the characters that the API allows.
 
     Anthropic's API allows no punctuation but `_` and `-`, which LiteLLM puts in the place of any other; Mistral's wants
-    nine letters and digits, which LangChain takes from a hash.
+    nine letters and digits, which LangChain takes from a hash. Some frameworks join the two ids that a call has in the
+    Responses API by `|`.
     """
+    if mine.partition("|")[0] == sent:
+        return True
     left, right = (re.sub(r"[\W_]+", "", identity) for identity in (mine, sent))
     return left == right or (_OF_MISTRAL.fullmatch(sent) is not None and _OF_MISTRAL.fullmatch(mine) is None)
 

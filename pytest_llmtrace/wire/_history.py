@@ -181,7 +181,11 @@ def _is_kept_elsewhere(body: Mapping[str, Any]) -> bool:
     thread = body.get("thread")  # Anthropic's: `{"type": "continue", "previous_message_id": ...}`, or "create".
     continued = isinstance(thread, Mapping) and thread.get("previous_message_id")
     kept = body.get("previous_response_id") or body.get("conversation") or continued
-    return bool(kept) or any(item.get("type") == "item_reference" for item in _dicts(body.get("input")))
+    return bool(kept) or any(item.get("type") in _UNSEEN for item in _dicts(body.get("input")))
+
+
+# Items of the Responses API that stand for others: by their id, or for all before them, in an encrypted form.
+_UNSEEN = ("compaction", "compaction_summary", "item_reference")
 
 
 def _is_packed(request: Request) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmtrace.model import Request
-from pytest_llmtrace.wire import history, prompts
+from pytest_llmtrace.wire import history, is_continued, prompts
 
 ASKED = "How warm is it?"
 
@@ -78,3 +78,17 @@ def test_nothing_raises(body: dict[str, Any], api: str | None) -> None:
     ids = [call.id for call in found.calls] + [result.id for result in found.results]
     assert all(isinstance(each, str) for each in ids)
     assert all(isinstance(text, str) for text in prompts(request(body), api))
+
+
+@pytest.mark.parametrize(
+    ("item", "continued"),
+    [
+        ({"type": "compaction", "id": "cmp_1", "encrypted_content": "..."}, True),
+        ({"type": "item_reference", "id": "msg_1"}, True),
+        ({"role": "user", "content": "Well?"}, False),
+    ],
+)
+def test_what_stands_for_the_conversation_before_it(item: dict[str, Any], continued: bool) -> None:
+    """Nobody can read from a request what a compacted conversation contained, or an item that it only refers to."""
+    asked = request({"model": "m", "input": [item, {"role": "user", "content": "hi"}]})
+    assert is_continued(asked) is continued

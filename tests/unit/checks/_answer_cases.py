@@ -529,6 +529,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", "srvtoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("ask_wiki", "mcptoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("ask_wiki", "mcpr_1")]}),
+    ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("wiki", "mcpl_1"), call("tools", "tsc_1")]}),
     ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("web_search", "ws_1"), call()]}),
     # Calls without a name on the wire: only the reply's bytes tell that they were made.
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("computer", "call_9")]}, WITH_COMPUTER),
