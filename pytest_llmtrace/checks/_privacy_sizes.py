@@ -79,8 +79,8 @@ def _of_one_call(text: str, evidence: Evidence, tools: frozenset[str]) -> str | 
     """Name what makes a text one that belongs to a single call: an id, content, its length; None if nothing does."""
     if _ID.search(text):
         return "an id"
-    known = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()
-    known = [one for one in known if one.value not in tools]
+    within = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()
+    known = [one for one in within if one.value not in tools]
     if known:
         return known[0].what
     return f"{len(text):,} characters" if len(text) > _LONGEST_LABEL else None
