@@ -203,8 +203,9 @@ def _refused(scene: Scene) -> Absence | None:
 
 def _is_needed(found: Instrumentor, scene: Scene) -> bool:
     """Tell whether an instrumentor may be meant for the requests: not if it is for one SDK, and others made them."""
-    sdk = instrumentors.distribution(found.needs)
-    return sdk not in _SDKS or not scene.products or any(sdk in product for product in scene.products)
+    others = _SDKS - {instrumentors.distribution(found.needs)}
+    by_others = [any(other in product for other in others) for product in scene.products]
+    return len(others) == len(_SDKS) or not by_others or not all(by_others)
 
 
 _SDKS = frozenset({"anthropic", "cohere", "google-genai", "groq", "mistralai", "openai"})

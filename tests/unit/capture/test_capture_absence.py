@@ -290,6 +290,7 @@ def test_mlflow_may_have_failed(modules: dict[str, None], found: Instrumentor, c
         ("openai>=2.8", ("asyncopenai",), "an instrumentor refused to be switched on"),
         ("openai>=2.8", ("groq", "openai"), "an instrumentor refused to be switched on"),
         ("openai>=2.8", (), "an instrumentor refused to be switched on"),
+        ("openai>=2.8", ("python-httpx2",), "an instrumentor refused to be switched on"),
         ("langchain_core>=1", ("groq",), "an instrumentor refused to be switched on"),
         ("openai>=2.8", ("groq",), None),
     ],
