@@ -198,7 +198,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["<think>Brr.</think>Cold."]},
         {"reasoning_texts": ["Hot."], "output_texts": ["Cold."]},
         "gen_ai.output_texts: 'Cold.'",
-        "'<think>Brr.</think>Cold.', different from character 1 on",
+        "output_texts: '<think>Brr.</think>Cold.', different from character 1 on",
         OTHER_TEXT,
     ),
     (
