@@ -222,8 +222,8 @@ def genai(api: str, events: int, identity: str) -> dict[str, Any]:
     }
 
 
-def openinference(api: str, events: int, _identity: str) -> dict[str, Any]:
-    """Return the attributes of a span by OpenInference, with the content."""
+def openinference(api: str, events: int, identity: str) -> dict[str, Any]:
+    """Return the attributes of a span by OpenInference, with the content, and with request and reply as JSON."""
     asked = _asked(api, stream=bool(events))
     parameters = json.dumps({key: value for key, value in asked.items() if key != "messages"})
     return {
@@ -240,9 +240,19 @@ def openinference(api: str, events: int, _identity: str) -> dict[str, Any]:
         "llm.token_count.total": INPUT + OUTPUT,
         "input.value": json.dumps(asked),
         "input.mime_type": "application/json",
-        "output.value": said(events),
+        "output.value": json.dumps(_whole_reply(api, events, identity)),
+        "output.mime_type": "application/json",
         "llm.finish_reason": FINISH[api],
     }
+
+
+def _whole_reply(api: str, events: int, identity: str) -> dict[str, Any]:
+    """Return a reply as instrumentors write it; that of a stream is put together from its events."""
+    if api != "chat":
+        return _message(identity, [{"citations": None, "text": said(events), "type": "text"}])
+    whole = _chat(identity)
+    whole["choices"][0]["message"]["content"] = said(events)
+    return whole
 
 
 # --- what was seen ---------------------------------------------------------------------------------------------------
@@ -299,7 +309,7 @@ class Calls:
         asked = {**_asked("chat", stream=False), "messages": [message for message, _ in turns]}
         exchange = _exchange("chat", 0, 0)
         exchange = replace(exchange, request=replace(exchange.request, body=json.dumps(asked).encode()))
-        attributes = openinference("chat", 0, _identity(0))
+        attributes = {**openinference("chat", 0, _identity(0)), "input.value": json.dumps(asked)}
         for index, (message, more) in enumerate(turns):
             said = {"role": message["role"], "content": message["content"], **more}
             attributes |= {f"llm.input_messages.{index}.message.{key}": value for key, value in said.items() if value}

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._copied_fields import ATTRIBUTES, DUMPS, SCALAR, Right
+from pytest_llmtrace.checks._copied_fields import ATTRIBUTES, DUMPS, SCALAR, Bodies, Right
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._whole import GIVEN, RETURNED
 from pytest_llmtrace.checks._words import shown
@@ -21,16 +21,16 @@ __all__ = ["COPIED"]
 
 def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account in evidence.accounts:
-        attributes = account.span.attributes
+        attributes, bodies = account.span.attributes, Bodies(account)
         for name, source in ATTRIBUTES.items():
             if name in attributes:
-                yield _judged(check, account, name, attributes[name], source(account))
+                yield _judged(check, account, name, attributes[name], source(bodies))
         for name, dump in DUMPS.items():
             raw = attributes.get(name)
             # If a whole request and a whole reply are those of the wire, there is nothing to look for in them.
             is_other = isinstance(raw, str) and (account.whole or name not in (GIVEN, RETURNED))
             for field, mine in _fields(raw, name).items() if is_other else ():
-                yield _judged(check, account, f"{name}[{field}]", mine, dump.fields[field](account))
+                yield _judged(check, account, f"{name}[{field}]", mine, dump.fields[field](bodies))
 
 
 @lru_cache(maxsize=64)

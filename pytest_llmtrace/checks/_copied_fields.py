@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -12,13 +13,36 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["ATTRIBUTES", "DUMPS", "SCALAR", "Right"]
+__all__ = ["ATTRIBUTES", "DUMPS", "SCALAR", "Bodies", "Right"]
 
 SCALAR = (str, int, float)  # Boolean values are numbers in Python.
 
 # The values that are right, each with the field that has it and the place of that field.
 Right = dict[Any, tuple[str, str]]
-Source = Callable[[Account], Right]
+
+
+class Bodies:
+    """The bodies of the exchanges of a call, each parsed only once and only if it is asked for."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    @cached_property
+    def asked(self) -> list[tuple[Mapping[str, Any], str]]:
+        """The bodies of the requests with their places, that of the last attempt first."""
+        return [
+            (wire.request_body(exchange.request), f"{place_of_exchange(exchange)}, request body")
+            for exchange in reversed(self.account.call.exchanges)
+        ]
+
+    @cached_property
+    def answered(self) -> list[tuple[Mapping[str, Any], str]]:
+        """The body of the last response, or those of its events, with their places."""
+        exchange = self.account.exchange
+        return [(body, f"{place_of_exchange(exchange)}, {where}") for body, where in wire.answers(exchange.response)]
+
+
+Source = Callable[[Bodies], Right]
 
 
 def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Source:
@@ -29,14 +53,10 @@ def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Sou
         words: The convention's words for values that it spells otherwise; the field's own spelling is right as well.
     """
 
-    def read(account: Account) -> Right:
+    def read(bodies: Bodies) -> Right:
         right: Right = {}
-        for exchange in reversed(account.call.exchanges):
-            for field in fields:
-                value = wire.asked_with(exchange.request, field)
-                if isinstance(value, SCALAR):
-                    place = (f"{field} = {shown(value)}", f"{place_of_exchange(exchange)}, request body")
-                    right.update(dict.fromkeys((value, words.get(str(value), value)), place))
+        for value, place in _values(bodies.asked, fields):
+            right.update(dict.fromkeys((value, words.get(str(value), value)), place))
         return right
 
     return read
@@ -45,27 +65,37 @@ def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Sou
 def _answered(*fields: str) -> Source:
     """Return what reads one of several fields of the response; in a stream, those of any event."""
 
-    def read(account: Account) -> Right:
-        exchange = account.exchange
-        return {
-            value: (f"{field} = {shown(value)}", f"{place_of_exchange(exchange)}, {where}")
-            for field in fields
-            for value, where in wire.answered_with(exchange, field).items()
-        }
+    def read(bodies: Bodies) -> Right:
+        right: Right = {}
+        for value, place in _values(bodies.answered, fields):
+            right.setdefault(value, place)
+        return right
 
     return read
 
 
-def _api(account: Account) -> Right:
+def _values(
+    bodies: Iterable[tuple[Mapping[str, Any], str]], fields: tuple[str, ...]
+) -> Iterator[tuple[Any, tuple[str, str]]]:
+    for body, where in bodies:
+        for field in fields:
+            value = wire.value_at(body, field)
+            if isinstance(value, SCALAR):
+                yield value, (f"{field} = {shown(value)}", where)
+
+
+def _api(bodies: Bodies) -> Right:
     """Return the API that was called, if it is one of the two for which OpenAI's convention has a word."""
+    account = bodies.account
     word = _APIS.get(account.asked.api or "")
     request = account.exchange.request
     called = (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(account.exchange))
     return {word: called} if word else {}
 
 
-def _status(account: Account) -> Right:
+def _status(bodies: Bodies) -> Right:
     """Return the statuses of all attempts, unless an error came inside a 200, whose own status a span may state."""
+    account = bodies.account
     answered = [
         (exchange.response.status, exchange) for exchange in reversed(account.call.exchanges) if exchange.response
     ]
@@ -77,9 +107,10 @@ def _status(account: Account) -> Right:
 _ERRORS = 400
 
 
-def _method(account: Account) -> Right:
-    request = account.exchange.request
-    return {request.method: (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(account.exchange))}
+def _method(bodies: Bodies) -> Right:
+    exchange = bodies.account.exchange
+    request = exchange.request
+    return {request.method: (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(exchange))}
 
 
 def _counted(side: str, kind: str) -> Source:

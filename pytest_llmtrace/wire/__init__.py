@@ -21,15 +21,14 @@ from pytest_llmtrace.wire._read import (
     summaries,
 )
 from pytest_llmtrace.wire._sse import events
-from pytest_llmtrace.wire._stated import answered_with, asked_with, reply_body, value_at
+from pytest_llmtrace.wire._stated import answers, reply_body, value_at
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
     "History",
     "added_tools",
-    "answered_with",
+    "answers",
     "asked",
-    "asked_with",
     "billed_tokens",
     "counts_tokens",
     "events",

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.model import Exchange, Request, Response
-from pytest_llmtrace.wire._api import request_body
+from pytest_llmtrace.model import Response
 from pytest_llmtrace.wire._body import is_stream, readable
 from pytest_llmtrace.wire._document import where_of
 from pytest_llmtrace.wire._events import Events
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._responses import UNFINISHED
 
-__all__ = ["answered_with", "asked_with", "reply_body", "value_at"]
-
-
-def asked_with(request: Request, path: str) -> Any:
-    """Return the value of a field in a request's body, such as `reasoning.effort`; `None` if the field is not there."""
-    return value_at(request_body(request), path)
+__all__ = ["answers", "reply_body", "value_at"]
 
 
 def value_at(value: Any, path: str) -> Any:
@@ -26,20 +20,6 @@ def value_at(value: Any, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-def answered_with(exchange: Exchange, path: str) -> dict[str | int, str]:
-    """Return the texts or whole numbers in one field of a response, each with the first place where it stands.
-
-    The events of a stream may differ: a response begins with a service tier of `auto`. A response that is not a stream
-    says nothing while it is queued or in progress.
-    """
-    found: dict[str | int, str] = {}
-    for body, where in _bodies(exchange.response):
-        value = value_at(body, path)
-        if type(value) in (str, int):
-            found.setdefault(value, where)
-    return found
 
 
 def reply_body(response: Response | None) -> Mapping[str, Any]:
@@ -53,7 +33,12 @@ def reply_body(response: Response | None) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _bodies(response: Response | None) -> Iterator[tuple[Mapping[str, Any], str]]:
+def answers(response: Response | None) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the JSON object in the body of a response, or in each event of a stream, with its place.
+
+    An event that has the whole response so far yields that: such a response begins with a service tier of `auto`, and
+    its later events have another one. A response that is not a stream says nothing while it is queued or in progress.
+    """
     try:
         said = readable(response) if response is not None else b""
     except ValueError:
