@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -43,12 +43,19 @@ def _fields(raw: str, name: str) -> Mapping[str, str | int | float]:
     return {field: value for field, value in values.items() if isinstance(value, SCALAR)}
 
 
-def _judged(check: Check, account: Account, place: str, mine: Any, right: Right) -> Finding | None:
-    values = mine if isinstance(mine, tuple | list) else (mine,)
-    of_kinds = {type(value) for value in right}  # What is written in another type is for the checks of conventions.
-    if all(type(value) not in of_kinds or value in right or is_masked(str(value)) for value in values):
+def _judged(check: Check, account: Account, place: str, mine: Any, right: Iterable[Right]) -> Finding | None:
+    values = [value for value in (mine if isinstance(mine, tuple | list) else (mine,)) if not is_masked(str(value))]
+    first: Right | None = None
+    for there in right:
+        # What is written in another type is for the checks of conventions.
+        if type(there[0]) in map(type, values):
+            values = [value for value in values if value != there[0]]
+            first = first or there
+        if not values:
+            return None
+    if first is None or all(type(value) is not type(first[0]) for value in values):
         return None
-    stated, where = next(iter(right.values()))
+    _, stated, where = first
     return check.finding(account.span, ("span", f"{place} = {shown(mine)}"), ("wire", f"{stated}\n{where}"))
 
 

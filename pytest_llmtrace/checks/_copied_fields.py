@@ -17,15 +17,16 @@ __all__ = ["ATTRIBUTES", "DUMPS", "SCALAR", "Bodies", "Right"]
 
 SCALAR = (str, int, float)  # Boolean values are numbers in Python.
 
-# The values that are right, each with the field that has it and the place of that field.
-Right = dict[Any, tuple[str, str]]
+# A value that is right, the field that has it, and the place of that field.
+Right = tuple[Any, str, str]
 
 
 class Bodies:
-    """The bodies of the exchanges of a call, each parsed only once and only if it is asked for."""
+    """The bodies of the exchanges of a call, each parsed only once, and only if one is asked for."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self._seen: list[tuple[Mapping[str, Any], str]] = []
 
     @cached_property
     def asked(self) -> list[tuple[Mapping[str, Any], str]]:
@@ -35,14 +36,23 @@ class Bodies:
             for exchange in reversed(self.account.call.exchanges)
         ]
 
+    def answered(self) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """Yield the body of the last response, or those of its events, with their places.
+
+        What is looked for mostly stands in one of the first events: the others are parsed only if they are needed.
+        """
+        yield from self._seen
+        for answer in self._unseen:
+            self._seen.append(answer)
+            yield answer
+
     @cached_property
-    def answered(self) -> list[tuple[Mapping[str, Any], str]]:
-        """The body of the last response, or those of its events, with their places."""
+    def _unseen(self) -> Iterator[tuple[Mapping[str, Any], str]]:
         exchange = self.account.exchange
-        return [(body, f"{place_of_exchange(exchange)}, {where}") for body, where in wire.answers(exchange.response)]
+        return ((body, f"{place_of_exchange(exchange)}, {where}") for body, where in wire.answers(exchange.response))
 
 
-Source = Callable[[Bodies], Right]
+Source = Callable[[Bodies], Iterable[Right]]
 
 
 def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Source:
@@ -53,11 +63,11 @@ def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Sou
         words: The convention's words for values that it spells otherwise; the field's own spelling is right as well.
     """
 
-    def read(bodies: Bodies) -> Right:
-        right: Right = {}
-        for value, place in _values(bodies.asked, fields):
-            right.update(dict.fromkeys((value, words.get(str(value), value)), place))
-        return right
+    def read(bodies: Bodies) -> Iterator[Right]:
+        for value, field, place in _values(bodies.asked, fields):
+            yield value, field, place
+            if value in words:
+                yield words[value], field, place
 
     return read
 
@@ -65,52 +75,47 @@ def _asked(*fields: str, words: Mapping[str, str] = MappingProxyType({})) -> Sou
 def _answered(*fields: str) -> Source:
     """Return what reads one of several fields of the response; in a stream, those of any event."""
 
-    def read(bodies: Bodies) -> Right:
-        right: Right = {}
-        for value, place in _values(bodies.answered, fields):
-            right.setdefault(value, place)
-        return right
+    def read(bodies: Bodies) -> Iterator[Right]:
+        return _values(bodies.answered(), fields)
 
     return read
 
 
-def _values(
-    bodies: Iterable[tuple[Mapping[str, Any], str]], fields: tuple[str, ...]
-) -> Iterator[tuple[Any, tuple[str, str]]]:
+def _values(bodies: Iterable[tuple[Mapping[str, Any], str]], fields: tuple[str, ...]) -> Iterator[Right]:
     for body, where in bodies:
         for field in fields:
             value = wire.value_at(body, field)
             if isinstance(value, SCALAR):
-                yield value, (f"{field} = {shown(value)}", where)
+                yield value, f"{field} = {shown(value)}", where
 
 
-def _api(bodies: Bodies) -> Right:
+def _api(bodies: Bodies) -> Iterable[Right]:
     """Return the API that was called, if it is one of the two for which OpenAI's convention has a word."""
     account = bodies.account
     word = _APIS.get(account.asked.api or "")
     request = account.exchange.request
-    called = (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(account.exchange))
-    return {word: called} if word else {}
+    called = f"{request.method} {urlsplit(request.url).path}"
+    return [(word, called, place_of_exchange(account.exchange))] if word else []
 
 
-def _status(bodies: Bodies) -> Right:
+def _status(bodies: Bodies) -> Iterable[Right]:
     """Return the statuses of all attempts, unless an error came inside a 200, whose own status a span may state."""
     account = bodies.account
     answered = [
         (exchange.response.status, exchange) for exchange in reversed(account.call.exchanges) if exchange.response
     ]
     if account.answered.fact("error").state is PRESENT and any(status < _ERRORS for status, _ in answered):
-        return {}
-    return {status: (f"status {status}", place_of_exchange(exchange)) for status, exchange in answered}
+        return []
+    return [(status, f"status {status}", place_of_exchange(exchange)) for status, exchange in answered]
 
 
 _ERRORS = 400
 
 
-def _method(bodies: Bodies) -> Right:
+def _method(bodies: Bodies) -> Iterable[Right]:
     exchange = bodies.account.exchange
     request = exchange.request
-    return {request.method: (f"{request.method} {urlsplit(request.url).path}", place_of_exchange(exchange))}
+    return [(request.method, f"{request.method} {urlsplit(request.url).path}", place_of_exchange(exchange))]
 
 
 def _counted(side: str, kind: str) -> Source:
