@@ -63,6 +63,10 @@ class Account(NamedTuple):
     beside: Sequence[Reading] = ()
     of_scope: Sequence[SpanRecord] = ()
 
+    def places(self, name: str) -> Sequence[Fact]:
+        """Return the places in which the span states a fact that it is known to state, its own attributes first."""
+        return self.stated.get(name) or self.whole[name]
+
     def asked_later(self, name: str) -> Iterator[Fact]:
         """Yield the values that a fact of the request has in the last attempt, and as the response repeats it.
 

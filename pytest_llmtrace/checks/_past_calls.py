@@ -142,7 +142,7 @@ class _Told:
 
     def left_out(self, mine: Fact) -> Difference | None:
         """Judge the calls that a library's span shows in none of its places, where it shows others."""
-        places = self._account.stated[mine.name]
+        places = self._account.places(mine.name)
         if not any(self._left.values()) or mine is not places[0] or not is_of_library(self._account):
             return None
         if any(_is_masked_call(said) for place in places for said in listed(place.value)):

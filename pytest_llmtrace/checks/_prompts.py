@@ -166,7 +166,7 @@ def _out_of_order(mine: Fact, true: Fact, numbers: range) -> Difference:
 
 def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | None:
     """Judge the texts that the span shows in none of its places."""
-    places = account.stated[mine.name]
+    places = account.places(mine.name)
     said_in_all = [said for place in places for said in _texts(place)]
     if any(is_masked(said["text"]) for said in said_in_all):
         return None

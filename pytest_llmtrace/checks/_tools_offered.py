@@ -86,7 +86,7 @@ def _is_told(name: str, account: Account) -> bool:
 
 def _left_out(mine: Fact, true: Fact, words: frozenset[str], account: Account) -> Difference | None:
     """Report the sent functions that no place on the span shows; some conventions have no place for other kinds."""
-    places = account.stated[mine.name]
+    places = account.places(mine.name)
     if mine is not places[0] or any(_is_cut(tool) for place in places for tool in listed(place.value)):
         return None
     everywhere = dict.fromkeys(name for place in places for name in _names(place))

@@ -142,3 +142,26 @@ def test_one_fault_in_two_places(judged: Judged, found: list[Finding]) -> None:
 def test_what_is_no_finding(judged: Judged, found: list[Finding], returned: Any) -> None:
     """Fields that an SDK adds and leaves empty, and outputs of any other form."""
     assert judged(returned=returned) == found
+
+
+def test_what_only_the_whole_request_states(make_span: Callable[..., SpanRecord], make_exchange: Any) -> None:
+    """Prompt, tools and tool calls that no attribute states are judged by the whole request alone."""
+    called = {"id": "c", "type": "function", "function": {"name": "look", "arguments": '{"at": "it"}'}}
+    tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c", "content": "seen"},
+    ]
+    asked = {"model": "m", "messages": messages, "tools": [tool]}
+    said = changed(changed(asked, "messages.1.tool_calls.0.id", "d"), "messages.0.content", "ho")
+    exchange = make_exchange(span=1, body=asked, chunks=(json.dumps(ANSWERED).encode(),))
+    span = make_span(
+        1, scope="openinference.instrumentation.openai", attributes={**OWN, "input.value": json.dumps(said)}
+    )
+    paired = match([exchange], [span], [])
+    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+    found = {finding.check: dict(finding.details) for finding in verify(seen, {}).findings}
+    assert found["wire/input-messages"]["span"].startswith("input.value: 'ho'")
+    assert found["wire/input-tool-calls"]["span"].startswith("input.value[tool_calls]")
+    assert "wire/request-tools" not in found
