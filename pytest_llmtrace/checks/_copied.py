@@ -28,19 +28,28 @@ def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         for name, dump in DUMPS.items():
             raw = attributes.get(name)
             # If a whole request and a whole reply are those of the wire, there is nothing to look for in them.
-            is_other = isinstance(raw, str) and (account.whole or name not in (GIVEN, RETURNED))
-            for field, mine in _fields(raw, name).items() if is_other else ():
+            is_other = account.whole or name not in (GIVEN, RETURNED)
+            for field, mine in _fields(raw, name).items() if is_other and isinstance(raw, str) else ():
                 yield _judged(check, account, f"{name}[{field}]", mine, dump.fields[field](bodies))
 
 
-@lru_cache(maxsize=64)
 def _fields(raw: str, name: str) -> Mapping[str, str | int | float]:
     """Return the values in the JSON of an attribute that repeat a field."""
+    return _kept(raw, name) if len(raw) <= _SHORT else _read(raw, name)
+
+
+_SHORT = 1_000  # Parameters are the same on many spans; whole conversations are not, and would be kept in memory.
+
+
+def _read(raw: str, name: str) -> Mapping[str, str | int | float]:
     dump, found = DUMPS[name], parsed(raw)
     if not isinstance(found, dict) or not found.keys() >= set(dump.needed):
         return {}
     values = {field: wire.value_at(found, field) for field in dump.fields}
     return {field: value for field, value in values.items() if isinstance(value, SCALAR)}
+
+
+_kept = lru_cache(maxsize=64)(_read)
 
 
 def _judged(check: Check, account: Account, place: str, mine: Any, right: Iterable[Right]) -> Finding | None:
