@@ -468,7 +468,7 @@ def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
 
     receiver.faults.append(interrupting)
     done = exported(SUITE + PATIENT, OPENOBSERVE_TIMEOUT="60", LLMTRACE_EXPORT_BUDGET="60")
-    why = "sending was interrupted; find out, and send what is missing"
+    why = "sending was interrupted; to find out and send what is missing"
     assert said(done, receiver.url, tmp_path) == [FILE, f"  in doubt     12 spans to {BACK_END}: {why}: {PUSH}"]
     assert "1 failed, 6 passed" in done.out
     receiver.faults.clear()
