@@ -97,6 +97,16 @@ KEPT_QUIET = (
 )
 
 
+def to_do() -> str:
+    """Return the next step that the message names: one that is installed has to be switched on."""
+    if not entry_points(group="opentelemetry_instrumentor"):
+        return "install an instrumentor for the client's SDK and switch it on"
+    return (
+        "call instrument() of the one for the client's SDK before the client is created, or name it in the ini option "
+        "llmtrace_instrument"
+    )
+
+
 def installed() -> str:
     """Return the reason that names the installed instrumentors, none of which the app switches on."""
     points = [(point.name, point.dist.name) for point in entry_points(group="opentelemetry_instrumentor") if point.dist]
@@ -172,9 +182,7 @@ def installed() -> str:
             "ask()",
             "no instrumentor is switched on",
             installed(),
-            "call instrument() of the one for the client's SDK before the client is created, or name it in the ini "
-            "option "
-            "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
+            f"{to_do()}; an app that is instrumented by hand must start a span around the call",
             id="no-instrumentor-on",
         ),
     ],
