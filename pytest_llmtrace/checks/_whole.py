@@ -33,12 +33,13 @@ def stated_whole(span: SpanRecord, call: Call) -> Mapping[str, list[Fact]]:
 
 
 def _is_of_wire(given: Any, returned: Any, call: Call) -> bool:
-    """Tell whether input and output are the bodies of a call, or state nothing, being no JSON of that kind."""
+    """Tell whether input and output are the bodies of a call; one that is not JSON states nothing, and may be any."""
+    first, last = call.exchanges[0], call.exchanges[-1]
     try:
-        return (not _is_json(given) or _are_same(parsed(given), wire.request_body(call.exchanges[0].request))) and (
-            not _is_json(returned) or _are_same(parsed(returned), wire.reply_body(call.exchanges[-1].response))
-        )
-    except RecursionError:
+        if _is_json(given) and not _are_same(parsed(given), wire.request_body(first.request)):
+            return False
+        return not _is_json(returned) or _are_same(parsed(returned), wire.reply_body(last.response))
+    except RecursionError:  # Nested deeper than can be compared.
         return False
 
 

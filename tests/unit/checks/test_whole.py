@@ -57,7 +57,7 @@ def changed(value: Any, path: str, to: Any) -> Any:
 
 @pytest.fixture
 def found(judged: Judged) -> list[Finding]:
-    """Return what is found on a span whose attributes lack the tokens, in every test the same: they are not in it."""
+    """Return what is found on a span whose input and output are right; its attributes lack the tokens."""
     return judged()
 
 
@@ -136,8 +136,9 @@ def test_one_fault_in_two_places(judged: Judged, found: list[Finding]) -> None:
         "A standard.",
         {"id": 7, "query": "hi"},
         None,
+        changed(ANSWERED, "logprobs", json.loads("[" * 400 + "]" * 400)),
     ],
-    ids=["with empty fields", "an object", "a list", "a text", "an object with an id", "null"],
+    ids=["with empty fields", "an object", "a list", "a text", "an object with an id", "null", "nested deeply"],
 )
 def test_what_is_no_finding(judged: Judged, found: list[Finding], returned: Any) -> None:
     """Fields that an SDK adds and leaves empty, and outputs of any other form."""
