@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print, and with `--write` write `docs/benchmarks.md` anew."""
+"""`python -m benchmarks`: measure, print, and with `--write` rewrite `docs/benchmarks.md`."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ class Calls:
 
     @classmethod
     def among_others(cls, size: int) -> Calls:
-        """Return one call whose span has that many children which are no LLM spans."""
+        """Return one call whose span has that many children other than LLM spans."""
         one = cls.one("chat", 0, genai)
         others = tuple(
             SpanRecord(

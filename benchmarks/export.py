@@ -35,7 +35,7 @@ WITHOUT, KEPT, SENT = "llmtrace", "spans kept, back end down", "spans kept and s
 PUSH = "push"
 KEEPING, SENDING, PACE, MEMORY = 1.05, 1.10, 1.0, 1.5
 ROUNDS = 3
-"""How many times more rounds than for other suites: keeping costs less than two runs differ by."""
+"""How many times more rounds than for other suites: keeping spans costs less than two runs differ from each other."""
 FASTEST = 20_000
 """The pace of sending that is wanted, in spans a second."""
 A_TEST = 20

@@ -16,7 +16,7 @@ def start_pytest():
 
     def run(folder, *options):
         command = [sys.executable, "-m", "pytest", "--color=no", *options]
-        # pytest abbreviates differently on CI, and this run is no worker of the one that starts it.
+        # pytest abbreviates differently on CI, and this run is not a worker of the one that starts it.
         left_out = ("BUILD_NUMBER", "CI", "PYTEST_XDIST")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         return subprocess.run(  # noqa: S603

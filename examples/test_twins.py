@@ -1,7 +1,7 @@
 """Run each broken twin of a system, and compare the whole text of its failures.
 
-A twin is a patch of one hunk in `<system>/twins`. Beside it stands the text that its tests must fail with. To write
-these texts anew: `REWRITE_TWINS=1 pytest examples/test_twins.py`, then read the difference.
+A twin is a patch of one hunk in `<system>/twins`. Beside it stands the text that its tests must fail with. To rewrite
+these texts: `REWRITE_TWINS=1 pytest examples/test_twins.py`, then read the difference.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Types for arguments of commands, variables and scripts: finite times and numbers, paths that can be read."""
+"""Converters for command-line arguments, environment variables and scripts: finite numbers, readable paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seconds(text: str) -> float:
     """Read a number of seconds that somebody may have to wait.
 
     Raises:
-        argparse.ArgumentTypeError: If the text is no number above 0, or is infinite.
+        argparse.ArgumentTypeError: If the text is not a number above 0, or is infinite.
     """
     found = _seconds(text)
     if found is None:
@@ -37,7 +37,7 @@ def days(text: str) -> int:
     """Read a number of days.
 
     Raises:
-        argparse.ArgumentTypeError: If the text is no whole number from 0 on.
+        argparse.ArgumentTypeError: If the text is not a whole number, 0 or more.
     """
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of days, 0 or more")
@@ -48,7 +48,7 @@ def checked_seconds(name: str, text: str, default: float) -> float:
     """Read a number of seconds from a variable or an ini value; an empty text means the default.
 
     Raises:
-        UsageError: If it is no number above 0, or is infinite.
+        UsageError: If it is not a number above 0, or is infinite.
     """
     found = _seconds(text) if text else default
     if found is None:

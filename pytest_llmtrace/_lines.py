@@ -1,4 +1,4 @@
-"""Lines that a person reads."""
+"""Format lines for reports and for the output of commands: safe to print, nouns in agreement with numbers."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     """What became of one recorded interaction."""
 
     CAPTURED = "captured"  # served byte for byte, and the SDK's call has one LLM span per scope
-    SERVED = "served"  # served byte for byte; no LLM call
+    SERVED = "served"  # served byte for byte; not an LLM call
     NO_REPLY = "no reply"  # recorded without a reply
     NOT_HTTP = "not HTTP"
     NO_SPAN = "no span"  # an instrumentor's gap: the SDK's call was served, and no LLM span describes it

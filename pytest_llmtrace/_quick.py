@@ -1,4 +1,4 @@
-"""Faster forms of what is slow in Python 3.11 only; to be dropped when that version is no longer supported.
+"""Faster replacements for what is slow in Python 3.11 only; to be dropped when 3.11 is no longer supported.
 
 Verifying a plain call takes some hundred look-ups of these kinds, which took a twentieth of the time.
 """

@@ -82,7 +82,7 @@ def instrumentor_of(request: Request) -> str | None:
 
 
 def switch_of(request: Request) -> Instrumentor | None:
-    """Return the instrumentor for a call, and its state: if it refuses the SDK's version, a missing span is no gap."""
+    """Return a call's instrumentor and its state: if it refuses the SDK's version, a missing span is not a gap."""
     from pytest_llmtrace.capture.instrumentors import installed as instrumentors
 
     name = INSTRUMENTORS[sdk_of(request)]

@@ -25,8 +25,8 @@ def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mappin
     """Return the spans that fit all conditions, in the order given.
 
     Raises:
-        UsageError: If `where` has an unknown name or a value that no span can have, `attributes` is no mapping, or
-            `predicate` is no function.
+        UsageError: If `where` has an unknown name or a value that no span can have, `attributes` is not a mapping, or
+            `predicate` is not a function.
     """
     where = _checked(where)
     if predicate is not None and not callable(predicate):
@@ -87,7 +87,7 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
     Raises:
         AssertionError: If attributes differ or are missing; the text lists them all, and masks what looks like a
             secret.
-        UsageError: If `span` is no span, or `expected` is no mapping.
+        UsageError: If `span` is not a span, or `expected` is not a mapping.
     """
     __tracebackhide__ = True
     _check_comparison(span, expected)
@@ -103,7 +103,7 @@ def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> No
 
     Raises:
         AssertionError: If attributes differ, are missing or were not expected; the text lists them all.
-        UsageError: If `span` is no span, or `expected` is no mapping.
+        UsageError: If `span` is not a span, or `expected` is not a mapping.
     """
     __tracebackhide__ = True
     _check_comparison(span, expected)

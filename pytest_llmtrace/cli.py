@@ -1,4 +1,4 @@
-"""`pytest-llmtrace ...`: arguments in, lines and an exit status out."""
+"""The command line `pytest-llmtrace ...`: parse the arguments, run a command, return its exit status."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_everything() -> None:
-    """Let standard output escape what its encoding lacks: models answer in all scripts, and in lone surrogates."""
+    """Let standard output escape what its encoding lacks: models answer in any script, and even in lone surrogates."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -1,4 +1,4 @@
-"""The records that pass between the parts: frozen, keyword-only, standard library only."""
+"""The records that the parts of the package exchange, such as requests and calls. Frozen; standard library only."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class Exchange:
         started: Tick at which the request passed.
         chunk_ticks: Tick at which each chunk was handed to the client.
         ended: Tick at which the body was exhausted or closed, or the request failed; None while it is open.
-        started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
+        started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` is that of `ended`.
         failure: The transport's exception or the refusal's text.
         unparsed: The text that the client could not parse as JSON, if it left the body for that reason.
         live: Whether it went to the network in order to be recorded.
@@ -319,7 +319,7 @@ class Settings:
         cache_dir: Where parsed cassettes are kept between runs, None for nowhere.
         app_exporters: `muted` or `live`: whether the application's own OTLP exporters send anything.
         instrument: OpenTelemetry instrumentors to switch on, by entry point name.
-        record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything anew.
+        record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything again.
             None if no mode is given, as outside pytest.
         recorded: The files that this run has already recorded, to which more recordings are added.
         budget: The most that the test may use: `tokens`, `cost` (in USD), `calls`.

@@ -168,8 +168,8 @@ class Reading:
         gateway: The gateway whose flavour of the API it is, where it is known.
         facts: The facts that the source states, by name: present, null or unreadable.
         places: By name, where each fact would stand that the source has a place for but does not state; facts that it
-            states may be in here too. A fact in neither was not looked for. Each place is a text, and no `Fact`, since
-            half of what is looked for is absent, and readings are kept.
+            states may be in here too. A fact that is in neither mapping was not looked for. Each place is a text, not a
+            `Fact`, since half of what is looked for is absent, and readings are kept.
         others: Further places that state a fact, in order: a span may say one thing in several ways, and one of them
             wrongly; a response may repeat the parameters of the request, and state its own where the request gave none.
         problems: What could not be read at all, and why: a sentence each, which begins with the place.

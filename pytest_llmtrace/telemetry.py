@@ -74,7 +74,7 @@ class SpanRecord:
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a thread pool, was started.
         apart: Whether it was started in an explicit context that has no current span, as for a trace of its own.
-        text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
+        text_limit: The length to which its provider cuts the texts of attributes; None if it does not cut them.
         trace_state: The trace state, in the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
         dropped: How many attributes, events and links its provider has dropped because of its limits.

@@ -11,7 +11,7 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 
 __all__ = ["Ancestry", "Node", "SpanTree", "equals", "refuse_name"]
 
-# Types that no name has, which would silently find nothing; objects of other types may define `==` as they like.
+# Types that no name can have, so that they would silently find nothing; other objects may define `==` as they like.
 _NEVER = (bool, int, float, bytes, list, tuple, dict, set, frozenset, type(None))
 
 
@@ -42,7 +42,7 @@ class Node(Protocol):
 if TYPE_CHECKING:  # `typing` has defaults from Python 3.13 on.
     from typing_extensions import TypeVar
 
-    S = TypeVar("S", bound=Node, default=Any)  # Under mypy --strict a user's own `tree: SpanTree` is no error.
+    S = TypeVar("S", bound=Node, default=Any)  # Under mypy --strict a user's own `tree: SpanTree` is not an error.
 else:
     from typing import TypeVar
 
@@ -73,7 +73,7 @@ class SpanTree(Generic[S]):
         """Return the direct children of a span, in the order of their start.
 
         Raises:
-            UsageError: If the argument is no span.
+            UsageError: If the argument is not a span.
         """
         if not isinstance(getattr(span, "key", None), SpanKey):
             hint = f"; did you mean one({span!r})?" if isinstance(span, str) else ""

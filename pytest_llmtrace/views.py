@@ -225,7 +225,7 @@ class ExchangeView:
 
     @cached_property
     def truth(self) -> Reading | None:
-        """What the bytes say about the LLM call, None if the exchange is no LLM call of a known API."""
+        """What the bytes say about the LLM call, None if the exchange is not an LLM call of a known API."""
         return self.reader(self.record)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Findings that are hidden: by a waiver, as a known fault of an instrumentor, or since the baseline names them."""
+"""Hide findings: by a waiver, as a known fault of an instrumentor, or because the baseline lists them."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _installed(name: str) -> str:
 
 
 def _beyond(finding: Finding, here: list[Known]) -> Finding:
-    """Return a finding, with a line on each known fault that does not explain it since it has another version."""
+    """Return a finding, with a line on each known fault that would explain it if it covered the running version."""
     if not here:
         return finding
     lines = [

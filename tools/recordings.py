@@ -30,7 +30,7 @@ Kind = tuple[str, ...]
 
 
 def calls(paths: list[Path]) -> Iterator[Cassette]:
-    """Yield each LLM call that was answered, alone in a cassette; a file that is no cassette has no calls."""
+    """Yield each LLM call that was answered, alone in a cassette; a file that is not a cassette has no calls."""
     for path in cassettes_in(paths):
         try:
             cassette = load(path)

@@ -60,7 +60,7 @@ def stream(prompt: str) -> Iterator[str]:
 
 
 async def astream(prompt: str) -> AsyncIterator[str]:
-    """Do the same asynchronously; the span is not current while a caller has a piece, who may never come back."""
+    """Do the same asynchronously; the span is not current while the caller, who may never come back, has a piece."""
     request = question(prompt)
     started = time.perf_counter()
     span = tracer.start_span("anthropic.messages.stream", kind=SpanKind.CLIENT)

@@ -1,4 +1,4 @@
-"""Search for known values wherever they come out: the values of a call, and canaries that a test puts in for it.
+"""Search telemetry for known values: the secrets and content of a call, and canaries that a test plants.
 
 This package knows nothing of spans: it searches any text, and bytes as text.
 """

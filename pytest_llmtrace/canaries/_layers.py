@@ -85,7 +85,7 @@ def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
 def _unescaped(text: str, *, roughly: bool) -> str:
     """Return a text without the escapes of JSON.
 
-    All escapes but two stand for characters that are no part of a word. Where a backslash is not an escape, the word
+    All escapes but two stand for characters that are not part of a word. Where a backslash is not an escape, the word
     right behind it loses its first letter here, but is whole in the text itself, which is searched too.
     """
     is_simple = "\\u" not in text and "\\/" not in text  # The two: any letter, and a character of base64.

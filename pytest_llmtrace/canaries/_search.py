@@ -22,7 +22,7 @@ Kind = Literal["secret", "id", "content"]
 _SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
 _FEW = 8
-"""Up to so many words, it is faster to look for each in turn than to split the text into words."""
+"""Up to this many words, it is faster to look for each in turn than to split the text into words."""
 _RECOGNISABLE = 12
 """How many characters of a value are enough to give it away."""
 
@@ -56,7 +56,7 @@ class _Piece(NamedTuple):
 
 
 def is_telling(value: str, kind: Kind) -> bool:
-    """Tell whether a value is certain to come from its source wherever it is found.
+    """Tell whether a value is distinctive: wherever it is found, it certainly comes from its source.
 
     A secret or an id must have at least 8 characters, content at least 16; a single word must contain a digit or have
     at least 16 characters.
@@ -74,7 +74,7 @@ class Search:
     base64. The search takes time in proportion to the text, however many values there are.
 
     Args:
-        sought: The values; of equal values the first counts, and values that are not telling are left out.
+        sought: The values; of equal values the first counts, and values that are not distinctive are left out.
     """
 
     def __init__(self, sought: Iterable[Sought]) -> None:

@@ -111,7 +111,7 @@ def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
 
 
 def _want_in_tests(kind: type) -> None:
-    """Make loggers enabled in traced tests, whatever the app's own processors want; without any, they are not."""
+    """Enable loggers in traced tests, whatever the app's processors want; without a processor they are disabled."""
     enabled = getattr(kind, "enabled", None)
     if enabled is None:  # Before loggers could be asked.
         return

@@ -96,10 +96,10 @@ LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
 
 SPAN_COLLECTIONS = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
 LOG_COLLECTIONS = (SynchronousMultiLogRecordProcessor, ConcurrentMultiLogRecordProcessor)
-"""The SDK's own collections: a collection is a processor that passes all that it is told on to several processors."""
+"""The SDK's own collections: a collection is a processor that forwards every call to several processors."""
 
 ON_EMIT = "on_emit" if hasattr(LogRecordProcessor, "on_emit") else "emit"
-"""The method of a log record processor that is told of a record; it was renamed in opentelemetry-sdk 1.36."""
+"""The method that tells a log record processor of a record; it was renamed in opentelemetry-sdk 1.36."""
 
 _SUPPRESS_KEYS = (
     otel_context._SUPPRESS_INSTRUMENTATION_KEY,
@@ -133,7 +133,7 @@ class DeltaReader(MetricReader):
             self._receive(metrics_data)
 
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
-        """Do nothing: a provider shuts down only the readers that it was made with, and this is none of them."""
+        """Do nothing: a provider shuts down only the readers that it was made with, and this one is added later."""
 
 
 def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:

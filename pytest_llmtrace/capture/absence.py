@@ -209,7 +209,7 @@ def _is_needed(found: Instrumentor, scene: Scene) -> bool:
 
 
 _SDKS = frozenset({"anthropic", "cohere", "google-genai", "groq", "mistralai", "openai"})
-"""The SDKs that name themselves in their requests. What instruments a framework may be meant for any of them."""
+"""The SDKs that name themselves in their requests. An instrumentor of a framework may be meant for any of them."""
 
 
 def _none_on(scene: Scene) -> Absence | None:

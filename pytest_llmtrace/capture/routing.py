@@ -1,7 +1,8 @@
 """Bring every span and log record into the book of the test that caused it.
 
 The owner is decided when a span starts: its parent's owner (with the exception in `ownership.heir`), else that of the
-running code. A late end, or a late child, of a span goes to the same book; if nobody holds that book any more, to none.
+running code. A late end, or a late child, of a span goes to the same book, and is dropped if nobody holds that book any
+more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = ["LogRouter", "Note", "SpanRouter", "current_in", "find"]
 
 
 class Note:
-    """A span's owner, and whether it will be exported. The span keeps its note alive, so a note refers to no span."""
+    """A span's owner, and whether it is exported. The span keeps its note alive, so a note never refers to a span."""
 
     __slots__ = ("__weakref__", "captured", "context", "owner")
 

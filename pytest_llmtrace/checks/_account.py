@@ -21,7 +21,7 @@ __all__ = ["WHOLE", "Account", "Extent", "accounts", "has_answer", "is_odd", "wa
 class Extent(StrEnum):
     """How much of the response the client has read, as far as a comparison with the span may rely on it."""
 
-    WHOLE = "whole"  # all of it, be it cut or complete: the span can know whatever the bytes say
+    WHOLE = "whole"  # all of it, whether cut or complete: the span can know whatever the bytes say
     BEGUN = "begun"  # it stopped before the end: the span can know what the first event fixed
     UNKNOWN = "unknown"  # the end arrived in one block with what was before it, and may not have been looked at
 

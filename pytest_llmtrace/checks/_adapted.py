@@ -19,14 +19,14 @@ from pytest_llmtrace.checks._texts import bare, without_thoughts
 __all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
 
 _LISTS = frozenset({"completions", "embeddings"})
-"""The APIs whose texts are no conversation: each text is answered for itself."""
+"""The APIs whose texts are not a conversation: each text is answered by itself."""
 
 _OWN = frozenset({"anthropic-native", "litellm", "logfire", "pydantic-ai"})
 """The dialects of libraries that make their own spans, without an instrumentor."""
 
 
 def is_of_library(account: Account) -> bool:
-    """Tell whether a span was made by an instrumentation, as the name of its scope tells, or by a framework itself.
+    """Tell whether a span was made by an instrumentation, going by the name of its scope, or by a framework itself.
 
     These show all messages that they are given, while an application that makes a span may show any part of them.
     """
@@ -99,7 +99,7 @@ def _wrapped(said: Said, sent: Sent, account: Account) -> range | None:
 
 
 def _behind_thoughts(text: str, sent: Sent) -> range | None:
-    """Find the sent text that is an answer with its reasoning between tags, where the span has that apart."""
+    """Find the sent text that is an answer with its reasoning between tags, where the span has the two apart."""
     for number in sent.unseen:
         whole = sent.pieces[number]["text"]
         answer = without_thoughts(whole)
@@ -120,7 +120,7 @@ def _of_tool(text: str, sent: Sent) -> range | None:
 
 
 def _items(text: str) -> list[str]:
-    """Return the items of a JSON list, each as the text that would be sent for it; none if a text is no such list."""
+    """Return the items of a JSON list, each as the text that would be sent for it; none for any other text."""
     try:
         value = json.loads(text) if text.startswith("[") else None
     except (ValueError, RecursionError):
@@ -130,7 +130,7 @@ def _items(text: str) -> list[str]:
 
 
 def _within(mine: Iterable[str], numbers: Iterable[int], sent: Sent, start: int = 0) -> range | None:
-    """Find the first sent text, among those numbers, that has one of some texts as whole words from `start` on."""
+    """Find the first sent text, among those numbers, with one of some texts as whole words at or after `start`."""
     words = [r"\s*".join(map(re.escape, text.split())) for text in mine]
     forms = [re.compile(rf"(?<!\w){text}(?!\w)") for text in words if text]
     for number in numbers:

@@ -28,7 +28,7 @@ def _accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
 
 
 def _shown_accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
-    """Yield the accounts of spans on the LLM pages: all that the others lack has one cause, which `_gate` reports."""
+    """Yield the accounts of spans that the LLM pages show; why they do not show the others, `_gate` reports."""
     return ((account, stored) for account, stored in _accounts(evidence) if stored.is_llm)
 
 

@@ -165,7 +165,7 @@ class Evidence:
 
     @lazy
     def contents(self) -> Search:
-        """The search for content: what was said in the calls of this trace, and the canaries that are no secrets."""
+        """The search for content: what was said in the calls of this trace, and the canaries that are not secrets."""
         given = (canary for canary in self.canaries if canary.kind != "secret")
         return Search((*given, *contents(self.calls)))
 
@@ -342,7 +342,7 @@ class Check:
             details: What was seen, as pairs of a label and a text.
             why: A text that replaces the check's own `why`.
             next: A text that replaces the check's own `next`.
-            makers: Whose fault it may be, if the subject is no span; the fault of a span is always its maker's.
+            makers: Whose fault it may be, if the subject is not a span; the fault of a span is always its maker's.
             follows: The checks whose findings on the same span explain this one.
             advice: The same finding in the words of Weaver's live check.
         """

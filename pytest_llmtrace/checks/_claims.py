@@ -127,7 +127,7 @@ def others(own: tuple[Profile, ...], *, is_wanted: bool) -> Iterator[Profile]:
     """Yield the conventions whose names may be used in the namespaces of another one without breaking that.
 
     A name that users define in a registry of their own is used on purpose. A name of any convention that ships with the
-    package, in any version, is no fault either, unless the user has named the convention that is wanted.
+    package, in any version, is not a fault either, unless the user has named the convention that is wanted.
     """
     yield from own
     if not is_wanted:

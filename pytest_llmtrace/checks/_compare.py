@@ -168,7 +168,7 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
 
 
 def _within_limit(judge: Judge) -> Judge:
-    """Return a judge for a span whose provider cuts all texts: it cuts the wire's fact likewise before it compares."""
+    """Return a judge for a span whose provider cuts all texts: it cuts the wire's fact, too, before it compares."""
 
     def within_limit(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return judge(mine, _within(true, account.span.text_limit), account)

@@ -25,7 +25,7 @@ _IF_SAID = {"input.value": "input.mime_type", "output.value": "output.mime_type"
 _MOST = 20
 """How many faults of one attribute are looked for: a long history may repeat one endlessly."""
 _REPEATED = 4_000
-"""The faults of texts of up to so many characters are cached: instructions and tools are the same on many spans."""
+"""The faults of texts of up to this many characters are cached: instructions and tools are the same on many spans."""
 
 
 class Broken(NamedTuple):

@@ -1,4 +1,4 @@
-"""Do values that a span copies unchanged from the request or the response stand there?"""
+"""Do the values that a span copies unchanged from the request or the response really occur there?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _judged(check: Check, account: Account, place: str, mine: Any, right: Iterab
     values = [value for value in (mine if isinstance(mine, tuple | list) else (mine,)) if not is_masked(str(value))]
     first: Right | None = None
     for there in right:
-        # What is written in another type is for the checks of conventions.
+        # Values of another type are left to the checks of conventions.
         if type(there[0]) in map(type, values):
             values = [value for value in values if value != there[0]]
             first = first or there

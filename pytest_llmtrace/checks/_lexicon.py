@@ -20,7 +20,7 @@ _KEPT = 4_096
 _SHAPES = 64
 """How many combinations of value types are cached for one list of names."""
 _MOST = 128
-"""Up to so many attributes are sorted once for all spans with the same names; it is OpenTelemetry's own limit."""
+"""Up to this many attributes are sorted once for all spans with the same names; it is OpenTelemetry's own limit."""
 _DIGITS = 9
 """How many digits of an index are read; a longer index is hostile."""
 

@@ -34,7 +34,7 @@ _MASKS_INSIDE = re.compile(
     r"(?:[\[<{]{1,3}[A-Z][A-Za-z0-9_ :-]{0,80}[\]>}]{1,3}|\([A-Z][A-Z0-9_ :-]{1,80}\)|[*x•]{3,}"
     rf"|\s{{0,3}}[\[<({{]?{_ELLIPSIS}(?:(?:[\s\d,+]|{_MEASURED}){{0,20}}{_ELLIPSIS}?[\]>)}}])?\s{{0,3}})"
 )
-# What stands in a text for content that is no text: `[image]`, `<audio omitted>`, `[file: a.pdf]`.
+# What stands in a text for content that is not text: `[image]`, `<audio omitted>`, `[file: a.pdf]`.
 _STAND_IN = re.compile(
     r"[\[<({]{1,3}(?:attachment|audio|document|file|image|img|pdf|picture|video)s?\b[^\[\]<>(){}]{0,80}[\]>)}]{1,3}",
     re.IGNORECASE,
@@ -85,7 +85,7 @@ def is_masked_from(text: str, whole: str) -> bool:
 
 
 def _unmasked(text: str, whole: str) -> list[str]:
-    """Return the parts of a text around its masks; what looks like a mask and stands in `whole`, too, is none."""
+    """Return the parts of a text around its masks; what looks like a mask but also stands in `whole` is not one."""
     own = {found.strip() for found in _MASKS_INSIDE.findall(whole)}
     parts, start = [], 0
     for found in _MASKS_INSIDE.finditer(text):

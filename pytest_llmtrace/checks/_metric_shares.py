@@ -52,7 +52,7 @@ class Share:
 
 
 def is_count(value: object) -> bool:
-    """Tell whether a value is a number that can be added up: a hostile value is too large, or no number at all."""
+    """Tell whether a value is a number that can be added up: a hostile value is too large, or not a number at all."""
     return is_number(value) and isinstance(value, int | float) and abs(value) <= _LARGEST
 
 

@@ -150,7 +150,7 @@ def _error(name: str, account: Account) -> int:
 
 
 def _apart(mine: Any, true: Any) -> int:
-    """Subtract two counts, as integers, since a hostile one is too large for a float; 0 if one is no whole number."""
+    """Subtract two counts as integers, since a hostile one overflows a float; 0 if one is not a whole number."""
     return int(mine) - int(true) if _is_whole(mine) and _is_whole(true) else 0
 
 

@@ -44,7 +44,7 @@ def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | Non
 
 
 def _shown(fact: Fact) -> Iterator[_Call]:
-    """Yield the tool calls of a place that are no masks, without those that the provider itself answers."""
+    """Yield the tool calls of a place that are not masks, without those that the provider itself answers."""
     named = (said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str))
     return (said for said in named if not is_masked(said["name"]) and not is_of_provider(_id(said)))
 
@@ -72,7 +72,7 @@ class _Told:
             self._left.setdefault(call["name"], {})[number] = None
 
     def difference(self, mine: Fact, said: _Call) -> Difference | None:
-        """Compare a call of the span with the sent call that it must be, and note that the span has that one."""
+        """Compare a call of the span with the sent call that it must be, and note that the span shows it."""
         number = self._ids.get(_id(said))
         if number is None:
             return self._by_name(mine, said)

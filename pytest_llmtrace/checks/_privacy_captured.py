@@ -22,7 +22,7 @@ _ANSWERED = ("output_texts", "reasoning_texts", "refusals", "tool_calls")
 
 
 def uncaptured(evidence: Evidence) -> Iterator[tuple[SpanRecord, Call, tuple[str, ...]]]:
-    """Yield each ended span of a call with what neither it nor its logs have: what was asked, what was answered.
+    """Yield each ended span of a call with what is missing from it and its logs: what was asked, what was answered.
 
     The answer need not be there if the client left the stream, or if the call failed.
     """

@@ -45,9 +45,9 @@ def secrets_of(exchanges: Iterable[Exchange], canaries: Iterable[Sought] = ()) -
 
 
 def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
-    """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body that are named so.
+    """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body whose names say so.
 
-    A mask that stands in the place of a secret in a recording is no secret.
+    A mask that stands in the place of a secret in a recording is not a secret.
     """
     seen: set[tuple[object, ...]] = set()
     for exchange in exchanges:
@@ -205,7 +205,7 @@ def asked_in(call: Call) -> Iterator[Sought]:
         roots.append(("metadata.user_id", metadata["user_id"], _USER))
     for key, value, what in roots:
         for place, text, noun in _leaves(value, key, what):
-            if text not in elsewhere:  # What is also the name of a model or a tool is no content of the user's.
+            if text not in elsewhere:  # A text that is also the name of a model or a tool is not the user's content.
                 kind: Kind = "id" if noun == _USER else "content"
                 where = f"request body {place}, exchange {exchange.index}"
                 yield Sought(value=text, what=noun, where=where, kind=kind)

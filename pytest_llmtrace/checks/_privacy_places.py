@@ -77,7 +77,7 @@ def content_in(text: str) -> Holds:
     try:
         return _held(value)
     except RecursionError:
-        return Holds.CONTENT  # It is nested deeper than can be looked at, which no mask is.
+        return Holds.CONTENT  # It is nested too deeply to be looked at; a mask never is.
 
 
 def _held(value: Any) -> Holds:

@@ -76,7 +76,7 @@ def _names_of_tools(evidence: Evidence) -> frozenset[str]:
 
 
 def _of_one_call(text: str, evidence: Evidence, tools: frozenset[str]) -> str | None:
-    """Name what makes a text one that belongs to a single call: an id, content, its length; None if nothing does."""
+    """Name what ties a text to a single call: an id, content, its length; None if nothing does."""
     if _ID.search(text):
         return "an id"
     within = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()

@@ -61,7 +61,7 @@ def _glance(keys: tuple[str, ...]) -> Glance:
 
 
 _MOST = 128
-"""The glance at up to so many keys is cached; it is OpenTelemetry's own limit of attributes."""
+"""The glance at up to this many keys is cached; it is OpenTelemetry's own limit of attributes."""
 _kept = lru_cache(maxsize=256)(Glance)
 
 

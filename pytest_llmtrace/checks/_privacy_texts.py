@@ -81,7 +81,7 @@ class Carrier:
         yield from self._own()
         for channel, attributes in self.groups():
             for key, value in attributes.items():
-                name = str(key)  # A span may have a key that is no text; exporters refuse those.
+                name = str(key)  # A span may have a key that is not text; exporters refuse those.
                 yield from _of_value(channel, name, value)
                 yield Text(channel, name, name, is_key=True)
 

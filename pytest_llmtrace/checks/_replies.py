@@ -79,7 +79,7 @@ def dimensions(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a value as a list; a value that is no list becomes its only item."""
+    """Return a value as a list; a value that is not a list becomes its only item."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -141,7 +141,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if mine.value == true.value:
         return None
     said, there = _kinds(mine.value), _kinds(true.value)
-    # A place for one reason may be about any choice; it says that there is none if some choice has none.
+    # A place for a single reason may be about any choice; that it is empty is true if some choice has no reason.
     of_one = mine.name == "finish_reason" and (said or len(there) < len(listed(true.value)))
     if said == there or (of_one and set(said) <= set(there)):
         return None
@@ -183,7 +183,7 @@ def _completed(account: Account) -> set[str]:
 def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     """Judge finish reasons where the wire gives none: a word for "none" is right, whichever it is.
 
-    Of a whole response whose choices have no reason, the comparison's own text says why.
+    For a complete response whose choices have no reason, the comparison's own text says why.
     """
     if not any(map(is_end, listed(mine.value))):
         return None

@@ -21,7 +21,7 @@ Said = Mapping[str, Any]
 Found = tuple[Said, range | None]
 """A text of the span, and the numbers of the texts of the request that it is made of; None if it was not sent."""
 
-# The types of parts that are no texts, in all APIs.
+# The types of parts that are not texts, in all APIs.
 _TEXTLESS = frozenset(
     {"audio", "document", "file", "image", "image_url", "input_audio", "input_file", "input_image", "video_url"}
 )
@@ -95,9 +95,9 @@ class Sent:
             after: The last text that was found, behind which the next one is most likely to stand.
 
         Yields:
-            The text with their numbers, or with None if it was not sent; if it is the JSON of parts, these parts
-            likewise. Nothing if it says nothing about them: it was sent, but not as a text of a message (a refusal, a
-            document), or it is masked, stands for an image, or is JSON that a limit has cut.
+            The text with their numbers, or with None if it was not sent; if it is the JSON of parts, these parts in the
+            same way. Nothing if nothing can be concluded from it: it was sent, but not as a text of a message (a
+            refusal, a document), or it is masked, stands for an image, or is JSON that a limit has cut.
         """
         text = said["text"]
         if not bare(text):
@@ -195,7 +195,7 @@ class Sent:
         return chain(range(first, len(self.pieces)), range(first))
 
     def _partial(self, text: str, numbers: Iterable[int]) -> range | None:
-        """Look, among some numbers, for the sent text of which a limit or a mask has left this one."""
+        """Look, among some numbers, for the sent text that a limit or a mask has reduced to this one."""
         if not is_cut(text, self._limit) and not has_mask(text):
             return None
         for number in numbers:
@@ -215,7 +215,7 @@ class Sent:
         return frozenset(bare(value) for value in wire.sent_values(self._request) if isinstance(value, str))
 
     def _encoded(self, said: Said, after: int) -> Iterator[Found]:
-        """Look for what a JSON text was written from: a sent text that is JSON itself, as a tool's result, or parts."""
+        """Look for the source of a JSON text: a sent text that is itself JSON, such as a tool's result, or parts."""
         value = _parsed(said["text"])
         same = [number for number, other in self._json if value and other == value]
         parts = dialects.encoded_parts(said)

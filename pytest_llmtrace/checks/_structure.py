@@ -1,4 +1,4 @@
-"""The structure that messages, parts and tools have as JSON, and what is wrong with a value that has another."""
+"""The structure that messages, parts and tools must have as JSON, and how a value deviates from it."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _message(value: Any, where: str) -> Iterator[Flaw]:
 
 
 def _whatever(_value: Any, _where: str) -> Iterator[Flaw]:
-    """Accept any value: what a tool takes or returns is an object for the most part, and may be a text or a list."""
+    """Accept any value: what a tool takes or returns is mostly an object, but may be a text or a list."""
     yield from ()
 
 

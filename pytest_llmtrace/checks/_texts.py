@@ -99,7 +99,7 @@ def _answers(there: list[str], account: Account) -> list[str]:
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
     """Judge messages without any text: a fault only if they show other content, or the span shows the prompt.
 
-    An instrumentation's switch captures all content or none, and to capture none is no fault.
+    An instrumentation's switch captures all content or none, and capturing none is not a fault.
     """
     answered = account.answered
     if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(bare, there)):
@@ -175,7 +175,7 @@ def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> 
 
 
 def apart(fact: Fact, mine: str, true: str, *, key: str = "") -> Difference:
-    """Return the difference between a text of the span and the wire's: an excerpt of each around where they part.
+    """Return the difference between a text of the span and the wire's: an excerpt of each where they diverge.
 
     `key` is the field of the wire that has the text.
     """

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 
-# How the ids of calls begin whose tools the provider runs itself, in Anthropic's API and in the Responses API. Some
-# conventions list these calls beside those that the application is to answer; others leave them out, or have places of
-# their own for them.
+# The prefixes of the ids of calls whose tools the provider runs itself, in Anthropic's API and in the Responses API.
+# Some conventions list these calls beside those that the application is to answer; others leave them out, or have
+# places of their own for them.
 _OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpl_", "mcpr_", "tsc_")
 
 
@@ -51,7 +51,7 @@ def is_renamed(mine: str, sent: str) -> bool:
 
 
 def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge a span's tool calls where the wire has none: calls of tools that the provider ran itself are no fault."""
+    """Judge a span's tool calls where the wire has none: calls of tools that the provider ran itself are allowed."""
     if mine.name == "tool_calls" and not _named(mine, account):
         return None
     return Difference()
@@ -71,7 +71,7 @@ def _named(fact: Fact, account: Account) -> list[Any]:
 
 
 def _is_executed(call: Any, executed: Sequence[Any]) -> bool:
-    """Tell by its arguments whether a call is one that the server has made itself; it has no id, and a kind for a name.
+    """Tell by its arguments whether the server made a call itself; such a call has no id, and its kind as its name.
 
     The tool of a `search` is called `web_search` by those who asked for it.
     """
@@ -96,7 +96,7 @@ def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said = [_part(call, "id") for call in _named(mine, account)]
     there = [_part(call, "id") for call in listed(true.value)]
     if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
-        return None  # wire/tool-calls reports it if the number of calls is another.
+        return None  # wire/tool-calls reports it if the number of calls differs.
     return Difference(span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"{true.keys}: ids {shown(there)}")
 
 
@@ -121,7 +121,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
 
 
 def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:
-    """Return why arguments are read as a text and not as an object, and what to do; empty if the fault is another."""
+    """Return why arguments are read as a text, not as an object, and what to do; empty if the fault is another one."""
     said = _as_json(mine)
     if not isinstance(said, str) or isinstance(_as_json(true), str):
         return "", ""

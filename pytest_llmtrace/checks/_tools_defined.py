@@ -19,7 +19,7 @@ _LONGEST = 40
 """The longest key, in characters, that a path has as `.key`; a longer one stands there in brackets and quotes."""
 
 _SHORT = 60
-"""The longest text, in characters, that a finding shows whole; of longer ones it shows where they part."""
+"""The longest text, in characters, that a finding shows whole; of longer ones it shows the place where they diverge."""
 
 
 class _Part(NamedTuple):
@@ -54,7 +54,7 @@ def defined(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 
 def defined_later(mine: Fact, other: Fact, account: Account) -> Difference | None:
-    """Compare with what was said later of the same call; a tool that is not defined there is a difference, too."""
+    """Compare with what was said later about the same call; a tool that is not defined there is a difference, too."""
     known = _known(other)
     return defined(mine, other, account) if all(known.get(tool["name"]) for tool in _named(mine)) else Difference()
 
@@ -92,7 +92,7 @@ def _told(place: str, key: str, found: _Part) -> Difference:
 
 
 def _apart(part: _Part, limit: int | None, *, named: bool = False) -> _Part | None:
-    """Return where two parts differ first, None if nowhere: what only one of them has is no difference.
+    """Return the first place where two parts differ, None if they agree: what only one of them has is not a difference.
 
     Args:
         part: The two values, and where they stand.

@@ -21,7 +21,7 @@ _MOST = 3
 
 
 def is_adapted(mine: str, sent: str) -> bool:
-    """Tell whether a tool's name was sent in another form: of characters that the API allows, or with a word before it.
+    """Tell whether a tool's name was sent in another form: with only characters that the API allows, or with a prefix.
 
     `math.add` and `mathAdd` may be sent as `math_add`, and `look` as `functions_look`.
     """
@@ -48,7 +48,7 @@ def unoffered(mine: Fact, _true: Fact, account: Account) -> Difference | None:
 
 
 def chosen(mine: Fact, true: Fact, _account: Account) -> Difference | None:
-    """Compare whether a tool is to be called, and which: each API has a form of its own to say it."""
+    """Compare whether a tool is to be called, and which: each API has its own form for that."""
     said, there = _chosen(mine.value), _chosen(true.value)
     return None if said in (None, there) or there is None or is_masked(said) else Difference()
 

@@ -56,7 +56,7 @@ def _what_is_there(told: set[str], missing: list[Fact]) -> str:
 
 
 def _stated_usage(account: Account) -> list[Fact]:
-    """Return the counts that the wire states of a call that succeeded and was read to its end; none of any other."""
+    """Return the counts that the wire states for a call that succeeded and was read to its end; none for any other."""
     reading = account.answered
     if account.extent is not Extent.WHOLE or not account.sure:
         return []

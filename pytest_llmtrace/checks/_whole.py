@@ -33,7 +33,7 @@ def stated_whole(span: SpanRecord, call: Call) -> Mapping[str, list[Fact]]:
 
 
 def _is_of_wire(given: Any, returned: Any, call: Call) -> bool:
-    """Tell whether input and output are the bodies of a call; one that is not JSON states nothing, and may be any."""
+    """Tell whether input and output are the bodies of a call; one that is not JSON states nothing and is allowed."""
     first, last = call.exchanges[0], call.exchanges[-1]
     try:
         if _is_json(given) and not _are_same(parsed(given), wire.request_body(first.request)):
@@ -48,7 +48,7 @@ def _is_json(raw: Any) -> bool:
 
 
 def _are_same(mine: Any, true: Any) -> bool:
-    """Tell whether two JSON values are the same but for what is null or empty, which SDKs add and leave out."""
+    """Tell whether two JSON values are equal apart from null and empty fields, which SDKs add or leave out."""
     if mine == true:
         return True
     if type(mine) is dict and type(true) is dict:

@@ -19,7 +19,7 @@ __all__ = ["BUDGET", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "ref
 
 _FEWEST_REPEATS = 2
 _LONGEST = 100
-_NOW = -1  # The turn of the tool calls in an answer; the turns of its history count from 0.
+_NOW = -1  # The turn number of the tool calls in an answer; the turns of its history are numbered from 0.
 
 
 def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS) -> None:
@@ -93,9 +93,9 @@ def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | 
 def _conversations(evidence: Evidence) -> Callable[[object], object]:
     """Return a function that names the conversation of a tool call, by the call's id.
 
-    Two tool calls are of one conversation if their ids stand in one request, or in a request and its answer. Requests
-    that know nothing of each other's tool calls are no rounds of one agent: many ask for the same structured output, as
-    a batch does.
+    Two tool calls belong to one conversation if their ids stand in one request, or in a request and its answer.
+    Requests that do not share tool calls are not rounds of one agent: many ask for the same structured output, as a
+    batch does.
     """
     same: dict[object, object] = {}
 
@@ -116,8 +116,8 @@ def _conversations(evidence: Evidence) -> Callable[[object], object]:
 def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], Exchange]]:
     """Yield each tool call once: its id, its name and arguments, and the exchange in which it was seen.
 
-    These are the tool calls of all answers, and those in the histories that no answer asked for. Equal ones that are
-    asked for together count as one: none of them had a result yet.
+    These are the tool calls of all answers, and those calls in the histories that no recorded answer asked for. Equal
+    ones that are asked for together count as one: none of them had a result yet.
     """
     known: set[object] = set()
     answered = [(call, past, list(_asked_for(call))) for call, past in evidence.tooled]

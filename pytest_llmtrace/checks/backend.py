@@ -16,10 +16,10 @@ CHECKS: tuple[Check, ...] = (*_backend_calls.CHECKS, *_backend_columns.CHECKS)
 
 
 def refuse_backend(openobserve: Any = None, openobserve_columns: Any = ()) -> None:
-    """Refuse an unknown profile of OpenObserve, and columns that are no list of names.
+    """Refuse an unknown profile of OpenObserve, and columns that are not a list of names.
 
     Raises:
-        UsageError: If the profile is unknown, or the columns are no list of names.
+        UsageError: If the profile is unknown, or the columns are not a list of names.
     """
     if openobserve is not None:
         server(openobserve)

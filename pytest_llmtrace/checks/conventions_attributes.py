@@ -39,9 +39,9 @@ def _required(claim: Claim) -> Breach | bool:
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
-    """Tell whether a span has an attribute of a call, and none that says of which type it is.
+    """Tell whether a span has an attribute of a call, but no attribute that says which type of span it is.
 
-    The id of a session may stand on any span, so it is no attribute of a call.
+    The id of a session may stand on any span, so it is not an attribute of a call.
     """
     attributes = claim.span.attributes
     says = any(kind.when[0] in attributes for kind in claim.profile.span_types.values())
@@ -89,7 +89,7 @@ def _unused(claim: Claim) -> Breach | bool:
 
 
 def _in_place_of(names: tuple[str, ...], claim: Claim) -> Iterator[str]:
-    """Say what the type of the span has in the place of each attribute: one with the same last word."""
+    """Name what the span's type has instead of each attribute: an attribute with the same last word."""
     for name in names:
         last = name.rpartition(".")[2]
         yield from (f"{one} instead of {name}" for one in claim.wanted if one.rpartition(".")[2] == last)
@@ -191,13 +191,13 @@ def _member(value: Any, attribute: Attribute) -> str | None:
 
 
 _LONGEST = 64
-"""Characters. No value of a list is longer; longer ones are not looked up, since look-ups are cached."""
+"""Characters. No listed value is longer; longer values are not looked up, since look-ups are cached."""
 _BETWEEN_WORDS = re.compile(r"[\s._-]+")
 
 
 @lru_cache(maxsize=1024)
 def _meant(value: str, values: frozenset[str]) -> str:
-    """Return the listed value that is meant by another spelling, `openai` by `OpenAI`; empty if there is none."""
+    """Return the listed value that another spelling stands for, such as `openai` for `OpenAI`; empty if none is."""
     spelled = _spelled(value)
     return next((known for known in sorted(values) if _spelled(known) == spelled), "")
 

@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Fact, Severity
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
 Condition = Callable[[Claim], str | Fact]
-"""Returns what meets a condition, in words or as a fact of the request; empty if nothing does or nobody can tell."""
+"""Returns what meets a condition, in words or as a fact of the request; empty if nothing does or that is unknown."""
 
 
 # --- What makes an attribute required --------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def _unknown(claim: Claim) -> Breach | bool:
 
 
 def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str] = ()) -> str:
-    """Return a question whether a known name was meant: one for the same fact, else an older or a similar one.
+    """Return the question of whether a known name was meant: one for the same fact, else an older or a similar one.
 
     The question is empty if there is no such name.
     """

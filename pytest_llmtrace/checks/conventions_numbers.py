@@ -85,14 +85,14 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    """Tell whether a value can be a count. A number of thousands of digits is none: it cannot even be written."""
+    """Tell whether a value can be a count. A number with thousands of digits cannot: it cannot even be written."""
     if type(value) is int:
         return value.bit_length() < _HUGE_BITS
     return is_number(value)
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
-    """Tell whether the response states all these counts: each is compared by itself then, and the sum is no fault."""
+    """Tell whether the response states all these counts: each is then compared by itself, and the sum is not judged."""
     if claim.account is None:
         return False
     true = claim.account.answered

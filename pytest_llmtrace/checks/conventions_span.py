@@ -36,7 +36,7 @@ def _name(claim: Claim) -> Breach | bool:
 
 @lru_cache(maxsize=256)
 def _forms(kind: SpanType, is_wanted: bool) -> tuple[str, ...]:
-    """Return the forms of a type's span name; none if one has attributes in it and the convention is not wanted."""
+    """Return the forms of a type's span name; none if a form contains attributes and the convention is not wanted."""
     return kind.names if is_wanted or not any(map(_PLACE.search, kind.names)) else ()
 
 

@@ -1,7 +1,8 @@
 """Do the metrics of durations say how long calls took, in the unit that they name?
 
-A measurement does not say which call it is of. Two things are sure: it is no longer than the trace was open, since it
-was made meanwhile; and where all calls were read to their ends, it is no shorter than the shortest of them.
+A measurement does not say which call it is of. Two things are certain: it is at most as long as the trace was open,
+since it was made in that time; and where all calls were read to their ends, it is at least as long as the shortest of
+them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 _AGES = 1e8
-"""Seconds (three years): what is longer is a time of day, and no duration."""
+"""Seconds (three years): anything longer is a time of day, not a duration."""
 _SHOWN = 3
 # How long a measurement is beside its span: as a rule it is made within the span. Measured with OpenLLMetry: 0.15 to
 # 0.998 of the span; with OTel's instrumentations: 0.17 to 0.997.
@@ -54,7 +55,7 @@ class _Measured:
         count: How many measurements there are.
         total: Their sum.
         lowest: The shortest; of a series that does not keep its shortest, the mean is taken.
-        highest: The longest, likewise.
+        highest: The longest, or the mean in the same case.
     """
 
     name: str

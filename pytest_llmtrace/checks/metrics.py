@@ -85,7 +85,7 @@ def _is_known(scope: Scope, points: Iterable[MetricPoint], evidence: Evidence) -
 
 
 def _fact_of(point: MetricPoint) -> str | None:
-    """Name the fact that a point measures; None if it measures none, or nobody knows which."""
+    """Name the fact that a point measures; None if it measures none, or that is not known."""
     kind = point.attributes.get(_TYPE)
     return _BY_NAME.get(point.name) or (_TYPES.get(kind) if isinstance(kind, str) else None)
 

@@ -14,7 +14,7 @@ from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanRecord
 __all__ = ["CHECKS", "SPAN_NAME"]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-# Hexadecimal with at least one digit in it, as ids have: a word such as `defaced` is no id.
+# Hexadecimal with at least one digit in it, as ids have: a word such as `defaced` is not an id.
 _HEX = re.compile(r"(?<![0-9a-z])(?=[a-f]*[0-9])[0-9a-f]{16,}(?![0-9a-z])", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{8,}")
 _DIGITS = re.compile(r"[0-9]{4,}")

@@ -1,4 +1,4 @@
-"""LLM spans stand where they belong in the trace: neither as a root by mistake, nor under a foreign span."""
+"""LLM spans are in the right place in the trace: not a root by mistake, and not under an unrelated span."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
-    """Return the finding of a root in whose thread no span was current, if that was started inside of another span.
+    """Return the finding of a root in whose thread no span was current, if the thread was started inside another span.
 
     A root that was given a context without a span would be a root in any thread: the other span was passed over and not
-    lost. That is a warning if the instrumentation itself did it, and else no finding.
+    lost. That is a warning if the instrumentation itself did it; otherwise there is no finding.
     """
     cause = evidence.by_key.get(root.cause) if root.cause else None
     if cause is None or not _is_parted(evidence, root, cause):
@@ -94,8 +94,8 @@ def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
     """Yield the roots above LLM spans, each with whether the instrumentation of the LLM span made it.
 
     The instrumentation made a root that is the LLM span itself, or a step of its scope that says what it is. The scope
-    alone is no proof: a tracer of the application's own may make both the LLM span and the job around it, and the trace
-    rightly begins with that job.
+    alone is not proof: a tracer of the application's own may make both the LLM span and the job around it, and the
+    trace rightly begins with that job.
     """
     llm = [span for call in evidence.calls for span in call.spans] + [stray.span for stray in evidence.strays]
     keys, seen = {span.key for span in llm}, set[SpanKey]()

@@ -1,4 +1,4 @@
-"""Does telemetry give away what it should not: secrets anywhere, and content where the intention forbids it?"""
+"""Does telemetry give away what it should not: secrets anywhere, and content where the settings forbid it?"""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _has_place(carrier: Carrier, plain: dict[str, set[str]]) -> bool:
-    """Tell whether a carrier has a place for content; `plain` collects the keys that are no such place, by channel."""
+    """Tell whether a carrier has a place for content; `plain` collects the other keys, by channel."""
     if isinstance(carrier.subject, LogRecord) and carrier.subject.event_name:
         return True
     for channel, attributes in carrier.groups():
@@ -128,7 +128,7 @@ def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
 
 
 _OF_USERS = frozenset({"enduser.id", "enduser.pseudo.id", "session.id", "user.id"})
-"""Attributes in which conventions want the id of a user: the application itself has put it there, so it is no leak."""
+"""Attributes in which conventions want the id of a user: the application itself put it there, so it is not a leak."""
 
 
 def _sized(what: str, value: str) -> str:

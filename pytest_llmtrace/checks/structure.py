@@ -25,7 +25,7 @@ __all__ = [
 
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
-        return  # capture/nothing reports the one cause of all.
+        return  # capture/nothing reports the one cause of them all.
     begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
     for call in evidence.calls:
         first = call.exchanges[0]
@@ -108,7 +108,7 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
 def _is_of_bedrock(span: SpanRecord) -> bool:
     """Tell whether a span is of a model on Amazon Bedrock, where boto3 may have made the call.
 
-    A recorder that answers boto3 does so inside its client, which is not built on httpx, and is seen by nobody.
+    A recorder that answers boto3 does so inside its client, which is not built on httpx, and cannot be observed.
     """
     return any(str(span.attributes.get(key)) in _BEDROCK for key in _PROVIDERS)
 
@@ -129,7 +129,7 @@ _NO_CALL = (
 
 
 def _other_requests(evidence: Evidence) -> dict[SpanKey, Exchange]:
-    """Return for each span the first POST inside of it that was answered and is no LLM call that can be read.
+    """Return for each span the first POST inside of it that was answered and is not an LLM call that can be read.
 
     The request may ask a model through an API that is not known, and then the LLM span around it is right.
     """

@@ -1,4 +1,4 @@
-"""Tokens of calls that a span around them counts once more, as does a step of the application with their sum."""
+"""Tokens that are counted again by a span around the calls, such as a step of the application with their sum."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _is_step(span: SpanRecord) -> bool:
 
 
 def _sums(name: str, inside: _Inside) -> set[float]:
-    """Return the values that repeat a count of these calls: that of one, or of all; with cached tokens or without."""
+    """Return the values that repeat a count of these calls: of one call or of all, with or without cached tokens."""
     truths = [call.truths[-1] for call, _, _ in inside if call.truths]
     known = set[float]()
     for amounts in (

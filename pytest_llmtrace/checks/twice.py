@@ -1,4 +1,4 @@
-"""One call, counted once: neither one scope nor two report it twice."""
+"""Each call is counted once: it is not reported twice, by one scope or by two."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _answered(inside: list[tuple[Call, SpanRecord]]) -> list[tuple[Call, SpanRec
 
 
 def _is_the_same_call(stray: Stray, call: Call, span: SpanRecord) -> bool:
-    """Tell whether a stray around a span of its scope reports the same call, and is no mere step of the application."""
+    """Tell whether a stray around a span of its scope reports the same call, not just a step of the application."""
     reading = call.readings[call.spans.index(span)]
     if stray.reading.response_id and stray.reading.response_id == reading.response_id:
         return True

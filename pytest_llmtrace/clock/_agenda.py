@@ -1,4 +1,4 @@
-"""Who waits for which moment of virtual time. Time moves to the earliest moment, once nobody can come before it.
+"""Who waits for which moment of virtual time. Time moves to the earliest moment, once nothing earlier can come up.
 
 Streams that are read at the same time together take the time of the longest, not the sum. So a waiter lets the others
 act first, and time moves to absolute moments, never by differences. The others are the threads and tasks that have
@@ -212,7 +212,7 @@ class Agenda:
             await waker.let_others()
 
     def _watch(self) -> None:
-        """Start the thread that passes over a first waiter that cannot act, lest others sleep behind it for ever."""
+        """Start the thread that passes over a first waiter that cannot act, so that it never holds up the others."""
         if not self._watched:
             self._watched = True
             threading.Thread(target=self._pass_over, name="llmtrace agenda", daemon=True).start()

@@ -1,4 +1,4 @@
-"""`perf_counter`, `monotonic` and their kin: shifted for the code under test, and real for everybody else."""
+"""`perf_counter`, `monotonic` and related functions: shifted for the code under test, and real for everybody else."""
 
 from __future__ import annotations
 

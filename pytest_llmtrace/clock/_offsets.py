@@ -10,7 +10,7 @@ __all__ = ["flaw"]
 
 
 def flaw(offsets: Sequence[float] | None, chunks: int) -> str | None:
-    """Return why offsets do not tell when each of so many chunks came, as a clause; None if they do."""
+    """Return, as a clause, why offsets do not tell when each of `chunks` chunks came; None if they do."""
     if offsets is None:
         return "the times of its chunks were not recorded, or its body was edited since" if chunks else None
     if len(offsets) != chunks:

@@ -15,7 +15,7 @@ SLICE = 0.001
 CALM = 4
 """How many looks in a row must find the others idle."""
 CALM_OF_WORK = 25
-"""The same number while a task waits for a thread, which looks idle until the machine lets it begin."""
+"""The same number while a task waits for a thread, which looks idle until it is scheduled."""
 LIMIT = 100
 """How many slices the others are waited for at most."""
 TURNS = 5
@@ -72,7 +72,7 @@ async def _let_others_for_a_slice(waker: AsyncWaker) -> None:
 
 
 def _other_threads() -> list[int]:
-    """Return the other threads that may be about to ask for something: no daemons, since these serve."""
+    """Return the other threads that may be about to ask for something, except daemon threads, which serve others."""
     running = threading.get_ident()
     return [thread.ident or 0 for thread in threading.enumerate() if not thread.daemon and thread.ident != running]
 

@@ -50,7 +50,7 @@ class _Instant:
 
 
 class _Recorded:
-    """The pace of "recorded": virtual time is waited for; nothing while virtual time is off."""
+    """The pace of "recorded": virtual time is waited for; nothing is waited for while virtual time is off."""
 
     @property
     def takes_time(self) -> bool:

@@ -86,7 +86,7 @@ class Clock:
         AGENDA.moved()
 
     def start(self) -> None:
-        """Begin virtual time, if the test asks for it. For the code that runs the test, not for the test itself."""
+        """Begin virtual time, if the test asks for it. Called by the code that runs the test, not by the test."""
         if self._timing == "recorded" and not self._runs:
             self.obstacle = SHIFT.begin()
             self._runs = self.obstacle is None

@@ -23,7 +23,7 @@ BASES: Final[Mapping[str, str]] = {
     "vertex": "https://europe-west1-aiplatform.googleapis.com/v1/projects/team/locations/europe-west1"
     "/publishers/anthropic/models",
 }
-"""How the URLs of each gateway begin."""
+"""The beginning of each gateway's URLs."""
 
 _ENDINGS: Final = {
     "chat": "/chat/completions",

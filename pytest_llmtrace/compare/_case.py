@@ -1,4 +1,4 @@
-"""One case that every instrumentor is shown."""
+"""One case of the comparison: an LLM call and its answer, which every instrumentor is shown."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
 
 
 def refuse(ids: Iterable[str]) -> None:
-    """Refuse an id with which no case's id begins, or whose cases can none of them be made here.
+    """Refuse an id if no case's id begins with it, or if none of its cases can be made here.
 
     Raises:
         UsageError: If there is such an id; the text names the nearest cases, or the packages to install.

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace compare`."""
+"""The command `pytest-llmtrace compare`: run the comparison and print or write its page."""
 
 from __future__ import annotations
 

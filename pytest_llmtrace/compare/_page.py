@@ -61,7 +61,7 @@ def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
 
 
 def _ordinary(result: Result) -> dict[str, Cases]:
-    """Return each client's cases without those in which something goes wrong on purpose: they have their own tables."""
+    """Return each client's cases except those in which something goes wrong on purpose, which have their own tables."""
     return {client: tuple(case for case in cases if not is_mishap(case)) for client, cases in result.clients.items()}
 
 

@@ -67,7 +67,7 @@ def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
     """Run the content modes of the instrumentors that are installed, and return what came out.
 
     Args:
-        only: The names of instrumentors; all if there is none.
+        only: The names of instrumentors; all that are installed if none is given.
 
     Raises:
         UsageError: If an instrumentor is not known or not installed.
@@ -109,7 +109,7 @@ def broken(row: Row) -> Iterator[str]:
 
 
 def idle(row: Row, rows: Sequence[Row]) -> frozenset[str]:
-    """Return the places that a mode hides but no mode shows there: that nothing comes out is not this mode's doing.
+    """Return the places that a mode hides and no mode shows: that nothing comes out there is not this mode's doing.
 
     Args:
         row: The mode.

@@ -45,12 +45,12 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
     """Run the cases under each instrumentor, and return the results.
 
     Args:
-        only: The names of instrumentors; all that are installed if there is none.
-        cases: The ids of cases, or how they begin; all if there is none.
+        only: The names of instrumentors; all that are installed if none is given.
+        cases: The ids of cases, or their beginnings; all if none is given.
         clients: The clients that make the calls.
 
     Raises:
-        UsageError: If an instrumentor is not known or not installed, or no case begins so or can be made here.
+        UsageError: If an instrumentor is not known or not installed, or no case begins with an id or can be made here.
         LLMTraceError: If the process of an instrumentor failed.
     """
     present = asked_for(only)

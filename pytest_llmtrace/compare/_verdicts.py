@@ -53,7 +53,7 @@ def _cell(truth: Reading | None, reading: Reading, check: Comparison) -> Cell | 
     if check.fact in _MODELS and reading.model:
         return None  # The span names the model in its one place for both models, which has a row of its own.
     if mine and is_empty(truth.fact(check.fact).value):
-        return None  # A span need not say that nothing was read from a cache, or that the reply is no stream.
+        return None  # A span need not say that nothing was read from a cache, or that the reply is not a stream.
     return Cell.ABSENT if mine else Cell.NO_PLACE
 
 

@@ -24,7 +24,7 @@ def load(path: Path) -> Mapping[str, Any]:
     """Return the scopes of the contract in a file.
 
     Raises:
-        UsageError: If the file cannot be read, or is no contract.
+        UsageError: If the file cannot be read, or is not a contract.
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:

@@ -1,4 +1,4 @@
-"""The conventions at named commits, as tables of attributes, types of spans and metrics. Knows no trace.
+"""The conventions at named commits, as tables of attributes, types of spans and metrics; independent of any trace.
 
 The tables are written by `tools/conventions/generate.py` from extracts of the conventions' own sources; `from_registry`
 reads a registry of the user's own.

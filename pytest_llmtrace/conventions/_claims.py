@@ -104,7 +104,7 @@ def own(fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
 
 
 def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
-    """Return the conventions that a metric is judged by: the one of its scope or namespace, and registries of the user.
+    """Return the conventions that a metric is judged by: that of its scope or namespace, and the user's own registries.
 
     Args:
         points: The points of one metric of one scope, at least one.

@@ -34,7 +34,7 @@ def profile(name: str) -> Profile:
     """Return a shipped convention.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If there is no convention of that name.
     """
     if name not in PROFILES:
         raise UsageError.unknown("convention", name, PROFILES)

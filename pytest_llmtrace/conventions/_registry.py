@@ -41,7 +41,7 @@ def from_registry(path: Path) -> Profile:
         A convention with the name of the file; a hash of what was read takes the place of a commit.
 
     Raises:
-        UsageError: If it cannot be read: it is missing, too large, no YAML, no registry, or refers to itself.
+        UsageError: If it cannot be read: it is missing, too large, not YAML, not a registry, or refers to itself.
     """
     digest, reading, room = hashlib.sha256(), _Reading(path), LARGEST
     for file in _files(path):

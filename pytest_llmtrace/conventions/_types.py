@@ -14,7 +14,7 @@ _Test = Callable[[Any], bool]
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a number, be it finite or not; a boolean is none."""
+    """Tell whether a value is a number, finite or not; a boolean does not count."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -53,7 +53,7 @@ def _single(kind: str) -> _Test:
 
 
 def type_of(value: Any) -> str:
-    """Return the type of a value as conventions name it; `mixed[]` for an array of several types, `empty[]` of none."""
+    """Return the type of a value as conventions name it; `mixed[]` if an array mixes types, `empty[]` for `[]`."""
     if not isinstance(value, list | tuple):
         return _plain(value)
     kinds = {_plain(item) for item in value if item is not None}
@@ -61,7 +61,7 @@ def type_of(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Return the type of a single value; an array within an array is no attribute of OpenTelemetry, however deep."""
+    """Return the type of a single value; OpenTelemetry attributes have no arrays within arrays, however deep."""
     for kind in ("boolean", "int", "double", "string"):
         if _TYPES[kind](value):
             return kind

@@ -1,4 +1,4 @@
-"""Read a span into a `Reading` of its LLM call, in the vocabulary that all readings share. Knows no HTTP.
+"""Read a span into a `Reading` of its LLM call, in the vocabulary that all readings share, from the span alone.
 
 A dialect is data: how to recognise a span, and which attributes hold which facts. A span may be written in several
 dialects at once: the first one names the reading, and the places of all of them are read. `register` puts a house

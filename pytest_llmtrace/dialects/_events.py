@@ -98,7 +98,7 @@ EVENTS = Dialect(
 
 
 def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord | None:
-    """Return a span record with what events say as attributes; `None` if that is nothing, or is of several calls."""
+    """Return a span record with what events say as attributes; `None` if that is nothing, or about several calls."""
     names = {_ANSWER: _DETAILS, _ASKED: _inside(_ASKED), _INSTRUCTIONS: _inside(_INSTRUCTIONS)}
     told = [event.attributes for event in events if event.event_name == _DETAILS]
     details = [{names[key]: attributes[key] for key in names if key in attributes} for attributes in told]

@@ -38,7 +38,7 @@ def is_genai(span: SpanRecord) -> bool:
 
 
 def _answers(raw: Any) -> list[Message]:
-    """Read the messages of the answer; an empty list says as little as a message with nothing but a role.
+    """Read the messages of the answer; an empty list says nothing, like a message that has only a role.
 
     Laminar writes the choices of the chat API there, or the items of the Responses API, unchanged.
     """

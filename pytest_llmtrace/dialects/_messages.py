@@ -36,7 +36,7 @@ class Message:
     """One message of an answer.
 
     Attributes:
-        texts: The pieces of its text; likewise `reasoning` and `refusals`.
+        texts: The pieces of its text; `reasoning` and `refusals` hold those of its reasoning and its refusals.
         repeated_texts: The same pieces, if the message states them a second time.
         calls: The tool calls that it asks for.
         repeated: The same calls, if the message states them a second time.
@@ -101,7 +101,7 @@ def _arguments(value: Any) -> Any:
 
 
 class _Said(NamedTuple):
-    """What all messages of an answer say together: facts by their names, `None` if they say nothing of one.
+    """What all messages of an answer say together: facts by their names, `None` for those that they do not state.
 
     Attributes:
         repeated: The tool calls, as they are stated a second time.
@@ -184,7 +184,7 @@ def message_places(
 
 
 def _no_call(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
-    """Return that no tool was called, if a message has no content although the span shows the prompt.
+    """State that no tool was called, if a message has no content although the span shows the prompt.
 
     Switches for content govern both, so an answer that shows no content had none.
     """
@@ -192,7 +192,7 @@ def _no_call(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _no_text(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
-    """Return that there is no text, if a message has no content although the span shows the prompt."""
+    """State that there is no text, if a message has no content although the span shows the prompt."""
     return [None] if said.bare and _show_prompt(attributes) else None
 
 

@@ -40,7 +40,7 @@ def _is_openinference(span: SpanRecord) -> bool:
 
 
 def _messages(flat: Mapping[str, Any]) -> list[Message]:
-    """Read flattened messages; some have their tool calls among the contents, some state calls or the text twice."""
+    """Read flattened messages; some have tool calls among the contents, some state calls or the text twice."""
     return [_message(group) for group in numbered(flat)]
 
 
@@ -197,5 +197,5 @@ WHOLE = Dialect(
 )
 """Reads the request and the reply that instrumentors of SDKs write as the input and the output of a call.
 
-These may have any form, and no back end counts tokens there: what they state is no substitute for an attribute.
+These may have any form, and no back end counts tokens there: what they state does not replace an attribute.
 """

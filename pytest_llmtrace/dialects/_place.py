@@ -72,14 +72,14 @@ class Sheet:
         return found
 
     def tried(self, key: str, reader: Convert, raw: Any) -> Any:
-        """Return what `open` does, but `None` for a value that the reader cannot read, which is then no problem."""
+        """Return what `open` does, but `None` for a value that the reader cannot read, which is then not reported."""
         found = self.open(key, reader, raw)
         if isinstance(found, Unreadable):
             found = self.opened[key, reader] = None
         return found
 
     def problems(self) -> tuple[str, ...]:
-        """Return a sentence for each value that could not be opened, only one however many facts the value holds."""
+        """Return one sentence for each value that could not be opened, however many facts the value holds."""
         return tuple(
             f"{key.removesuffix('.')} on {self.where}: {found}"
             for (key, _), found in self.opened.items()

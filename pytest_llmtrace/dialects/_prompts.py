@@ -149,7 +149,7 @@ def called(listed: Any) -> Iterator[Piece]:
 
 
 def asked_for(identity: Any, name: Any, arguments: Any) -> Iterator[Piece]:
-    """Read one tool call; without a name, there is none."""
+    """Read one tool call; without a name it does not count as one."""
     with suppress(Unreadable):
         if isinstance(name, str):
             yield dict(call(identity, name, arguments))
@@ -231,7 +231,7 @@ def _are_parts(value: Any) -> bool:
 
 
 def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
-    """Return the texts in a text that is itself the JSON of parts, or `None` if it is no such JSON."""
+    """Return the texts in a text that is itself the JSON of parts, or `None` if it is anything else."""
     try:
         parts = json_value(said["text"])
     except Unreadable:

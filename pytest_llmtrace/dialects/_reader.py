@@ -76,7 +76,7 @@ class _Plan:
                 _settle(fact, facts, others)
             else:
                 facts[name] = fact
-        if self.mixed:  # Put a fact of two dialects where the first of them has it, whichever could be read.
+        if self.mixed:  # A fact that two dialects have takes the position of the first one, whichever could be read.
             facts = {name: facts[name] for name in self.places if name in facts}
         return Reading(
             source=self.source, facts=facts, places=self.places, others=tuple(others), problems=sheet.problems()
@@ -97,7 +97,7 @@ class _Plan:
 def _settle(fact: Fact, facts: dict[str, Fact], others: list[Fact]) -> None:
     """Keep a further fact of a name in `others`; if it is more readable than the first one, they change places.
 
-    Of the two, one that is null is not kept there.
+    Of the two, a null one is not kept.
     """
     first = facts[fact.name]
     if _RANK[fact.state] > _RANK[first.state]:

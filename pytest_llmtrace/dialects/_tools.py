@@ -39,7 +39,7 @@ def read_tools(value: Any) -> list[Tool] | None:
 
 def _tools(listed: Iterable[Any]) -> Iterator[Tool]:
     for tool in listed:
-        if isinstance(tool, str):  # The JSON of one tool; if a length limit has cut it, there was a tool, too.
+        if isinstance(tool, str):  # The JSON of one tool; if a length limit has cut it, there was still a tool.
             yield from read_tools(f"[{tool}]") or [{"name": None, "type": None}]
         elif isinstance(tool, Mapping):
             inner = [tool[kind] for kind in ("function", "custom") if isinstance(tool.get(kind), Mapping)]

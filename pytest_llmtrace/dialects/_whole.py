@@ -1,7 +1,7 @@
 """A request and its reply, each written whole into one attribute as JSON, in the form of the SDK that made the call.
 
-Nobody has to use these attributes so: a framework, or a function that is traced, has arguments and a result of any
-form. What has neither the form of a request nor that of a reply is not read.
+Nothing prescribes this use of the attributes: a framework, or a function that is traced, has arguments and a result of
+any form. A value in neither the form of a request nor that of a reply is not read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace doctor`: look for what keeps an app's spans from the place where they are to be seen."""
+"""`pytest-llmtrace doctor`: find out what keeps an app's spans from reaching the back end where they should be seen."""
 
 from pytest_llmtrace.doctor._command import run_doctor
 

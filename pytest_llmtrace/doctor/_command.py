@@ -1,4 +1,4 @@
-"""`pytest-llmtrace doctor`."""
+"""The command `pytest-llmtrace doctor`: run the diagnoses and print them."""
 
 from __future__ import annotations
 

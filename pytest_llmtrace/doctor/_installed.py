@@ -44,14 +44,14 @@ def names(installed: Mapping[str, str]) -> Diagnosis:
 
 def instrumentors() -> Iterator[Diagnosis]:
     """Load the installed instrumentors, and ask each whether it would instrument what is installed."""
-    # It imports OpenTelemetry's SDK, for which `--help` need not wait.
+    # It imports OpenTelemetry's SDK; `--help` need not wait for that.
     from pytest_llmtrace.capture import loaded
 
     yield from judged(loaded())
 
 
 def judged(found: Iterable[tuple[Instrumentor, Exception | None]]) -> Iterator[Diagnosis]:
-    """Judge instrumentors, each with the error of loading it: those that fit share one line, each other has its own."""
+    """Judge instrumentors, each with the error of loading it: those that fit share one line, any other has its own."""
     from pytest_llmtrace.capture import Switch
 
     fit = []

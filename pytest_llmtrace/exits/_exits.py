@@ -58,8 +58,8 @@ class Exits:
             UsageError: If the way is to cancel and the stream is synchronous, if the stream is asynchronous and a loop
                 runs already (use `arun`), or if `source` is not a function that returns a stream.
             Exception: Whatever the stream raised. If the server broke the stream off, only errors that no application
-                raises on purpose (`AttributeError`, `LookupError`, `NameError`, `TypeError`): they show a wrapper that
-                cannot bear it.
+                raises on purpose (`AttributeError`, `LookupError`, `NameError`, `TypeError`): they show that a wrapper
+                cannot cope with it.
         """
         self._begin(source)
         made = [source()]  # The code that leaves it takes it out of the list: nobody else may hold a dropped stream.
@@ -73,7 +73,7 @@ class Exits:
         return got
 
     async def arun(self, source: Callable[[], Any]) -> list[Any]:
-        """Begin an asynchronous stream and leave it, in a coroutine test under any runner; in all else like `run`.
+        """Begin an asynchronous stream and leave it, in a coroutine test under any runner; otherwise like `run`.
 
         Args:
             source: The streaming function. It returns an asynchronous iterable, generator or context manager, or an
@@ -103,7 +103,7 @@ def _refuse_call(source: Any) -> None:
 
 
 _MISTAKES = (AttributeError, LookupError, NameError, TypeError)
-"""Errors that nobody raises to say that a stream broke."""
+"""Errors that no application raises to say that a stream broke."""
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> Abstract
 
 
 def refuse_other(made: Any, *names: str) -> None:
-    """Refuse an object that is no stream: a function that reads its stream itself gives nothing that one can leave."""
+    """Refuse an object that is not a stream: a function that reads its stream itself leaves nothing to exit from."""
     if isinstance(made, str) or not any(has(made, name) for name in names):
         raise UsageError(
             f"a streaming function must return an iterable, a generator or a context manager; this one returned "

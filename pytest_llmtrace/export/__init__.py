@@ -1,4 +1,4 @@
-"""Spans -> back ends: OTLP in its JSON form, kept on disk until it is accepted, pushed when the tests are over.
+"""Export spans to back ends: as OTLP in its JSON form, kept on disk until accepted, sent when the tests are over.
 
 Standard library only. Nothing here is imported unless a run exports, and each name is loaded when it is first used
 (PEP 562): a run that only keeps spans on disk does not load the code that sends them.

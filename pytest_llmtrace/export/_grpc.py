@@ -43,8 +43,8 @@ _BETWEEN: Final = re.compile(r"RST_STREAM|header with status: 50[24]")
 _LATER: Final = ("ABORTED", "DATA_LOSS", "OUT_OF_RANGE", "UNAVAILABLE")
 _UNTOLD: Final = ("CANCELLED", "DEADLINE_EXCEEDED")
 _RETRYABLE: Final = (*_LATER, *_UNTOLD, "RESOURCE_EXHAUSTED")
-"""OTLP has a client send again after these: after the last only with a `RetryInfo`. After those of `_UNTOLD` the spans
-may have been stored."""
+"""OTLP lets a client send again after these; after the last one, only with a `RetryInfo`. After those of `_UNTOLD` the
+spans may have been stored."""
 _BROKEN: Final = ("INTERNAL", "UNAVAILABLE", "UNKNOWN")
 """The codes that gRPC itself gives when it has lost the connection; servers send them as well."""
 _FINAL: Final = {

@@ -27,7 +27,7 @@ _LONGEST: Final = 1 << 16
 """Bytes of an answer after which no more of it is read."""
 _AT_ONCE: Final = 1 << 16
 _MALFORMED: Final = "its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
-"""It does not quote the address: a proxy's address may have a password."""
+"""The message for a malformed address; it does not quote that, since a proxy's address may have a password."""
 
 
 class NoReplyError(Exception):

@@ -20,7 +20,7 @@ class Lines:
         self.path = path
 
     def try_out(self) -> None:
-        """Check that the file can be written, and leave it as it was: if there was no file, none is left behind.
+        """Check that the file can be written, and leave it as it was: if there was no file, none is created.
 
         Raises:
             OSError: If the file cannot be written.

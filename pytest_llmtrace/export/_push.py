@@ -235,6 +235,6 @@ def _is_sound(kept: Kept) -> bool:
 
 
 def _halves(keys: list[Key]) -> list[list[Key]]:
-    """Return the halves of a list, the second one first, as the caller pops the last; an empty half is left out."""
+    """Return the halves of a list, the second one first, since the caller pops the last; an empty half is left out."""
     middle = (len(keys) + 1) // 2
     return [half for half in (keys[middle:], keys[:middle]) if half]

@@ -34,7 +34,7 @@ class UntoldError(Exception):
 def present(destination: Destination, resources: list[dict[str, Any]]) -> set[str] | None:
     """Return the keys of those spans that the back end has; `None` if it does not tell.
 
-    OpenObserve tells users and service accounts, but nobody who has a token for ingestion only.
+    OpenObserve answers users and service accounts, but not those who have a token for ingestion only.
 
     Args:
         destination: The back end.

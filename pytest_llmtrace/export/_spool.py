@@ -41,11 +41,11 @@ Resources: TypeAlias = list[dict[str, Any]]
 MOST_SPANS: Final = 1_000
 """Most spans in a file, and in a request, unless a single test has more."""
 MOST_BYTES: Final = 4 << 20
-"""Most bytes likewise, before compression."""
+"""Most bytes in a file or a request, in the same way, before compression."""
 _START: Final = b'{"resourceSpans":['
 _END: Final = b"]}\n"
 _SPAN: Final = b'"startTimeUnixNano":'
-"""It occurs once in each span: within a text the quotes would have a backslash before them."""
+"""A string that occurs once in each span: within a text, its quotes would be escaped by backslashes."""
 _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
@@ -91,7 +91,7 @@ class Kept:
     def hold(self, seconds: float) -> None:
         """Hold the file: for that long and a minute more, no other process takes it as left behind."""
         until = time.time() + seconds
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # It is gone, or belongs to another user.
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # The file is gone, or belongs to another user.
             os.utime(self.path, (until, until))
 
     def set_aside(self) -> Path:
@@ -345,7 +345,7 @@ def _claimed(path: Path) -> list[Kept]:
 
 
 def _hold_by_this_clock(kept: Kept) -> None:
-    """Hold a file anew that was held before the clock was set back: for as long again, from now on, and no longer.
+    """Renew the hold on a file that was held before the clock was set back: for the same time, counted from now.
 
     Its process may still be sending it, so it cannot be taken at once. The system notes when the time of a file was
     set (`st_ctime`), which nobody can change: if that lies in the future, the end of the hold is by another clock.

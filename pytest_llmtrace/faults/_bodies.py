@@ -1,4 +1,4 @@
-"""What a fault makes of a reply."""
+"""Put a fault on a reply: cut it, delay it, or change its events or its body."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _cut(fault: Fault, response: Response, failure: Failure | None) -> _Spoilt:
         )
     count = _count(fault, pieces, most=len(pieces) if failure else len(pieces) - 1)
     kept = with_pieces(response, pieces[:count])
-    if failure and not count:  # Broken before the first byte, there is no reply at all.
+    if failure and not count:  # If it breaks off before the first byte, there is no reply at all.
         kept = replace(kept, status=0)
     return _Spoilt(response=kept, words=_after(fault, count), failure=failure)
 

@@ -1,4 +1,4 @@
-"""All faults of one trace: which is due, what it makes of a reply, and which never happened."""
+"""All faults of one trace: which is due, what it does to a reply, and which never happened."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(name="empty-body"),
     )
 }
-"""All other kinds, by name."""
+"""All kinds of faults other than a status, by name."""
 
 ERRORS = range(400, 600)
 """The statuses that say that something went wrong."""

@@ -15,7 +15,7 @@ from pytest_llmtrace.model import Request
 
 __all__ = ["Fault", "When", "check_options", "check_when"]
 
-_STALL = 3600.0  # seconds: longer than any client waits that has a timeout at all
+_STALL = 3600.0  # seconds: longer than the timeout of any client that has one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""What fixtures did after their test was judged, as evidence of its own."""
+"""Collect what fixtures did after their test was judged, as separate evidence for the checks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def after(
 def _over(calls: Iterable[Call], *, since: int) -> Iterable[Call]:
     """Yield the calls that began after a judgement and whose spans have ended.
 
-    Code that still runs, in a thread for instance, may yet end its spans, and make one for a call that has none.
+    Code that is still running, for instance in a thread, may yet end its spans, and make one for a call without a span.
     """
     late = (call for call in calls if call.spans and call.exchanges[0].index >= since)
     return (call for call in late if all(span.ended is not None for span in call.spans))

@@ -25,7 +25,7 @@ NOT_OPEN = "this trace is not open yet; open it: with LLMTrace(...) as trace: ..
 
 
 class _NotYet:
-    """A placeholder for what opening a trace sets: reading it earlier raises an error that says how to open one."""
+    """A placeholder for an attribute that opening a trace sets: reading it earlier raises an error with the remedy."""
 
     def __get__(self, trace: object, _: object) -> Self:
         if trace is None:

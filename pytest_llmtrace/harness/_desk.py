@@ -37,7 +37,7 @@ class _Block(ownership.Block):
     """The code inside one `record(...)` or `replay(...)`, or of a whole trace that has a cassette.
 
     Attributes:
-        player: The player of the cassette that answers first in this code; None if the file is written anew.
+        player: The player of the cassette that answers first in this code; None if the file is rewritten.
         recorder: The recorder of this code's requests; None if they must not reach the network to be recorded.
         only_plays: Whether the block only adds answers, and recording goes on as in the code around it.
     """
@@ -281,7 +281,7 @@ class Desk:
         path = path.absolute()
         recorder = self._recorders.get(path)
         if recorder is not None and recorder.mode != "new":
-            return None, recorder  # The file is being written anew: what it still holds is its old content.
+            return None, recorder  # The file is being rewritten: what it still holds is its old content.
         by_another = path in self._settings.recorded
         player = self._player_of(name) if found is not None and (mode != "all" or by_another) else None
         if found is not None and mode == "once" and not by_another:

@@ -56,7 +56,7 @@ class LLMTrace(Captured, Scripted):
         allow_hosts: Hosts that may be reached for real: `host`, `host:port` or `*.suffix`.
         verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
         record: Whether requests reach the network and are recorded: `once` if there is no such cassette, `new` those
-            that the cassette lacks, `all` all of them anew. The cassette is written when the block ends without an
+            that the cassette lacks, `all` all of them again. The cassette is written when the block ends without an
             error. `none`, or no value, only replays.
         budget: The most that the block may use: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: How many calls of one tool with the same arguments are too many; 3 if not given.

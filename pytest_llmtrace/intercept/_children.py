@@ -1,7 +1,7 @@
-"""Find out whether the code of a ledger has made other processes, whose requests and spans nobody sees here.
+"""Find out whether the code of a ledger has made other processes, whose requests and spans cannot be seen here.
 
 Python announces a fork. Any other child process shows in what the system counts for children, once it has ended and was
-waited for. So this costs nothing where there are no children.
+waited for. So tests without child processes pay nothing for this.
 """
 
 from __future__ import annotations

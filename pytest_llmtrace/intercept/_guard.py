@@ -33,7 +33,7 @@ def guard_sockets(module: ModuleType) -> None:
     bare = _standard(object, "_socket", "socket")  # Not by the module's attributes, which gevent replaces.
     _guard_methods(_standard(bare, "socket", "socket"))
     _guard_resolution(module)
-    # Checked before the loop hands the name to a thread, which does not know on whose behalf it works.
+    # Checked before the loop hands the name to a thread, which does not know whose request it works for.
     patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
     connection = _standard(object, "http.client", "HTTPConnection")
     patch(connection, "putrequest", _guarding_putrequest)

@@ -1,4 +1,4 @@
-"""A request on its way through the port."""
+"""A request on its way through the port: what is noted about it, and the exchange that this becomes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _places: dict[tuple[Any, str], tuple[Any, Callable[[Any], Any]]] = {}
 
 
 def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-    """Replace a function of a class or module by one made from it, unless that was done.
+    """Replace a function of a class or module by one made from it, unless that has been done already.
 
     Our function carries a mark, which survives wrappers that others put around it. If somebody replaced ours altogether
     (a mock that was started before), theirs is wrapped too: it will put ours back when it stops.

@@ -30,7 +30,7 @@ _OWN_ACCORD = {
     "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it uses the one that it ships",
 }
 
-# Modules that stand between a client and its sockets: the client is the innermost frame that is in none of them.
+# Modules that stand between a client and its sockets: the client is the innermost frame outside of them.
 _PLUMBING = frozenset(
     {
         "aiohappyeyeballs",

@@ -17,7 +17,7 @@ from pytest_llmtrace.intercept._timetable import Timetable
 __all__ = ["Played", "Tapped", "noting_break", "shaped", "time_to_leave"]
 
 _TURNS = 100
-"""How many turns other tasks get before a client gets the failure that says that it had left.
+"""How many turns other tasks get before a client gets the recorded failure of having left.
 
 The task that cancels the client may need several.
 """
@@ -110,7 +110,7 @@ class Played:
 
 
 class Tapped:
-    """A body that another mock or the network gave. All iterations share one iterator: no chunk is noted twice."""
+    """A body that another mock or the network gave. All iterations share one iterator, so no chunk is noted twice."""
 
     def __init__(self, passage: Passage, stream: Any) -> None:
         self._passage = passage

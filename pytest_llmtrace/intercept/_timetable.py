@@ -64,7 +64,7 @@ class Timetable:
             raise error
 
     def leave(self) -> None:
-        """Tell the pace that no further chunk will be asked for."""
+        """Tell the pace that no more chunks will be asked for."""
         self._pace.leave()
 
     def _next(self, chunk: int) -> tuple[float, Exception | None]:

@@ -1,4 +1,4 @@
-"""SpanRecord -> the record that OpenObserve stores for it. Knows no HTTP.
+"""Convert a `SpanRecord` into the record that OpenObserve stores for it, without asking a server.
 
 Its rules restate facts about the server's releases; each profile stands for a range of releases. What a server takes
 from its own catalogues (prices, estimated tokens) is named, never invented.

@@ -56,7 +56,7 @@ def enrich(
     Args:
         span: The span.
         attributes: Its attributes, as they arrive at the server.
-        resource: The attributes of its resource, likewise.
+        resource: The attributes of its resource, in the same form.
         readable: Which of these attributes the server reads.
         server: The releases of the server.
     """

@@ -22,7 +22,7 @@ _OPERATIONS = {
     "invoke_agent": ("invoke_agent", "AGENT"),
     "create_agent": ("create_agent", "AGENT"),
     "execute_tool": ("execute_tool", "TOOL"),
-    "invoke_workflow": ("invoke_workflow", None),  # None: releases before 0.91 do not know it.
+    "invoke_workflow": ("invoke_workflow", None),  # `None`, since releases before 0.91 do not know it.
     "retrieval": ("retrieval", None),
 }
 _REQUEST_TYPES = {

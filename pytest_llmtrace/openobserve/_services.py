@@ -18,7 +18,7 @@ _BY_RULES = "inferred by rules of the server that depend on the kind of the call
 
 
 def inferred(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the columns inferred from a client's or producer's span, and those that nobody can know here, and why."""
+    """Return the columns inferred from a client's or producer's span, and those that cannot be known here, and why."""
     if any(key.startswith(_OTHERS) for key in attributes):
         return {}, dict.fromkeys(_INFERRED, _BY_RULES)
     name = attributes.get("peer.service") or _host(attributes)

@@ -27,7 +27,7 @@ __all__ = [
 
 _WRITTEN_BITS = 10_000
 _HIGHEST = 2**63 - 1  # The highest count.
-_DIGITS = 100  # A text that is longer holds no number of 64 bits.
+_DIGITS = 100  # A longer text cannot hold a number of 64 bits.
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SMALLEST = 1e-5  # The smallest number that is written without an exponent.
@@ -36,7 +36,7 @@ _NUMERIC = ("Nd", "Nl", "No")
 
 @lru_cache(maxsize=65536)
 def column(key: str) -> str:
-    """Return the column of an attribute: lower case, and `_` for every character that is no letter, digit or `_`."""
+    """Return the column of an attribute: lower case, and `_` for every character that is not a letter, digit or `_`."""
     if key.isascii():
         return "".join(char if char.isalnum() or char == "_" else "_" for char in key.lower())
     return "".join(_of_any_alphabet(char) for char in key)

@@ -49,7 +49,7 @@ class Panel:
 
     Attributes:
         title: Its name in the file.
-        sql: The query, with its variables filled in; empty if there is none to run.
+        sql: The query, with its variables filled in; empty if there is no query to run.
         stream: The stream that it reads; empty if only the query names it.
         columns: The columns that its fields name, if there is no query.
         passed_over: Why it is not run; empty if it is.
@@ -177,7 +177,7 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
         return between.join(f"{around}{each}{around}" for each in value)
 
     filled = _VARIABLE.sub(written, sql)
-    for text in (filled, stream):  # Raises for a lone surrogate, or what is not a text: no engine takes these.
+    for text in (filled, stream):  # Raises for a lone surrogate, or a value that is not text: no engine takes these.
         text.encode()
     return Panel(title=title, sql=filled, stream=stream)
 
@@ -226,7 +226,7 @@ class _OtherStreamError(QueryError):
 
 
 def _rows(panel: Panel, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Run a query on the records, under the name that the panel gives their stream, or else the query itself."""
+    """Run a query on the records, under the name of their stream in the panel or, failing that, in the query itself."""
     name = panel.stream or "default"
     try:
         return Stream(records, name=name).sql(panel.sql)

@@ -41,7 +41,7 @@ def load(path: Path) -> tuple[Record, ...]:
     """Read the records of a run.
 
     Raises:
-        UsageError: If the file cannot be read, has another format, or has no records, on which each query would fail.
+        UsageError: If the file cannot be read, has another format, or has no records, so that each query would fail.
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):

@@ -65,7 +65,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
 
 
 def _bare(sql: str) -> str:
-    """Return a query without its texts and comments."""
+    """Return a query without its string literals and comments."""
     return _APART.sub(lambda match: match[1] or ("''" if match[0].startswith("'") else " "), sql)
 
 

@@ -1,4 +1,4 @@
-"""Exchanges + spans -> calls: which spans describe which exchanges."""
+"""Pair exchanges with spans into calls, the units that the checks judge: which spans describe which exchanges?"""
 
 from pytest_llmtrace.pairing._pairing import match, pair
 

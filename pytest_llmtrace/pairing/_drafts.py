@@ -82,7 +82,8 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
     """Yield drafts, each with the successive attempts of one logical call.
 
     A request that follows a failure inside the same LLM span is the next attempt, whatever was changed to make it
-    succeed (a fallback to another model). Without such a span, only the same request from the same worker is.
+    succeed (a fallback to another model). Without such a span, only the same request from the same worker counts as the
+    next attempt.
     """
     open_: dict[object, Draft] = {}
     for exchange, truth in read:

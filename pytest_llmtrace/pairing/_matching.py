@@ -57,7 +57,7 @@ def _model_names(*models: object) -> frozenset[str]:
 
 
 def fits(reading: Reading, truth: Reading) -> bool:
-    """Tell whether a span and a call may name the same model; a side that names none fits all."""
+    """Tell whether a span and a call may name the same model; a side that names no model fits any."""
     asked = _model_names(truth.request_model, truth.response_model)
     named = _model_names(reading.request_model, reading.response_model)
     return not asked or not named or bool(asked & named)
@@ -146,7 +146,8 @@ class Matching:
             yield from self._sweep(names, only=self._told_once(names))
         for names in _BY_ANSWER:
             yield from self._sweep(names)
-        # If one call of a model lacks a span and one span names the model, all else that the span says may be wrong.
+        # If one call of a model lacks a span and one span names the model, they match even if all else in the span is
+        # wrong.
         yield from self._sweep(("model",), only=self._told_once(("model",)) - _NAMELESS)
         self._calls_left = {call for call in self._calls_left if self.weak[call]}
         for names in _BY_TIME:
@@ -188,7 +189,7 @@ class Matching:
         return (math.inf if record.ended is None else record.ended, -record.started, span)
 
     def _top(self, heap: list[tuple[float, int, int]], call: int) -> tuple[float, int, int] | None:
-        """Return the first span that is free and open, and drop those before it, which will never be so again."""
+        """Return the first span that is free and open, and drop those before it, which will never be again."""
         while heap and (heap[0][-1] not in self._spans_left or heap[0][0] < self.exchanges[call].started):
             heappop(heap)
         return heap[0] if heap else None

@@ -28,7 +28,7 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
     """Pair the LLM exchanges of a trace with its LLM spans.
 
     Args:
-        exchanges: The exchanges, in the order of their requests; those that are no LLM calls are skipped.
+        exchanges: The exchanges, in the order of their requests; those that are not LLM calls are skipped.
         spans: All spans of the trace, in the order of their start.
 
     Returns:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmtrace import _stdlib  # noqa: F401 - before any test puts a mock in the place of what it keeps
+from pytest_llmtrace import _stdlib  # noqa: F401 - before any test can mock what it keeps
 from pytest_llmtrace.plugin import _declared
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that tests were left out: what this run does not see may occur in them."""
+    """Note that tests were deselected: something that does not occur in this run may occur in them."""
     for item in items:
         item.config.stash[_declared.PARTIAL] = True
 
@@ -129,7 +129,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @contextmanager
 def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
-    """Judge a test that asks for the fixture while it runs, fail one that was marked too late, and pass over others."""
+    """Judge a test that asks for the fixture while it runs, fail one that was marked too late, and ignore others."""
     if _declared.is_marked_late(item):
         pytest.fail(_LATE, pytrace=False)
     try:

@@ -57,11 +57,11 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether tests of a run were deselected."""
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether an item runs in a copy of the run, as `is_copy` tells when the item's protocol begins. A child that a plugin
-forks to run one test (pytest-forked) begins within that protocol, and is no such copy."""
+forks to run one test (pytest-forked) begins within that protocol, and is not such a copy."""
 MISMARKED: Final[pytest.StashKey[str]] = pytest.StashKey()
 """What is wrong with a marker of an item; such an item is not traced."""
 COLLECTED: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
-"""The ids of the tests that the run has collected, including those that it then left out."""
+"""The ids of the tests that the run has collected, including those that it then deselected."""
 ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()
 """The variables `LLMTRACE_*` when the run began; a fixture may empty the environment for the tests that follow."""
 _PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
@@ -167,9 +167,10 @@ def declare_marker(config: pytest.Config) -> None:
 
 
 def strange_names(config: pytest.Config, args: Sequence[str]) -> list[str]:
-    """Return the options and ini names that resemble ours and are none of them.
+    """Return the options and ini names that resemble ours but are not among them.
 
-    pytest 9 keeps the ini names under a private name, and the former one is deprecated; there is no other way to them.
+    pytest 9 keeps the ini names under a private name, and the former one is deprecated; there is no other way to get
+    them.
     """
     options = (text.partition("=")[0] for text in map(str, args) if text.startswith("--"))  # A caller may give paths.
     found = getattr(config, "_inicfg", None)
@@ -218,7 +219,7 @@ def is_copy(config: pytest.Config) -> bool:
 
 
 def is_listing(config: pytest.Config) -> bool:
-    """Tell whether a run that reaches its test loop runs no test there, but lists tests or shows their fixtures."""
+    """Tell whether a run that reaches its test loop only lists tests or shows their fixtures, without running any."""
     return bool(config.getoption("collectonly", None) or config.getoption("setuponly", None))
 
 

@@ -131,7 +131,7 @@ class Exporting:
             spans = trace.ended()
             self._link(item, spans)
         report = yield
-        if trace is not None and report.failed:  # Perhaps without an exception, as a strict xfail that passes.
+        if trace is not None and report.failed:  # Perhaps without an exception, like a strict xfail that passes.
             links = self._link(item, trace.ended())
             if links:  # Add them to this report, and to those of the phases that follow.
                 report.sections.append((f"Captured {FIXTURE} trace {call.when}", "\n".join(links)))
@@ -244,7 +244,7 @@ class Exporting:
             except KeyboardInterrupt:  # End the wait, not the run: the tests are over, and their report is yet to come.
                 outcome.problems["sending was interrupted"] = None
                 self._exit_status = pytest.ExitCode.INTERRUPTED
-            except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
+            except Exception as error:  # noqa: BLE001  # No run fails because its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
             # All destinations share one budget; 1 s is always left, so that the last of them can at least begin.
             self._budget = max(self._budget - (perf_counter() - began), 1.0)

@@ -13,7 +13,7 @@ from pytest_llmtrace.plugin._declared import ENVIRON, INI_NAMES, UNREADABLE
 
 __all__ = ["flag", "lines", "place", "refuse", "refuse_misspelt", "text", "words"]
 
-_NEARLY = 0.9  # High, since all names begin alike.
+_NEARLY = 0.9  # A high cutoff, since all names begin alike.
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 

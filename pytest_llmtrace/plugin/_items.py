@@ -103,7 +103,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 def let_go(item: pytest.Item) -> None:
     """Close the trace of an item, in case its fixture was never set up to do so, and forget it.
 
-    Items live as long as the run; their traces need not.
+    Items live as long as the run, but their traces do not have to.
     """
     trace = item.stash.get(TRACE, None)
     if trace is not None:
@@ -185,7 +185,8 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
 def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> tuple[Path, bool]:
     """Return the file that pytest-recording would use, to find existing cassettes; and whether the suite has named it.
 
-    The fixtures `vcr_cassette_dir` and `default_cassette_name` are used if they exist, be they its own or the suite's.
+    The fixtures `vcr_cassette_dir` and `default_cassette_name` are used if they exist, whether they are its own or the
+    suite's.
     """
     from pytest_llmtrace.replay import default_name, default_path
 
@@ -247,7 +248,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
     item.stash[_ran_key] = False
     try:
         yield
-    except BaseException as failure:  # pytest.fail() is no Exception.
+    except BaseException as failure:  # pytest.fail() is not an Exception.
         _end_time(item)
         _explain(item, failure)
         raise

@@ -19,7 +19,7 @@ __all__ = ["refuse"]
 _LIKE = 0.6
 """How alike two names must be after the prefix that all of ours have."""
 _LIKE_AS_A_WHOLE = 0.85
-"""How alike two names must be, prefix included: it is long, so it makes all names alike."""
+"""How alike two names must be, prefix included: it is long, so all names that have it look alike."""
 
 
 def refuse(config: pytest.Config, parser: pytest.Parser, args: Sequence[str], strange: Iterable[str]) -> None:

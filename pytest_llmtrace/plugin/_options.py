@@ -99,7 +99,7 @@ def settings_for(
         default_is_named: Whether the suite has named that file.
 
     Raises:
-        UsageError: If `own` is no mapping, or if a name in it is not known.
+        UsageError: If `own` is not a mapping, or if a name in it is not known.
     """
     from pytest_llmtrace.model import Settings
     from pytest_llmtrace.plugin._collected import is_gone

@@ -12,7 +12,7 @@ __all__ = ["Failed", "failure_of", "has_failed_part", "is_unexpected_success", "
 _failed_parts = pytest.StashKey[set[str]]()
 
 
-class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,name-defined]  # mypy takes it for no class
+class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,name-defined]  # mypy sees no class
     """The findings of a test, as pytest's own failure without a traceback, and as an AssertionError.
 
     So `xfail(raises=...)` may name `AssertionError`, `VerificationError` or `pytest.fail.Exception`.

@@ -86,7 +86,7 @@ def is_expected_to_fail(item: pytest.Item) -> bool:
 def hiding_fixture(item: pytest.Item, name: str, *, of: str) -> str | None:
     """Return the module whose fixture hides, from an item, the fixture `name` of the module `of`; `None` if none does.
 
-    A fixture that takes an argument of its own name gets the fixture that it would hide, so it hides none; one that
+    A fixture that takes an argument of its own name gets the fixture that it would hide, so it hides nothing; one that
     takes `request` may get it in the same way.
     """
     for known in reversed(_fixtures(item, name)):

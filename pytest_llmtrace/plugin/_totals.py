@@ -81,7 +81,7 @@ class Totals:
                 self._untraced.add(test)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the run's files, and name baseline entries, known faults, waivers and recordings without use."""
+        """Write the run's files, and name the baseline entries, known faults, waivers and recordings without a use."""
         if is_copy(session.config):
             return
         accounts = {test: _read(account) for test, account in self._by_test.items()}
@@ -213,7 +213,7 @@ def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
 
 
 def _unused_known(accounts: dict[str, Any]) -> Iterator[str]:
-    """Name the known faults that did not occur although the calls that they are about were judged."""
+    """Name the known faults that did not occur although calls to which they apply were judged."""
     fired: dict[tuple[str, ...], bool] = {}
     for account in accounts.values():
         for known, has_fired in account["watched"]:
@@ -225,11 +225,11 @@ def _unused_known(accounts: dict[str, Any]) -> Iterator[str]:
 
 
 def _unused_waivers(accounts: dict[str, Any]) -> Iterator[str]:
-    """Name the waivers of several tests that hid nothing in any of them."""
+    """Name the waivers that several tests share and that hid nothing in any of them."""
     used: dict[tuple[str, ...], bool] = {}
     for account in accounts.values():
         for place, name, reason, has_hidden in account["shared"]:
-            # A test that did not run to its end might have shown a use, so it counts as one.
+            # A test that did not run to its end might have used the waiver, so it counts as a use.
             used[place, name, reason] = used.get((place, name, reason), False) or has_hidden or not account["whole"]
     for place, name, reason in sorted(key for key, has_hidden in used.items() if not has_hidden):
         yield f"  unused       {name} in {place} hid nothing in this run; remove it ({reason})"

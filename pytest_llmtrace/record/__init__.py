@@ -1,4 +1,4 @@
-"""The writing of cassettes: exchanges that went to the network -> recordings without secrets -> a file."""
+"""Write cassettes: turn exchanges that went to the network into recordings without secrets, and these into a file."""
 
 from pytest_llmtrace.record._recorder import Recorder, Written, refuse_unsupported
 

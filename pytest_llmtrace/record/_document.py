@@ -1,4 +1,4 @@
-"""Recordings -> the text of a cassette, in vcrpy's form; what has not changed stays as it was, letter by letter."""
+"""Write recordings as the text of a cassette, in vcrpy's form; what has not changed stays exactly as it was."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def _names_another(before: Recording, now: Recording) -> bool:
 def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
     """Return the text of a cassette with these recordings after its own.
 
-    The new recordings name their test only if all old ones name theirs: else nobody knows who recorded the others.
+    The new recordings name their test only if all old ones name theirs: otherwise it is unknown which test recorded the
+    others.
 
     Raises:
         CassetteError: If the file has a form that nothing can be appended to.

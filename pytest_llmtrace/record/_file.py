@@ -14,7 +14,7 @@ from pytest_llmtrace.errors import CassetteError
 __all__ = ["read", "write"]
 
 PATIENCE = 10.0
-"""Seconds to wait for another process that writes the file; if it changes nothing for as long, it counts as dead."""
+"""Seconds to wait for another process that writes the file; if it makes no progress in that time, it counts as dead."""
 
 
 def read(path: Path) -> bytes | None:

@@ -74,7 +74,7 @@ class Guard:
         except UnicodeDecodeError:
             return body
         masked = self._masked(text, "response body", places)
-        # A body that is nothing but a mask would be no reply: it stays as it is, and `_refuse` refuses it.
+        # A body that is only a mask would not be a reply: it stays as it is, and `_refuse` refuses it.
         return body if masked == MASK else masked.encode("utf-8")
 
     def _masked(self, text: str, place: str, places: Counter[str]) -> str:

@@ -60,7 +60,7 @@ class Recorder:
 
     Args:
         path: The file.
-        mode: `once` and `all` write the file anew, `new` appends to it.
+        mode: `once` and `all` rewrite the file, `new` appends to it.
         settings: The configuration as `read_config` has read it.
         config: The configuration itself.
         test: The test that records, if the file is to name it because other tests may share the file.

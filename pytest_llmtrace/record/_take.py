@@ -7,7 +7,7 @@ from pytest_llmtrace.model import Exchange, Failure, Recording, StreamEnd
 
 __all__ = ["taken"]
 
-# By the names of the exceptions of httpx and httpx2, and of those by which asyncio and trio cancel tasks. Any other
+# By the names of the exceptions of httpx and httpx2, and of those with which asyncio and trio cancel tasks. Any other
 # failure is recorded as a disconnect.
 _FAILURES = {
     "CancelledError": Failure.ABORTED,

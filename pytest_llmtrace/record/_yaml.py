@@ -1,7 +1,7 @@
-"""Plain values -> YAML that people read: bodies as blocks of text, headers on one line each.
+"""Write plain values as YAML that people can read: bodies as blocks of text, headers on one line each.
 
 PyYAML's emitter falls back to one long quoted line for a body that holds an emoji or a tab, and recordings of models
-are full of them; and a document that it lays out anew makes a large diff. What is written here is read back and
+are full of them; and a document that it formats differently makes a large diff. What is written here is read back and
 compared before it goes into a file.
 """
 

@@ -1,9 +1,9 @@
 """Parsed cassettes, kept in the process and between runs.
 
 A file is identified by its content, so the cache is never out of date. Between runs a cassette is kept as JSON, never
-as a pickle: one line for what the file says of itself, one for each recording, and a checksum. It is read and written
-line by line, so that a large cassette is never in memory twice; small cassettes share a file. A disk that cannot be
-written, or a cache file that is broken or not ours, only costs the time to parse again.
+as a pickle: one line for what the file says about itself, one for each recording, and a checksum. It is read and
+written line by line, so that a large cassette is never in memory twice; small cassettes share a file. A disk that
+cannot be written, or a cache file that is broken or not ours, only costs the time to parse again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def load(path: Path | str, *, label: str | None = None, cache_dir: Path | None =
         cache_dir: The directory that keeps parsed cassettes between runs; None to keep none.
 
     Raises:
-        CassetteError: If the file is missing or is no cassette; the message says where and why.
+        CassetteError: If the file is missing or is not a cassette; the message says where and why.
     """
     cache = _caches.get(cache_dir)
     if cache is None:
@@ -79,7 +79,7 @@ class CassetteCache:
         """Return a cassette as `cassette.load` does.
 
         Raises:
-            CassetteError: If the file is missing or is no cassette; the message says where and why.
+            CassetteError: If the file is missing or is not a cassette; the message says where and why.
         """
         path = Path(path)
         label = label or default_label(path)

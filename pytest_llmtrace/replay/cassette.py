@@ -32,7 +32,7 @@ def load(path: Path | str, *, label: str | None = None) -> Cassette:
         label: The cassette's name in reports; default: the path, relative to the current directory if it lies below it.
 
     Raises:
-        CassetteError: If the file is missing or is no cassette; the message says where and why.
+        CassetteError: If the file is missing or is not a cassette; the message says where and why.
     """
     file, _ = open_file(path)
     with file:
@@ -100,7 +100,7 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
     """Read a cassette from its content, or from its open file, which is read from the start.
 
     Raises:
-        CassetteError: If this is no cassette; the message says where and why.
+        CassetteError: If this is not a cassette; the message says where and why.
     """
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     try:

@@ -2,10 +2,10 @@
 
 vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
 `content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, or one
-`{request, response}` in each file, with `base64:` before a body that is no text (Datadog's test agent). This package
+`{request, response}` in each file, with `base64:` before a body that is not text (Datadog's test agent). This package
 adds the key `llmtrace`, which vcrpy ignores:
 
-- beside `interactions`: `{origin: recorded | written, ...}`, what the file says of itself;
+- beside `interactions`: `{origin: recorded | written, ...}`, what the file says about itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
   body as it travels, offsets count from the request; chunks that do not add up to the body (it was edited) are ignored;
 - in an interaction: `{test: tests/test_chat.py::test_stream}`, its test, in a file that several tests may share;
@@ -52,7 +52,7 @@ class Forms:
         """Return the interactions of a document in order.
 
         Raises:
-            CassetteError: If this is no cassette, has another version, or ends in the middle of an interaction.
+            CassetteError: If this is not a cassette, has another version, or ends in the middle of an interaction.
         """
         interactions = self.interactions(document)
         whole = "version" in document or "request" in document
@@ -92,7 +92,7 @@ class Forms:
         return interactions
 
     def origin(self, document: Any) -> Mapping[str, Any]:
-        """Return what the file says of itself under `llmtrace`; empty if it says nothing."""
+        """Return what the file says about itself under `llmtrace`; empty if it says nothing."""
         origin = document.get("llmtrace") if isinstance(document, dict) else None
         if origin is None:
             return {}
@@ -253,7 +253,7 @@ def _is_pair(value: Any) -> bool:
 def _is_url(text: str) -> bool:
     try:
         urlsplit(text)
-    except ValueError:  # For example, of `http://[`.
+    except ValueError:  # For example, for `http://[`.
         return False
     return True
 
@@ -269,7 +269,7 @@ def _lengths(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> tuple[float, ...] | None:
-    """Read a list of numbers; None if it is none. Whether they make sense as times is checked by `clock.flaw`."""
+    """Read a list of numbers; None for any other value. Whether they make sense as times is checked by `clock.flaw`."""
     if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
         return None
     try:

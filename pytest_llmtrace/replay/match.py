@@ -118,7 +118,7 @@ class Index:
 
 
 def verdict(matcher: Callable[[Any, Any], Any], sent: HookRequest, recorded: HookRequest) -> tuple[bool, str]:
-    """Call a matcher as vcrpy does: None means a match, a failed assertion means none; its text is returned too."""
+    """Call a matcher as vcrpy does: None means a match, a failed assertion a mismatch; its text is returned too."""
     try:
         result = matcher(sent, recorded)
     except AssertionError as error:

@@ -42,11 +42,11 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
         name: A path below one of the directories or an absolute one, `.yaml` implied, or `builtin:gateway/name`.
         dirs: The directories to look in, in this order.
         builtin: The directories of the cassettes that ship with the package; default: `builtin_dirs()`.
-        advice: For the error: what can be done about a missing cassette that is no builtin one.
+        advice: For the error: what can be done about a missing cassette that is not a builtin one.
 
     Raises:
         CassetteError: If there is no such file; the message names files with similar names.
-        UsageError: If the name is no text, or an empty one.
+        UsageError: If the name is not a string, or is empty.
     """
     refuse_name(name)
     where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
@@ -62,7 +62,7 @@ def refuse_name(name: object) -> None:
     """Refuse a value that cannot be the name of a cassette.
 
     Raises:
-        UsageError: If the name is no text, or an empty one.
+        UsageError: If the name is not a string, or is empty.
     """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"the name of a cassette must be a string such as 'openrouter/chat', not {name!r}")
@@ -79,7 +79,7 @@ def is_builtin(name: str) -> bool:
     """Tell whether a name means a cassette that ships with the package.
 
     Raises:
-        UsageError: If the name is no text, or an empty one.
+        UsageError: If the name is not a string, or is empty.
     """
     refuse_name(name)
     return name.startswith(BUILTIN)

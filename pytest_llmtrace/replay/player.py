@@ -251,7 +251,7 @@ class _Explanation:
 
 
 class Silence:
-    """The answerer of a place where nothing is set up to answer: it refuses every request and says why.
+    """The answerer where nothing is set up to answer: it refuses every request and says why.
 
     Args:
         why: The line of the error text that says why nothing can answer.

@@ -46,7 +46,7 @@ class Router(respx.Router):
 
     A side effect may be an `async def`, as long as it does not wait for anything: the port needs the answer at once. A
     route that was never called is reported as unplayed, which takes the place of respx's `assert_all_called`. An
-    exception that is no connection error reaches the code under test. Responses and errors may be those of httpx or
+    exception that is not a connection error reaches the code under test. Responses and errors may be those of httpx or
     httpx2.
     """
 

@@ -14,7 +14,7 @@ __all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "READ_KEYS", "ReplaySet
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 _MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
-"""vcrpy's names of request parts. Headers are compared on demand only: most change with every run or release."""
+"""vcrpy's names of request parts. Headers are compared only on demand: most change with every run or release."""
 
 Matcher = Callable[[Any, Any], Any]
 Hook = Callable[..., Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["Shelf"]
 
 LARGEST = 16 * 1024 * 1024
-"""A file that reaches this many bytes is begun anew: most of its texts are of cassettes that have changed since."""
+"""A file that reaches this many bytes is started over: most of its texts are of cassettes that have changed since."""
 _LINE_END = b"\x1e"
 """Replaces a line end within a text. Texts are JSON, which never contains this byte."""
 WAITING = 64

@@ -179,7 +179,7 @@ class _Document:
         return items
 
     def flat(self) -> Located | None:
-        """Read a mapping of scalars and lists of scalars (mostly headers) at once; None if this is no such mapping."""
+        """Read a mapping of scalars and lists of scalars (mostly headers) at once; None if it holds anything else."""
         found = _FLAT.match(self.text, self.at)
         if found is None:
             return None
@@ -229,7 +229,7 @@ def _single(quoted: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Join the lines of a quoted text: one line break becomes a space, of several the first is dropped."""
+    """Join the lines of a quoted text: one line break becomes a space, of several, the first is dropped."""
     if "\n" not in text:
         return text
     first, *lines, last = text.split("\n")

@@ -74,7 +74,7 @@ def parse_yaml(
         noun: The word for the document in errors.
 
     Raises:
-        CassetteError: If the text is no YAML, has a tag that would build an object, or nests or multiplies too much.
+        CassetteError: If the text is not YAML, has a tag that would build an object, or nests or multiplies too much.
     """
     builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * _length(source), interaction=interaction, noun=noun)
     try:

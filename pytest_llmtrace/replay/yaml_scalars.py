@@ -17,7 +17,7 @@ __all__ = ["CONVERTERS", "CORE", "PYTHON", "plain"]
 CORE = "tag:yaml.org,2002:"
 PYTHON = f"{CORE}python/"
 LONGEST_NUMBER = 100
-"""Scalars with more characters are text; else a sexagesimal number of YAML 1.1 with a million parts is computed."""
+"""Scalars with more characters are text; otherwise a base-60 number of YAML 1.1 with a million parts is computed."""
 
 _RESOLVERS: dict[str | None, list[tuple[str, Any]]] = yaml.SafeLoader.yaml_implicit_resolvers
 _FIRST = frozenset(_RESOLVERS)
@@ -35,7 +35,7 @@ def plain(value: str) -> Any:
 def _resolved(value: str) -> Any:
     for tag, pattern in _RESOLVERS.get(value[:1], ()):
         if pattern.match(value) and tag in CONVERTERS:
-            with contextlib.suppress(ValueError):  # `0x_` looks like a number and is none
+            with contextlib.suppress(ValueError):  # `0x_` looks like a number but is not one
                 return CONVERTERS[tag](value)
     return value
 

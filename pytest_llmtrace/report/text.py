@@ -21,7 +21,7 @@ _MOST_LINES = 100
 _MOST_ALIKE = 3
 _NUMBER = re.compile(r"\d+")
 _VALUES = frozenset({"wire"})
-"""Labels of details that differ from call to call: alike findings need not have them in common."""
+"""Labels of details that differ from call to call: similar findings need not have them in common."""
 _LABEL = 7
 
 
@@ -119,7 +119,7 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 
 
 def _llm_spans(evidence: Evidence) -> Sequence[SpanRecord]:
-    """Return the LLM spans, those too that belong to no call, as when a mock answers in the place of the SDK."""
+    """Return the LLM spans, including those that belong to no call, as when a mock stands in for the SDK."""
     found = {span.key: span for call in evidence.calls for span in call.spans}
     return (*found.values(), *(stray.span for stray in evidence.strays))
 
@@ -130,19 +130,19 @@ def _file_of(origin: str) -> str:
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[Iterable[str]]:
-    """Yield the lines of each finding; of many alike ones, those of the first few, and how many more there are."""
+    """Yield the lines of each finding; of many similar ones, those of the first few, and how many more there are."""
     alike: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
         alike.setdefault(_kind(finding), []).append(finding)
     for ones in alike.values():
-        shown = len(ones) if len(ones) <= _MOST_ALIKE + 1 else _MOST_ALIKE  # Leaving one out saves nothing.
+        shown = len(ones) if len(ones) <= _MOST_ALIKE + 1 else _MOST_ALIKE  # Leaving only one out saves nothing.
         yield from map(_finding, ones[:shown])
         if ones[shown:]:
             yield _more(ones[shown:])
 
 
 def _kind(finding: Finding) -> tuple[object, ...]:
-    """Return what alike findings share, which one fix in the code mends: all but the values of one call and numbers."""
+    """Return what similar findings share that one fix would mend: everything but numbers and one call's values."""
     said = (
         (label, _NUMBER.sub("0", text.partition(" = ")[0])) for label, text in finding.details if label not in _VALUES
     )

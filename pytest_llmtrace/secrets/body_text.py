@@ -82,7 +82,7 @@ def as_text(body: bytes) -> str:
 
 
 def is_all_text(text: str) -> bool:
-    """Tell whether `as_text` has read nothing but text, and no bytes of another kind."""
+    """Tell whether `as_text` has read only text, and no bytes that are not UTF-8."""
     return not _NO_TEXT.search(text)
 
 
@@ -110,7 +110,7 @@ def hits_in_body(text: str) -> Iterator[Hit]:
 
 
 def assembled(text: str) -> Iterator[str]:
-    """Yield the texts that the events of a stream add up to; a body that is no stream has none."""
+    """Yield the texts that the events of a stream add up to; a body that is not a stream has none."""
     streams = Streams(text)
     if _STREAM_START.match(text) and "data:" in text:
         deque(_in_events(text, streams), maxlen=0)  # Only run to fill `streams`.

@@ -25,7 +25,7 @@ class Edit(NamedTuple):
 def edits(text: str, keep: tuple[re.Pattern[str], ...] = ()) -> tuple[Edit, ...]:
     """Return the edits that take out of a body what must not be written: keys, secret fields, and personal data.
 
-    The edits are in order and do not overlap, and a text to which they were applied has no further ones. Only parts of
+    The edits are in order and do not overlap, and applying them leaves no further edits to make. Only parts of
     strings are replaced, so that JSON, events, forms and the layout of each stay as they are.
 
     Args:
@@ -33,7 +33,7 @@ def edits(text: str, keep: tuple[re.Pattern[str], ...] = ()) -> tuple[Edit, ...]
         keep: Patterns of values that stay. Each must match a value as a whole, without its escapes in the text.
     """
     found = edits_of(_without(hits_in_body(text), keep))
-    # A value that was hidden by the end of another one is found when that is gone.
+    # A value that the end of another one has hidden is found once that one is gone.
     for _ in range(_ROUNDS if found else 0):
         more = edits_of(_without(hits_in_body(applied(text, found)), keep))
         if not more:

@@ -83,7 +83,7 @@ class JsonString(Unescaped):
 
 
 def parsed(text: str) -> Any:
-    """Return the value of a JSON text, `None` if it is no valid JSON, or neither an object, an array nor a string."""
+    """Return the value of a JSON text, `None` if it is not valid JSON, or neither an object, an array nor a string."""
     if text.lstrip()[:1] not in {"{", "[", '"'}:
         return None
     try:

@@ -48,7 +48,7 @@ REQUEST_HEADERS = frozenset(
         "x-provider-api-key",
     }
 )
-"""In lower case. Trace context is no secret, but new on every run."""
+"""In lower case. Trace context is not secret, but new on every run."""
 
 RESPONSE_HEADERS = frozenset(
     {
@@ -144,7 +144,7 @@ BODY_FIELDS = frozenset(
 )
 """Secret fields, without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests tell a
 provider how to reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI), in
-which every header is secret for which `is_credential_header` holds."""
+which every header that `is_credential_header` accepts is secret."""
 
 FIELD_NAMES = (
     r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
@@ -162,7 +162,7 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_credential_header(name: str) -> bool:
-    """Tell whether a header is a credential; ids, which are left out of files as well, are none."""
+    """Tell whether a header is a credential; ids do not count, although they are left out of files as well."""
     name = name.lower()
     return name in {"cookie", "set-cookie"} or _SECRET_HEADER.search(name) is not None
 

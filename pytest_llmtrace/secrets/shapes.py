@@ -1,8 +1,8 @@
 """What secrets look like, which values only stand in for one, and how a secret is shown.
 
-`replay.scrub.mask_text` masks generously, since it masks what is printed. Here an alarm has a price: somebody reads it,
-and recordings are changed by it. So a shape is specific to a provider and has the length of its keys, and a value that
-says that it is no secret (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left alone.
+`replay.scrub.mask_text` masks generously, since it masks what is printed. Here a false alarm has a price: somebody
+reads it, and recordings are changed because of it. So a shape is specific to a provider and has the length of its keys,
+and a value that says that it is not a secret (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left alone.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
 _IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "asic ", "BASIC ", "AccountKey=", "AccessKey=", "provided: ")
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
-# The stretches that may hold a secret: bytes that are no text, such as those of an image, are passed over at once.
+# The stretches that may hold a secret: bytes that are not text, such as those of an image, are passed over at once.
 _STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
 
-# The part of a key that tells which provider's it is, and nothing else.
+# The part of a key that tells only which provider it belongs to.
 _PREFIX = re.compile(r"sk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
 
 _WORDS = frozenset(
@@ -215,7 +215,7 @@ _WORDS = frozenset(
 
 
 def _begins(text: str) -> str:
-    """Return a pattern that matches a text as far as it goes, be it whole, a beginning or nothing."""
+    """Return a pattern that matches as much as it can of a text: all of it, its beginning, or nothing."""
     return "".join(f"(?:{letter}" for letter in text) + ")?" * len(text)
 
 
@@ -303,7 +303,7 @@ def is_stand_in(value: str) -> bool:
 
 
 def shown(secret: str) -> str:
-    """Return what may be printed of a secret: its provider's prefix and its length, and nothing else of it."""
+    """Return what may be printed of a secret: its provider's prefix and its length, nothing else."""
     prefix = _PREFIX.match(secret)
     return f"{prefix[0] if prefix else ''}…({len(secret)} characters)"
 

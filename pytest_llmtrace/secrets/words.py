@@ -1,4 +1,4 @@
-"""The words of a text, by which known values are found; and its long runs, in which keys and base64 stand."""
+"""Split a text into its words, by which known values are found, and its long runs, where keys and base64 stand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace cassettes ...`: arguments in, lines and an exit status out."""
+"""The commands `pytest-llmtrace cassettes ...` and `read`: parse the arguments, print lines, return the exit status."""
 
 from __future__ import annotations
 

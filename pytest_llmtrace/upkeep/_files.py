@@ -23,7 +23,7 @@ class File:
     named: bool
 
     def is_other(self, error: CassetteError) -> bool:
-        """Tell whether the error only means that a file in a named folder is something else than a cassette."""
+        """Tell whether the error only means that a file in a named folder is something other than a cassette."""
         return not self.named and "is not a cassette: expected" in error.reason
 
 

@@ -40,7 +40,7 @@ _ATTRIBUTES = frozenset(
 _PUBLIC = re.compile(
     r"https://(?:api\.[a-z]+\.(?:ai|com|xyz)|openrouter\.ai|generativelanguage\.googleapis\.com)(?:[:/]|$)"
 )
-"""Addresses where a provider serves everybody: unlike the address of one's own upstream they give nothing away."""
+"""Addresses where a provider serves everybody: unlike the address of a private upstream, they give nothing away."""
 
 
 def kind_of(name: str) -> str:

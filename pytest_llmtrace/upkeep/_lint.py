@@ -117,7 +117,7 @@ def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
 
 
 def _cassette(file: File, content: bytes) -> Cassette | None:
-    """Read a file; return `None` if it was found in a folder and is something else than a cassette."""
+    """Read a file; return `None` if it was found in a folder and is something other than a cassette."""
     if not file.named and not looks_like_cassette(content):
         return None
     try:

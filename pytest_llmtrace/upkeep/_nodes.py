@@ -120,7 +120,7 @@ def _json_tree(text: str) -> Node:
 
 
 def same_but_for(old: Node, new: Node, wanted: dict[int, str | bytes]) -> bool:
-    """Tell whether two trees are equal but for the scalars in `wanted`, which must have their new values.
+    """Tell whether two trees are equal except for the scalars in `wanted`, which must have their new values.
 
     Args:
         old: The tree before.

@@ -19,7 +19,7 @@ def played_files(lists: Iterable[Path], root: Path) -> frozenset[Path]:
         root: The folder that the paths in them are relative to.
 
     Raises:
-        UsageError: If a file cannot be read or is no such list, or none of the cassettes in it exists below `root`.
+        UsageError: If a file cannot be read or is not such a list, or none of the cassettes in it exists below `root`.
     """
     played: set[Path] = set()
     for path in lists:

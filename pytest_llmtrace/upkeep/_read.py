@@ -28,7 +28,7 @@ class Entry:
     Attributes:
         index: Position among all interactions of the file, from 0.
         request: Method, path, and the status of the answer or why there was none.
-        reading: What the bytes say; `None` if they are no LLM call that is known.
+        reading: What the bytes say; `None` if they are not an LLM call that is known.
         why: Why there is no reading.
         failed: Whether the command fails because of it: the file was named itself, and cannot be read.
     """

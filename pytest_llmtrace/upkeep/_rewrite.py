@@ -33,12 +33,12 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff
 
 
 def patches_of(text: str, edits: Iterable[Edit], *, whole: bool = False) -> list[Patch]:
-    """Return the changes of a text that give nodes their new values, in order.
+    """Return the changes to a text that give nodes their new values, in order.
 
     Args:
         text: The text of the file.
         edits: The new values, one for each node.
-        whole: Whether to write each changed value anew, even if only a part of it changes.
+        whole: Whether to rewrite each changed value as a whole, even if only a part of it changes.
     """
     patches: list[Patch] = []
     for edit in edits:

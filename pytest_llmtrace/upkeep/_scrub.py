@@ -95,7 +95,7 @@ def _checked(path: Path, text: str, document: Node, edits: list[Edit], *, is_jso
 def _tree_or_none(text: str, *, is_json: bool) -> Node | None:
     try:
         return tree_of(text, is_json=is_json)
-    except Exception:  # noqa: BLE001  # Whatever the parser says of our own text: the change was no good.
+    except Exception:  # noqa: BLE001  # Whatever the parser says of our own text: the change was wrong.
         return None
 
 

@@ -58,7 +58,7 @@ def scrub_all(
 
 
 def _result(file: File) -> Scrubbed | None:
-    """Return one file with its secrets taken out; `None` if it was found in a folder and is no cassette."""
+    """Return one file with its secrets taken out; `None` if it was found in a folder and is not a cassette."""
     try:
         if not file.named and not looks_like_cassette(file.path.read_bytes()):
             return None

@@ -93,7 +93,7 @@ def _said(choice: dict[str, Any], reply: str) -> tuple[Any, str]:
 
 
 def _text_of_content(content: Any) -> Any:
-    """Return the text of a content, which is a text, or a list of parts, of which only the texts count."""
+    """Return the text of a content, which is a text, or a list of parts; only the text parts are used."""
     if not isinstance(content, list):
         return text(content)
     found = []

@@ -22,7 +22,7 @@ class Document:
         truncated: Whether the body ended before it said that it was complete.
         broken: Why a part of the body could not be read; empty if all of it could.
         error: The object or text that states an error in mid-stream, and the number of the event in which it stood.
-        plain: The body, if it is not JSON but a text for people.
+        plain: The body, if it is plain text for people instead of JSON.
         streamed: Whether the body was put together from events.
     """
 

@@ -82,7 +82,7 @@ class Events:
     def _is_heard(self, number: int, name: str, value: dict[str, Any]) -> bool:
         """Tell whether clients receive an event: they do not if no blank line closes it, and then the stream is cut.
 
-        An unclosed error counts all the same, and so does the unclosed end of a stream, which nobody misses.
+        An unclosed error still counts, and so does the unclosed end of a stream, since nothing is lost with it.
         """
         if not self._is_open(number):
             return True

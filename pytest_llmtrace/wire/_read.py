@@ -1,4 +1,4 @@
-"""Read an exchange into a `Reading`."""
+"""Read an exchange into a `Reading`: the entry point of this package, which puts the facts of its modules together."""
 
 from __future__ import annotations
 
@@ -266,14 +266,14 @@ def _unread(broken: Broken, response: Response) -> Document:
     if response.status < _BAD:
         return Document(body={}, where=_BODY, truncated=broken.cut, broken=broken.note)
     said = broken.text.strip()
-    is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google sends errors in a list.
+    is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google's are in a list.
     is_page = said.startswith("<") or len(said) > _LONGEST_PLAIN
     plain = "" if is_json or is_page else said
     return Document(body={}, where=_BODY, truncated=is_json and broken.cut, plain=plain)
 
 
 def _spoil(facts: Facts, document: Document) -> None:
-    """Make unreadable the facts that nobody can know if a body, or some events of a stream, could not be read."""
+    """Mark as unreadable the facts that cannot be known if a body, or some events of a stream, could not be read."""
     for name, fact in list(facts.found.items()):
         if name in _FROM_ALL_EVENTS or (fact.state is State.NULL and fact.where.endswith(_IN_BODY)):
             facts.unreadable(name, document.broken, document.where, fact.parts)

@@ -168,7 +168,7 @@ def state(facts: Facts, document: Document) -> None:
 
 
 def _leave_open(facts: Facts, document: Document) -> None:
-    """Make unreadable the facts that a response running in the background cannot state yet: clients fetch it later."""
+    """Mark as unreadable the facts that a background response cannot state yet: clients fetch it later."""
     status = document.spot("status")
     for name in (*TOKENS, *_ANSWERED):
         if name not in facts.found or facts.found[name].state is NULL:

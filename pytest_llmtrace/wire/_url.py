@@ -10,7 +10,7 @@ from pytest_llmtrace._stdlib import re
 __all__ = ["Asked", "asked", "is_hosted", "path_of"]
 
 _BEDROCK = re.compile(r"/(?P<key>model)/(?P<model>[^/]+)/invoke(?P<streamed>-with-response-stream)?$")
-# `count-tokens` stands in the place of a model, but is none.
+# `count-tokens` stands where the model would be, but is not one.
 _VERTEX = re.compile(r"/publishers/anthropic/(?P<key>models)/(?!count-tokens:)(?P<model>[^/]+):(?:streamR|r)awPredict$")
 _AZURE = re.compile(r"/(?P<key>deployments)/(?P<model>[^/]+)/")
 

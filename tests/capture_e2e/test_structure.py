@@ -159,7 +159,7 @@ def test_a_root_outside_of_any_span(start: Callable[[], object]) -> None:
 
 
 def test_a_pool_that_was_started_elsewhere() -> None:
-    """A worker's first item ran inside a span; an item that is submitted outside of any span is no child of it."""
+    """A worker's first item ran inside a span; an item that is submitted outside of any span is not a child of it."""
 
     def run() -> None:
         with ThreadPoolExecutor(1) as pool:
@@ -232,7 +232,7 @@ def test_a_generator_that_leaves_its_span_current() -> None:
 
 
 def test_a_generator_that_is_read_to_its_end_before_the_next_call() -> None:
-    """The generator's span is over by then, and the next call is no child of it."""
+    """The generator's span is over by then, and the next call is not a child of it."""
 
     def run() -> None:
         assert list(yielding()) == ["hi"]

@@ -61,7 +61,7 @@ def compared(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[s
 
 
 def test_all_gateways_and_apis_are_shown() -> None:
-    """Each API of each gateway that asks a model has scripted cases, each but the clouds recorded ones; ids differ."""
+    """Each API that asks a model has scripted cases, each gateway but Azure and clouds recorded ones; ids differ."""
     cases = every_case()
     assert len({case.id for case in cases}) == len(cases)
     apis = {(name, api) for name in GATEWAYS for api in GATEWAYS[name].forms if api not in COUNTED}
@@ -73,7 +73,7 @@ def test_all_gateways_and_apis_are_shown() -> None:
 
 
 def said_in(request: Request) -> dict[str, Any]:
-    """Return what a request says, but for the version that each release of the SDK has of its own."""
+    """Return what a request says, without the version, which differs between releases of the SDK."""
     said: dict[str, Any] = json.loads(request.body)
     return {key: value if key != "anthropic_version" else "any" for key, value in said.items()}
 
@@ -167,7 +167,7 @@ def test_a_gateway_that_is_shown_for_its_own_errors_is_named() -> None:
 def test_an_instrumentation_that_breaks_the_call_is_told(
     monkeypatch: pytest.MonkeyPatch, module: str, cell: str
 ) -> None:
-    """What an instrumentation raises by itself fails the application's call; what an SDK raises does not count."""
+    """An error that an instrumentation itself raises fails the application's call; an SDK's error does not count."""
     name = "fault:anthropic/messages-error-in-body-whole"
     scope: dict[str, Any] = {"__name__": module}
     exec("def _make(*args, **kwargs): raise TypeError('it is None')", scope)  # noqa: S102
@@ -180,7 +180,7 @@ def test_an_instrumentation_that_breaks_the_call_is_told(
 
 
 def test_a_case_is_chosen_by_how_its_id_begins() -> None:
-    """A whole id, or the beginning of several."""
+    """`--case` takes a whole id, or the beginning of several ids."""
     assert [case.id for case in chosen([CACHED + "-stream"])] == [f"{CACHED}-stream"]
     assert [case.id for case in chosen([CACHED])] == [CACHED, f"{CACHED}-stream"]
 
@@ -196,13 +196,13 @@ def test_a_case_is_chosen_by_how_its_id_begins() -> None:
     ],
 )
 def test_a_case_that_is_not_there(wanted: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is wrong use, and no comparison in which nothing is wrong."""
+    """An id that fits no case is wrong use, not a comparison without findings."""
     assert main(["compare", "--only", "by-hand", "--case", "builtin:openai/chat", "--case", wanted]) == 2
     assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {said}")
 
 
 def test_what_needs_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of Bedrock's cases those remain of which the SDK opens no frames, and how many do not is said, once."""
+    """Bedrock's streams need botocore to be read; without it they are left out, and the page says once how many."""
     monkeypatch.setitem(sys.modules, "botocore", None)
     streams = [case for case in chosen(["scripted:bedrock/"]) if "stream" in case.id]
     assert list(_worker._played(INSTRUMENTORS["native-anthropic"], tuple(streams), asynchronous=False)) == []
@@ -216,7 +216,7 @@ def test_what_needs_a_package_that_is_missing_is_left_out(monkeypatch: pytest.Mo
 def test_what_is_asked_for_and_needs_a_package_that_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is refused in one sentence, as an instrumentor is that is not installed."""
+    """A case that was asked for and cannot be made is refused in one sentence, like a missing instrumentor."""
     monkeypatch.setitem(sys.modules, "botocore", None)
     wanted = "scripted:bedrock/messages-plain-stream"
     assert main(["compare", "--only", "by-hand", "--case", wanted]) == 2
@@ -254,7 +254,7 @@ def test_the_page_leads_from_a_wrong_cell_to_its_finding() -> None:
 
 
 def test_an_instrumentor_that_is_right_has_no_finding() -> None:
-    """The page says so."""
+    """The page says "No finding" for an instrumentor that has none."""
     case = {"case": "scripted:a/chat", "spans": ["chat (app)"], "raised": None, "report": "", "findings": []}
     facts = {check.id: "right" for check in COMPARISONS[:2]}
     cases = ({**case, "facts": facts},)
@@ -279,7 +279,7 @@ def told(case: str, *checks: str, facts: Mapping[str, str], also: Sequence[str] 
 
 
 def test_clients_that_differ_are_both_named() -> None:
-    """And nothing is said twice where they agree: in the tables, and in the list of findings."""
+    """Sync and async clients are named only where they differ, in the tables and in the list of findings."""
     right, wrong = {"wire/response-id": "right"}, {"wire/response-id": "wrong"}
     sync = (told("a/one", facts=right), told("a/two", "wire/response-id", facts=wrong), told("a/three", facts=right))
     late = (
@@ -298,7 +298,7 @@ def test_clients_that_differ_are_both_named() -> None:
 
 
 def test_the_times_of_one_run_are_not_shown() -> None:
-    """A run on another machine makes the same page."""
+    """Durations are masked, so that a run on another machine makes the same page."""
     case = told("a/one", "structure/retries-hidden", facts={})
     case["report"] += "\n       span   the last attempt, which began 12 ms later"
     text = page([Result(name="mine", versions=("mine 1.0",), clients={"sync": (case,)})], ["openai 3.0"])
@@ -335,7 +335,7 @@ def test_wrong_use(
 
 
 def test_each_instrumentor_says_what_it_needs() -> None:
-    """A part for at least one SDK, and its own switches; the SDK's own spans are off beside others."""
+    """Each has a part for at least one known SDK, and only `native-anthropic` leaves the SDK's own spans on."""
     for name, one in INSTRUMENTORS.items():
         assert one.name == name
         assert set(one.packages) <= {"openai", "anthropic"}
@@ -343,10 +343,10 @@ def test_each_instrumentor_says_what_it_needs() -> None:
 
 
 def test_the_output_takes_the_form_of_its_suffix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is printed; one run writes several files; a suffix that means nothing is wrong use."""
+    """`--output` prints nothing and may name several files in one run; an unknown suffix is wrong use."""
     files = [tmp_path / name for name in ("page.md", "page.json", "page.txt")]
     output = [text for path in files for text in ("--output", str(path))]
-    nothing = ("--only", "by-hand", "--case", "builtin:openai/chat#0")  # What is by hand is Anthropic's.
+    nothing = ("--only", "by-hand", "--case", "builtin:openai/chat#0")  # The hand-written wrapper is Anthropic's.
     assert main(["compare", *nothing, *output]) == 0
     assert capsys.readouterr().out == ""
     assert files[0].read_text(encoding="utf-8").startswith("# Instrumentors, compared\n")

@@ -166,6 +166,6 @@ def test_cases_are_not_for_privacy(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_formats_that_privacy_does_not_have(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A format that is not there is a usage error before any call is made; nothing else is written in its place."""
+    """A format that does not exist is a usage error before any call is made; nothing else is written instead."""
     assert main(["compare", "--privacy", *options]) == 2
     assert capsys.readouterr().err == f"pytest-llmtrace: {said}\n"

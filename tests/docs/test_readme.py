@@ -1,6 +1,6 @@
 """The documents are true: their Python runs, and their failure texts are what pytest prints.
 
-To write the texts anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/docs`, then read the difference.
+To rewrite the texts: `LLMTRACE_WRITE_DOCS=1 pytest tests/docs`, then read the difference.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def _name(attributes: dict[str, Any]) -> str:
 
 def _known(truth: Reading, name: str) -> Any:
     fact = truth.fact(name)
-    # An instrumentation cannot state the counts of a failed call; that the truth has them is no contradiction.
+    # An instrumentation cannot state the counts of a failed call; that the truth has them is not a contradiction.
     gone = bool(truth.error or truth.truncated) and fact.where.endswith(("of the response", "response body"))
     return None if gone or fact.state is not State.PRESENT else fact.value
 

@@ -38,7 +38,7 @@ def relengthed(unchecked: bytes, length: int, of_headers: int) -> bytes:
 
 
 def unpacked(whole: bytes) -> tuple[bytes, bytes]:
-    """Return the headers and the payload of a frame; both are empty if it is none."""
+    """Return the headers and the payload of a frame; both are empty if it is not a frame."""
     if not is_framed(whole):
         return b"", b""
     start = _PRELUDE + struct.unpack_from(">I", whole, 4)[0]

@@ -104,7 +104,7 @@ def test_what_is_sound_gives_no_finding(number: int) -> None:
 
 @among_all_and_clouds
 def test_broken_bytes(each_mutant: EachMutant, among: Among) -> None:
-    """Bodies that are cut, mixed up, mistyped or no text, under any headers, are read, checked and reported.
+    """Bodies that are cut, mixed up, mistyped or not text, under any headers, are read, checked and reported.
 
     Amazon's frames also get exceptions in mid-stream, and headers and lengths that no service writes.
     """

@@ -1,6 +1,6 @@
 """The suites of docs/migrate.md pass as printed there: before, with `llmtrace` added, and after.
 
-To write the terminal's outputs anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/neighbours`, then read the difference.
+To rewrite the terminal's outputs: `LLMTRACE_WRITE_DOCS=1 pytest tests/neighbours`, then read the difference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEEDS: dict[str, tuple[list[str], list[str]]] = {
     "logfire's capfire": (["logfire"], ["logfire.testing"]),
 }
 
-# Modules that a suite may still need in its last stage, and the text by which it uses them.
+# Modules that a suite may still need in its last stage, and the text that shows that it uses them.
 USED_AFTER = {"respx": "llmtrace.router", "logfire": "import logfire"}
 
 

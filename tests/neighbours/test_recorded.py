@@ -142,7 +142,7 @@ def recorder(request: pytest.FixtureRequest, installed: Callable[..., None]) -> 
 
 
 def _suite(recorder: str) -> str:
-    """Return the suite; cassetter takes the marker's name as it is, pytest-recording adds the suffix."""
+    """Return the suite; cassetter uses the marker's name as it is, pytest-recording adds the suffix."""
     return SUITE.replace("{chosen}", "chosen" if recorder.startswith("pytest_recording") else "chosen.yaml")
 
 

@@ -1,6 +1,6 @@
 """docs/conformance.md: the same spans, checked by pytest-genai-semconv and by us.
 
-To write the tables anew: `LLMTRACE_WRITE_DOCS=1 python -m tox -e conformance`, then read the difference.
+To rewrite the tables: `LLMTRACE_WRITE_DOCS=1 python -m tox -e conformance`, then read the difference.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ left current  INTERNAL  UNSET  1 ms"""
 
 
 def test_a_plain_test_is_watched_alike(run: Callable[..., Any]) -> None:
-    """In a test that is no coroutine, a span left current is found too, and the next test has a clean context."""
+    """In a test that is not a coroutine, a span left current is found too, and the next test has a clean context."""
     result = run("""
         from child import left_current
         from opentelemetry import trace

@@ -194,7 +194,7 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
 
 
 def test_a_cache_directory_that_cannot_be_written_costs_nothing_but_time(run: Callable[..., Any]) -> None:
-    """Where the cache cannot be written, cassettes are parsed anew in each run, and tests pass."""
+    """Where the cache cannot be written, cassettes are parsed again in each run, and tests pass."""
     result = run(
         """
         import pytest

@@ -52,7 +52,7 @@ async def astream():
 
 
 def test_a_function_is_run_under_every_way(run: Callable[..., Any]) -> None:
-    """There is a test for each way, sync and async, with scripts; a function that handles all has no finding."""
+    """There is a test for each way, sync and async, with scripts; a function that handles them all has no finding."""
     result = run(
         """
         from app import *
@@ -168,7 +168,7 @@ def recorded():
 
 
 def test_a_test_that_leaves_no_stream_is_told(run: Callable[..., Any]) -> None:
-    """Such a test would pass in each way and show nothing; a coroutine that is never awaited runs nothing either."""
+    """A test that leaves no stream fails, since it proves nothing; so does one whose coroutine is never awaited."""
     result = run(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Spans reach the back end once, whatever that does, and its behaviour never changes a run's outcome."""
+"""Spans reach the back end once, whatever the back end does, and it never changes a run's outcome."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_strict(llmtrace):
 def test_whatever_fails_of_a_test_has_links(
     exported: Callable[..., Any], plugins: list[str], options: list[str]
 ) -> None:
-    """Errors in setup and teardown have a link too, and so has a test that passes and should not."""
+    """Errors in setup and teardown have a link too, and so has a test that passes although it should fail."""
     done = exported(FAILING, plugins=plugins, options=options)
     for name in ("test_setup", "test_teardown", "test_strict"):
         link = done.junit_properties(name)["llmtrace_trace"]
@@ -479,7 +479,7 @@ def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
 def test_whoever_interrupts_push_is_told_what_is_left(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no traceback, and the next push looks up the spans that were being sent."""
+    """Ctrl-C in a `push` shows no traceback, and the next push looks up the spans that were being sent."""
     receiver.faults.append(status(401))
     exported()
 
@@ -539,7 +539,7 @@ def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Recei
 def test_the_command_that_sends_them_can_be_copied(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """A folder with a space in its name is quoted."""
+    """The `push` command in the summary quotes a folder with a space in its name, so that it can be copied."""
     done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2, LLMTRACE_SPOOL="the spool")
     why = f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}; they are kept; to send them: "
     assert said(done, receiver.url, tmp_path) == [FILE, f"{why}pytest-llmtrace push --spool 'DIR/the spool'"]
@@ -684,7 +684,7 @@ def test_a_run_that_lists_tests_leaves_nothing_behind(
     options: list[str],
     listing: str,
 ) -> None:
-    """It leaves no empty file of spans, and no kept spans of fixtures that nothing would send."""
+    """A run that only lists tests writes no file of spans, and keeps no spans of fixtures, which nothing would send."""
     source = """
     import pytest
     from child import span

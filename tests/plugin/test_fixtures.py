@@ -612,7 +612,7 @@ POST /v1/chat/completions  refused  (exchange 0)"""
 
 
 def test_what_is_answered_after_the_test_is_no_finding(run: Callable[..., Any]) -> None:
-    """A fixture's request at its teardown is no finding if an answer is ready for it."""
+    """A fixture's request at its teardown is not a finding if an answer is ready for it."""
     result = run("""
         import pytest
         from child import ask, span
@@ -853,7 +853,7 @@ HELD = """
 
 @pytest.mark.parametrize("scope", ["function", "module"])
 def test_a_span_that_a_fixture_holds_open_is_no_finding(run: Callable[..., Any], scope: str) -> None:
-    """Such a span ends with its fixture, after the test was verified."""
+    """A span that a fixture holds open ends with its fixture, after the test was verified, so it is not a finding."""
     module = "pytestmark = pytest.mark.llmtrace" if scope == "module" else ""
     result = run(HELD.format(scope=scope, module=module, after="span.end()"))
     assert result.outcomes == {"test_it": "passed"}, result.out

@@ -100,7 +100,7 @@ chat  CLIENT  UNSET  1 ms
 
 
 def test_mocks_until_the_end(run: Callable[..., Any]) -> None:
-    """Whatever undoes the mock, and whenever, the test passes, whether it is the first of the run or the last."""
+    """Whatever undoes the mock, and whenever that happens, the test passes, whether it is the first or the last."""
     result = run(SUITE.format(names=NAMES, output_tokens=2))
     assert len(result.outcomes) == 3 * len(NAMES)
     assert set(result.outcomes.values()) == {"passed"}, result.out

@@ -459,7 +459,7 @@ def test_router(llmtrace):
 @only_with("opentelemetry.instrumentation.httpx")
 @pytest.mark.parametrize("scope", ["function", "session"])
 def test_the_instrumentation_of_httpx_keeps_its_spans(run: Callable[..., Any], scope: str) -> None:
-    """It patches a layer above ours, so its spans appear with their status, whether it started before or after us."""
+    """The httpx instrumentation patches a layer above ours, so its spans keep their status, whichever started first."""
     result = run(INSTRUMENTED.format(scope=scope))
     assert result.outcomes == {
         "test_sync": "passed",

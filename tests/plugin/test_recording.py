@@ -17,7 +17,7 @@ WORDS = ["Hel", "lo ", "😀"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers like OpenAI; certain paths make it break off a stream, or send what is no HTTP."""
+    """Answers like OpenAI; certain paths make it break off a stream, or send what is not HTTP."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -88,7 +88,7 @@ class Server(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def handle_error(self, *_: object) -> None:
-        """Do nothing: a client that disconnects is no error here."""
+        """Do nothing: a client that disconnects is not an error here."""
 
     def close(self) -> None:
         self.shutdown()
@@ -255,7 +255,7 @@ def test_one(llmtrace):
 
 
 def test_modes(record: Callable[..., Any], server: Server, cassettes: Path) -> None:
-    """`none` and `once` replay a cassette and refuse other requests, `new` adds them, `all` records everything anew."""
+    """`none` and `once` replay a cassette and refuse other requests, `new` adds them, `all` records everything."""
     path = cassettes / "test_one.yaml"
     assert record(TWO.format("a")).outcomes == {"test_one": "failed"}
     assert (server.requests, path.exists()) == (0, False)
@@ -439,7 +439,7 @@ def test_a_run_of_single_parameters_does_not_know_the_others(record: Callable[..
 
 
 def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
-    """Replay works with the old name in the file; recording anew writes the new name."""
+    """Replay works with the old name in the file; recording again writes the new name."""
     record(SHARED, "--llmtrace-record=once")
     renamed = SHARED.replace("test_two", "test_other")
     assert record(renamed).code == 0
@@ -696,7 +696,7 @@ def test_one(llmtrace):
 
 
 def test_what_is_added_to_is_not_reported_as_unplayed(record: Callable[..., Any], tmp_path: Path) -> None:
-    """With `new`, unplayed recordings of the extended file are no finding until it is replayed."""
+    """With `new`, unplayed recordings of the extended file are not findings until it is replayed."""
     suite = """
 def test_one(llmtrace):
     with llmtrace.record("mine"):

@@ -117,7 +117,7 @@ NEIGHBOURS = ("freezegun", "pytest_timeout", "uvloop")
 
 
 def test_neighbours_in_time_are_there() -> None:
-    """Where the rarest neighbour of all is installed, these are too: none is left out unnoticed."""
+    """Where the rarest neighbour of all is installed, so are these: none is left out unnoticed."""
     assert all(map(has, NEIGHBOURS)) or not has("cassetter")
 
 
@@ -364,7 +364,7 @@ version: 1
 
 @pytest.mark.parametrize("timing", ["recorded", "real", "instant"])
 def test_recordings_without_times(run: Callable[..., Any], timing: str) -> None:
-    """Absent, decreasing or too many offsets: reported once a cassette if times are wanted, and replayed at once."""
+    """Absent, decreasing or surplus offsets are reported once per cassette if times are wanted; replies are instant."""
     source = f"""
 import pytest
 from child import library_named

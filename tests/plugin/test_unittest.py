@@ -1,4 +1,4 @@
-"""Test cases of unittest are verified like any other test; with a check of the private name of pytest that we read."""
+"""Test cases of unittest are verified like any other test; the private name of pytest that we read is guarded."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_a_part_of_a_suite_says_nothing_of_wider_waivers(run: Callable[..., Any]
 
 
 def test_a_failed_test_says_nothing_of_wider_waivers(run: Callable[..., Any]) -> None:
-    """A failed test might have needed a wider waiver, so nothing is said about those."""
+    """A failed test might have needed a wider waiver, so unused wider waivers are not mentioned."""
     suite = "from told import chat\ndef test_it(llmtrace):\n    chat(llmtrace)\n    assert False\n"
     result = run(suite, files={"pytest.ini": INI})
     assert result.summary() == [
@@ -163,7 +163,7 @@ def test_misspelt_options(run: Callable[..., Any], options: list[str], said: str
 
 
 def test_a_misspelt_name_in_the_ini_file(run: Callable[..., Any]) -> None:
-    """It stops the run before pytest fails on it itself, which would not say what was meant."""
+    """A misspelt ini name stops the run before pytest itself fails on it, which would not say what was meant."""
     files = {"pytest.ini": "[pytest]\nllmtrace_casette_dir = tapes\n"}
     wrong = run("def test_it(): pass", options=["--strict-config"], files=files)
     assert wrong.usage_error() == (
@@ -187,7 +187,7 @@ def test_names_that_others_have_declared(run: Callable[..., Any]) -> None:
 
 
 def test_names_that_resemble_none_of_ours(run: Callable[..., Any]) -> None:
-    """They are left to pytest, which refuses an unknown option."""
+    """Names that resemble none of ours are left to pytest, which refuses an unknown option."""
     assert "unrecognized arguments: --llmtrace-zzz" in run("def test_it(): pass", options=["--llmtrace-zzz"]).out
     assert run("def test_llm(): pass", options=["-k", "llm"]).outcomes == {"test_llm": "passed"}
 

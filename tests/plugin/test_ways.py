@@ -96,7 +96,7 @@ def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> No
 
 @pytest.mark.parametrize("way", OTHERS)
 def test_other_clients_raise_their_own_connection_error(result: Any, way: str) -> None:
-    """That error carries ours, and the finding beside it names the host and the client."""
+    """Other clients raise their own connection error, which carries ours; the finding names the host and the client."""
     cell = f"test_guarded[{way}]"
     library = way.partition("-")[0]
     client = {"requests": "urllib3", "http.client": "test_ways", "urllib.request": "test_ways"}.get(library, library)
@@ -133,7 +133,7 @@ def test_unguarded_the_server_is_reached(result: Any, way: str) -> None:
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
 def test_an_allowed_host_is_reached(result: Any, way: str) -> None:
-    """`allow_hosts` lets the same request through, by a proxy too; a refused connection is opened anew."""
+    """`allow_hosts` lets the same request through, by a proxy too; a refused connection is opened again."""
     cell = f"test_allowed[{way}]"
     assert result.outcomes[cell] == "passed"
     assert result.properties(cell)["requests"] == (2 if "redirect" in way else 1)

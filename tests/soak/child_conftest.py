@@ -31,7 +31,7 @@ def pytest_runtest_teardown() -> None:
         gc.collect()
         gc.freeze()
     if len(resident) % 50 == 0:
-        gc.collect()  # Garbage is no leak,
+        gc.collect()  # Garbage is not a leak,
         give_back(0)  # nor is freed memory that the C library still holds.
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident.append(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -60,7 +60,7 @@ class Answer:
         vectors: The vectors of embeddings.
         request_id: The id from a response header, as the SDK returns it.
         error: The message of an error in the body that the SDK does not raise.
-        complete: Whether the answer said that it was complete, which any reply that is no stream does.
+        complete: Whether the answer said that it was complete, which any reply that is not a stream does.
         open: The tool calls of a stream that is still coming in, by the index of their block.
     """
 

@@ -87,7 +87,7 @@ class Instrumentation:
                 self._tell(span, told, answer)
                 self._tell_failure(span, error)
                 raise
-            except GeneratorExit:  # The reader of the stream has stopped, which is no failure.
+            except GeneratorExit:  # The reader of the stream has stopped, which is not a failure.
                 self._tell(span, told, answer)
                 raise
             self._tell(span, told, answer)

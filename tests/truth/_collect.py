@@ -77,7 +77,7 @@ def _add_piece(choice: Choice, piece: Any) -> None:
 
 
 def _add_legacy(choice: Choice, piece: Any) -> None:
-    """Add a function call, as before tools existed: one call without an id. Snowflake sends an empty one for none."""
+    """Add a function call, as before tools existed: one call, without an id. Snowflake sends an empty one for none."""
     if piece.name or piece.arguments:
         call = choice.tool_calls[0] if choice.tool_calls else ToolCall()
         choice.tool_calls = [call]

@@ -219,7 +219,7 @@ def _arguments(call: ToolCall) -> Any:
         return call.arguments
 
 
-# Before 1.37: `gen_ai.system`, `prompt_tokens`, and names of OpenAI's; messages were events, and no attributes.
+# Before 1.37: `gen_ai.system`, `prompt_tokens`, and names of OpenAI's; messages were events, not attributes.
 
 
 def _older_asked(asked: Asked) -> Attributes:

@@ -123,7 +123,7 @@ _ALIKE: Final = {
 
 
 def least(truth: Reading) -> int:
-    """Return how many facts must have been compared, lest a test pass because nothing was."""
+    """Return how many facts must have been compared, so that a test cannot pass because nothing was."""
     if truth.error or truth.truncated or truth.response_model is None:
         return 1
     if truth.api == "embeddings":

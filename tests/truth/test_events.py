@@ -164,7 +164,7 @@ MISREAD = {
 def test_what_the_first_event_counts_is_known(
     caller: Caller, dialect: str, expected: tuple[str, ...], number: int
 ) -> None:
-    """Anthropic's SDK raises at an event that is no JSON: the span has the input count, and no output count."""
+    """Anthropic's SDK raises at an event that is not JSON: the span has the input count, and no output count."""
     told = Instrumentation(writer=DIALECTS[dialect], misread=MISREAD[expected])
     with LLMTrace(gateway="anthropic", verify=False) as trace:
         usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 7}

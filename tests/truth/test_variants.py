@@ -1,4 +1,4 @@
-"""Whatever conventions leave open is no finding, whichever way an instrumentation chooses."""
+"""Whatever conventions leave open is not a finding, whichever way an instrumentation chooses."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_no_finding(variant: str) -> None:
 
 
 def test_counts_as_floats() -> None:
-    """12.0 for 12 is the right count, but it is no int, which is the type that the convention asks for."""
+    """12.0 for 12 is the right count, but it is not an int, which is the type that the convention asks for."""
     caller, found = Caller(asynchronous=False), set[str]()
     for case in CASES:
         with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
@@ -131,7 +131,7 @@ def report(caller: Caller, instrumentation: Instrumentation, case: Case) -> str:
 @pytest.mark.parametrize("limit", [30, 45, 250])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_texts_that_the_sdk_cuts(monkeypatch: pytest.MonkeyPatch, dialect: str, limit: int) -> None:
-    """A provider may cut texts of attributes to any length: a text that was cut is no wrong text."""
+    """A provider may cut texts of attributes to any length: a text that was cut is not a wrong text."""
     provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=limit), shutdown_on_exit=False)
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
     caller, writer = Caller(asynchronous=False), DIALECTS[dialect]

@@ -148,7 +148,7 @@ def test_an_event_that_cannot_be_read(read: Callable[..., Reading], bad: bytes, 
 
 
 def test_many_events_that_cannot_be_read(read: Callable[..., Reading]) -> None:
-    """Only the first few are named, so that a stream of ten thousand still makes one line."""
+    """Only the first few unreadable events are named, so that ten thousand of them still make one line."""
     reading = read("chat", b"data: oops\n\n" * 1000, headers=SSE)
     where = "chat.yaml, exchange 3, events 0 to 999 of the response"
     assert reading.problems == (f"{where}: events 0, 1, 2, 3, 4 and 995 more cannot be read: {JSON_NOTE}",)

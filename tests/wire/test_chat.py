@@ -552,7 +552,7 @@ def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, 
 @pytest.mark.parametrize("rest", [": ping\n", "event: x\n", "event: x", "id: 7\n", " ", "\n", "retry: 5\r\n"])
 @pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
 def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str, rest: str) -> None:
-    """A stream that broke off after a blank line, in what is no event, has lost nothing of the event before."""
+    """A stream that broke off after a blank line, in what is not an event, has lost nothing of the event before."""
     whole = "".join(f"{event(one)}\n" for one in [FIRST, LAST, chunk(usage=USAGE)]).replace("\n", lines)
     found = said("chat", [whole + rest])
     assert (found["output_texts"], found["finish_reasons"], found["output_tokens"]) == (["hi"], ["stop"], 5)
@@ -644,7 +644,7 @@ def test_completions(said: Callable[..., dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("arguments", ["{", "NaN", '{"x": Infinity}', "[" * 100_000, "1" * 5000, " "])
 def test_arguments_that_are_no_json(said: Callable[..., dict[str, Any]], arguments: str) -> None:
-    """Arguments that are no JSON by the letter of its standard are kept as text."""
+    """Arguments that are not JSON by the letter of its standard are kept as text."""
     calls = [{"id": "a", "function": {"name": "f", "arguments": arguments}}]
     assert said("chat", reply({"tool_calls": calls}))["tool_calls"][0]["arguments"] == arguments
 
@@ -668,7 +668,7 @@ SEARCH = {"index": 0, "type": "search", "arguments": '{"query": "Oslo"}'}
 def test_calls_that_the_server_made_itself(
     make: Callable[..., Exchange], said: Any, arguments: tuple[str, ...]
 ) -> None:
-    """Groq's compound systems state the tools that they have used; these are no calls for the client to make."""
+    """Groq's compound systems state the tools that they have used; these are not calls for the client to make."""
     exchange = make("chat", said)
     assert wire.executed_calls(exchange) == arguments
     reading = wire.read(exchange)

@@ -131,7 +131,7 @@ def test_frames_are_read_however_they_are_cut(size: int) -> None:
 
 
 def test_headers_of_every_type_are_passed_over() -> None:
-    """Headers whose values are no texts have the lengths that the encoding defines, and are skipped."""
+    """Headers whose values are not text have the lengths that the encoding defines, and are skipped."""
     lengths = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
     others = [b"\x01h" + bytes([kind]) + bytes(length) for kind, length in lengths.items()]
     of_bytes = b"\x01h\x06\x00\x03abc"
@@ -179,7 +179,7 @@ def test_an_error_without_a_payload_is_one_too() -> None:
     ],
 )
 def test_what_are_no_frames_is_said(body: bytes, note: str) -> None:
-    """Bytes that are no frames are reported, and no fact is read from them."""
+    """Bytes that are not frames are reported, and no fact is read from them."""
     reading = read(body)
     assert reading.problems == (f"chat.yaml, exchange 3, response body: {note}",)
     assert values(reading) == {"request_model": "m", "streaming": True, "max_tokens": 16, "truncated": False}
@@ -242,7 +242,7 @@ def test_any_lengths_are_read(length: int, headers: int, rest: bytes) -> None:
 
 
 def test_a_body_is_cut_into_its_frames() -> None:
-    """Bytes that are no whole frame, cut or broken, stay together at the end, and nothing is lost."""
+    """Bytes that are not a whole frame, cut or broken, stay together at the end, and nothing is lost."""
     frames = [chunk(event) for event in EVENTS[:3]]
     for rest in (b"", frames[0][:-1], frames[0][:5], b"no frame at all"):
         cut = wire.frames(b"".join(frames) + rest)

@@ -46,7 +46,7 @@ def test_replies(said: Callable[..., dict[str, Any]], vectors: list[Any], facts:
     ids=["uneven", "no floats", "no base64", "object"],
 )
 def test_what_has_no_dimensions(read: Callable[..., Reading], vectors: list[Any], note: str) -> None:
-    """Embeddings that are no lists of numbers, or not all of one size, have no dimensions, and the reading says why."""
+    """Embeddings that are not lists of numbers, or differ in size, have no dimensions, and the reading says why."""
     reading = read("embeddings", body(*vectors))
     fact = reading.fact("embedding_dimensions")
     assert (fact.state, fact.note, reading.embedding_count) == (State.UNREADABLE, note, len(vectors))

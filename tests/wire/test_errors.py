@@ -88,7 +88,7 @@ def test_amazon_names_the_type_in_a_header(said: Callable[..., dict[str, Any]], 
 
 @pytest.mark.parametrize("body", [b'{"error": {"mess', b'[{\n  "error": {"mess', b"["])
 def test_a_cut_error(read: Callable[..., Reading], body: bytes) -> None:
-    """If the body of an error was cut, the status is read; the rest of its JSON, as in Google's list, is no message."""
+    """If the body of an error was cut, only the status is read; what is left of its JSON is not taken for a message."""
     reading = read("chat", body, status=500)
     assert (reading.error, reading.truncated, reading.problems) == (error(500), True, ())
 
@@ -139,7 +139,7 @@ def test_an_error_inside_a_200(read: Callable[..., Reading], body: Any, facts: d
 
 @pytest.mark.parametrize("nothing", [None, {}, "", False, []])
 def test_no_error(read: Callable[..., Reading], nothing: Any) -> None:
-    """An empty error is none: every reply of the Responses API has `"error": null`."""
+    """An empty error does not count: every reply of the Responses API has `"error": null`."""
     assert read("responses", {"id": "r", "error": nothing}).fact("error").state is State.ABSENT
 
 

@@ -91,7 +91,7 @@ def test_a_request_of_wrong_types(read: Callable[..., Reading], name: str, asked
     ],
 )
 def test_counts(read: Callable[..., Reading], count: Any, state: State, value: int | None, note: str) -> None:
-    """A count is a whole number from 0 on; null and other values are told apart."""
+    """A count is a whole number of at least 0; null and other values are told apart."""
     fact = read("chat", {"usage": {"prompt_tokens": count}}).fact("input_tokens")
     assert (fact.state, fact.value, fact.note) == (state, value, note)
     assert fact.parts == (("usage.prompt_tokens", count),)

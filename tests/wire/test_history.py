@@ -89,6 +89,6 @@ def test_nothing_raises(body: dict[str, Any], api: str | None) -> None:
     ],
 )
 def test_what_stands_for_the_conversation_before_it(item: dict[str, Any], continued: bool) -> None:
-    """Nobody can read from a request what a compacted conversation contained, or an item that it only refers to."""
+    """A request does not tell what a compacted conversation contained, nor an item that it only refers to."""
     asked = request({"model": "m", "input": [item, {"role": "user", "content": "hi"}]})
     assert is_continued(asked) is continued

@@ -74,7 +74,7 @@ def tool(**more: Any) -> dict[str, Any]:
             ),
             HI | {"reasoning_texts": ["hm"]},
         ),
-        # The server's own tool calls are no calls for the client.
+        # The server's own tool calls are not calls for the client.
         (
             message(
                 {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}},
@@ -288,7 +288,7 @@ def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: 
     ids=["plain", "stream"],
 )
 def test_summaries_of_the_conversation(make: Callable[..., Exchange], body: Any) -> None:
-    """A summary into which the conversation was compacted is no text of the answer, but the reply has it."""
+    """A summary into which the conversation was compacted is not text of the answer, but the reply has it."""
     exchange = make("messages", body)
     assert wire.summaries(exchange) == ("They spoke.",)
     reading = wire.read(exchange)

@@ -147,7 +147,7 @@ def test_the_definitions_of_tools(
 
 
 def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -> None:
-    """The Responses API repeats the tools, to which it may have added; a value that is no list says nothing."""
+    """The Responses API repeats the tools, to which it may have added; a value that is not a list says nothing."""
     tools = [{"type": "function", "name": "look", "strict": True, **DEFINITION}]
     [fact] = [one for one in read("responses", {"tools": tools}).others if one.name == "tool_definitions"]
     assert (fact.value, fact.keys) == ([{"name": "look", **DEFINITION}], "tools")
@@ -157,7 +157,7 @@ def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -
 @pytest.mark.parametrize("api", ["chat", "messages", "responses"])
 @pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}, {"type": []}]])
 def test_a_request_without_tools(read: Callable[..., Reading], tools: Any, api: str) -> None:
-    """A value that is no tool is not read, and APIs without tools have no place for them."""
+    """A value that is not a tool is not read, and APIs without tools have no place for them."""
     reading = read(api, {}, asked={"tools": tools})
     assert {reading.fact(name).state for name in ("tools", "tool_definitions")} == {State.ABSENT}
     assert not read("embeddings", {}, asked={"tools": tools}).has_place_for("tools")

@@ -107,7 +107,7 @@ ASKED = [
 def test_what_a_model_is_given(
     read: Callable[..., Reading], api: str, asked: dict[str, Any], given: list[tuple[str, ...]]
 ) -> None:
-    """Each text has its role and its field; images, calls, references and earlier reasoning are no texts.
+    """Each text has its role and its field; images, calls, references and earlier reasoning are not texts.
 
     A tool's result has the id of its call.
     """
@@ -132,7 +132,7 @@ def test_what_a_model_is_given(
     ],
 )
 def test_a_request_without_texts(read: Callable[..., Reading], api: str, asked: dict[str, Any]) -> None:
-    """Tokens are no texts, and texts in places that the API does not have are not read."""
+    """Tokens are not texts, and texts in places that the API does not have are not read."""
     assert read(api, {}, asked=asked).fact("input_messages").state is State.ABSENT
 
 

@@ -78,7 +78,7 @@ def test_going_on_with_a_stream_is_no_call() -> None:
 
 
 def test_what_is_no_url() -> None:
-    """A request whose URL is none is no call."""
+    """A request whose URL is not valid is not a call."""
     assert wire.identify(exchange("http://[x/v1/chat/completions").request) is None
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_url() -> None:
     ],
 )
 def test_the_last_content_of_a_stream(chunks: tuple[bytes, ...], tick: int | None) -> None:
-    """An event that only closes a stream or keeps it alive is no content; the chunk that ends the last data counts."""
+    """An event that only closes a stream or keeps it alive is not content; the chunk that ends the last data counts."""
     assert wire.last_content_tick(exchange(headers=SSE, chunks=chunks)) == tick
 
 
@@ -137,7 +137,7 @@ def test_how_a_stream_went_on(chunks: tuple[bytes, ...], found: tuple[int, int |
 
 @pytest.mark.parametrize(("chunks", "headers"), [((END,), SSE), ((), SSE), ((WORD,), ())])
 def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
-    """A stream without content, or a response that is no stream, has no progress."""
+    """A stream without content, or a response that is not a stream, has no progress."""
     assert wire.progress(exchange(headers=headers, chunks=chunks)) is None
 
 
@@ -173,7 +173,7 @@ def test_a_blank_event_is_read_as_the_sdks_do(path: str, body: Any, problems: tu
 
 @pytest.mark.parametrize("said", [b"event: x\n\n", b"retry: 5\n\n", b"id: 1\n\n", b"data\n\n"])
 def test_an_event_without_data(said: bytes) -> None:
-    """OpenAI's SDK parses an event without data as well, and raises; for Anthropic's SDK and WHATWG it is no event."""
+    """OpenAI's SDK parses an event without data as well, and raises; Anthropic's SDK and WHATWG ignore it."""
     for path, place in (("responses", "event 1 of the response"), ("messages", None)):
         chunks = (b"event: y\ndata: {}\n\n", said, WORD)
         seen = exchange(f"https://x/v1/{path}", CHAT | {"input": "x"}, headers=SSE, chunks=chunks)

@@ -113,7 +113,7 @@ class Gateway(Counting):
             older: Use the form of old releases (LiteLLM: usage chunk with a choice; Anannas: usage in the last chunk).
             first_token: Seconds from the request to the start of the text, with `timing="recorded"` or `"real"`.
             tokens_per_second: The speed from there on, until all output tokens of the usage have come; a reply that is
-                no stream comes as a whole with the last token.
+                not a stream comes as a whole with the last token.
 
         Raises:
             UsageError: If the gateway has no chat completions or no such option, or an argument is not valid.
@@ -301,7 +301,8 @@ class Gateway(Counting):
             older: Use the form of older documentation (Anannas: a numeric code).
 
         Raises:
-            UsageError: If the status is no error, the gateway has no such API or option, or an argument is not valid.
+            UsageError: If the status is not an error, the gateway has no such API or option, or an argument is not
+                valid.
         """
         failing = Failing(status=status, message=message, type=type, code=code, retry_after=retry_after, after=after)
         failing = read_failing(failing, mid_stream=mid_stream)
@@ -381,7 +382,7 @@ class Gateway(Counting):
         return self._add(api, texts=texts, pieces=pieces, tool_calls=calls, refusal=refusal, usage=checked, **fields)
 
     def _add(self, api: str | None, **fields: Any) -> Self:
-        if api is not None and api not in tuple(self._profile.forms):  # A value without a hash is no API either.
+        if api is not None and api not in tuple(self._profile.forms):  # A value without a hash is not an API either.
             raise self._without(api)
         refuse_options(self._profile, api, fields)
         with self._lock:

@@ -19,7 +19,7 @@ APIS: Mapping[str, str] = {
     "input_tokens": "/responses/input_tokens",
     "count_tokens": "/messages/count_tokens",
 }
-"""How the path of each API ends, whatever a gateway puts before it."""
+"""The end of each API's path, whatever a gateway puts before it."""
 COUNTED: Mapping[str, str] = {"input_tokens": "responses", "count_tokens": "messages"}
 """The APIs that only count the tokens of a request, each with the API that the counted request is for."""
 

@@ -43,13 +43,13 @@ def profile(name: str) -> Profile:
 
 
 def cloud_of(request: Request) -> str | None:
-    """Return the name of the cloud whose path a request has, on any host; None if the path is no cloud's."""
+    """Return the name of the cloud that a request's path belongs to, on any host; None if it belongs to none."""
     clouds = (profile for profile in GATEWAYS.values() if profile.path is not None)
     return next((cloud.name for cloud in clouds if cloud.path and cloud.path.read(request)), None)
 
 
 def elsewhere(gateway: Profile, request: Request) -> str:
-    """Say that a request's path is none of a gateway's: name these and, if there is one, the cloud with that path."""
+    """Say that a gateway lacks a request's path: name its paths and, if there is one, the cloud with that path."""
     own = [gateway.path.shown] if gateway.path else [APIS[api] for api in gateway.forms]
     paths, other = ", ".join(f"...{path}" for path in own), cloud_of(request)
     which = f", which is for gateway({other!r})" if other else ""
@@ -68,7 +68,7 @@ def refuse_options(profile: Profile, api: str | None, given: Mapping[str, Any]) 
         UsageError: If one is given all the same.
     """
     for option in ("cost", "provider", "reasoning", "older"):
-        # All have a place for reasoning but plain chat completions, in which gateways have made one.
+        # All have a place for reasoning except plain chat completions, to which some gateways have added one.
         gated = option != "reasoning" or api == "chat"
         if not gated or given.get(option) in (None, False):
             continue

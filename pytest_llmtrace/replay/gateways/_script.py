@@ -176,7 +176,7 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
     """Refuse a `first_token` or a `tokens_per_second` that is not possible.
 
     Raises:
-        UsageError: If one of them is no number, or too small.
+        UsageError: If one of them is not a number, or too small.
     """
     if first_token is not None and not (is_number(first_token) and first_token >= 0):
         raise UsageError(f"first_token must be a number of seconds, 0 or more, got {first_token!r}")
@@ -211,7 +211,7 @@ def read_texts(
     """Return the text of each choice: the default text if no argument gives content, None for no text.
 
     Raises:
-        UsageError: If two arguments exclude each other, or `choices` is no list of texts.
+        UsageError: If two arguments exclude each other, or `choices` is not a list of texts.
     """
     if refusal is not None and (sent_otherwise or not (text is choices is None) or isinstance(pieces, tuple)):
         raise UsageError("a refusal replaces text, choices, tool_calls and a list of stream_chunks: leave these out")
@@ -240,7 +240,7 @@ def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...],
     """Read the vectors of embeddings, one for each input.
 
     Raises:
-        UsageError: If this is no list of lists of numbers, or a number exceeds the 32-bit floats that are sent.
+        UsageError: If this is not a list of lists of numbers, or a number exceeds the 32-bit floats that are sent.
     """
     if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
         raise UsageError(f"vectors must be a list of numbers for each input, such as [[0.5, -1.0]], got {vectors!r}")
@@ -254,7 +254,7 @@ def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
     """Check a queued error and return it; an error in mid-stream comes after one piece unless `after` is given.
 
     Raises:
-        UsageError: If the status is no error, or a field has a wrong type.
+        UsageError: If the status is not an error, or a field has a wrong type.
     """
     if not is_count(failing.status) or failing.status not in _ERRORS:
         raise UsageError(f"the status of an error must be from 400 to 599, got {failing.status!r}")

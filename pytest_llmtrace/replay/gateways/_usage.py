@@ -68,7 +68,7 @@ def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Check the usage that a test gave, and return it; an empty one for None.
 
     Raises:
-        UsageError: If this is no mapping, the API has no field of that name, or a value has a wrong type.
+        UsageError: If this is not a mapping, the API has no field of that name, or a value has a wrong type.
     """
     usage = {} if usage is None else usage
     if not isinstance(usage, Mapping):

@@ -1,4 +1,4 @@
-"""Anthropic itself."""
+"""The scripted gateway `anthropic`: Anthropic's own API, with its models, headers and errors."""
 
 from __future__ import annotations
 

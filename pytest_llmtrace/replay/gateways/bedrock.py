@@ -2,7 +2,7 @@
 
 Whole replies, headers, frames and the error of an unknown model have been compared with recordings of 2024 to 2026.
 The texts of other errors are those that bug reports quote, or are modelled on the API reference; the exceptions in a
-stream follow the service model, and have been compared with no recording.
+stream follow the service model, and have not been compared with any recording.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     503: ("ServiceUnavailableException", "Too many connections, please wait before trying again."),
 }
 _NAMESPACE = "http://internal.amazon.com/coral/com.amazon.bedrock/"
-# A stream may end with few exceptions only (service model, ResponseStream); these statuses become another one there.
+# A stream can end with only a few exceptions (service model, ResponseStream); these statuses become another one there.
 _IN_STREAM = {
     401: "ValidationException",
     403: "ValidationException",

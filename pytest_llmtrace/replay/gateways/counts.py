@@ -64,7 +64,7 @@ class Counting(ABC):
             tokens: The number of tokens that the reply reports for the request.
 
         Raises:
-            UsageError: If this is no number from 0 up, or the gateway has no such API.
+            UsageError: If this is not a number of at least 0, or the gateway has no such API.
         """
         return self._add("input_tokens", usage={"input_tokens": _checked(tokens)})
 
@@ -75,7 +75,7 @@ class Counting(ABC):
             tokens: The number of tokens that the reply reports for the request.
 
         Raises:
-            UsageError: If this is no number from 0 up, or the gateway has no such API.
+            UsageError: If this is not a number of at least 0, or the gateway has no such API.
         """
         return self._add("count_tokens", usage={"input_tokens": _checked(tokens)})
 

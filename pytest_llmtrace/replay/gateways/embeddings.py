@@ -1,4 +1,4 @@
-"""Embeddings as OpenAI writes them."""
+"""The wire form of embeddings as OpenAI writes them; other gateways build on it."""
 
 from __future__ import annotations
 

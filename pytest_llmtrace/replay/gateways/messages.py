@@ -1,4 +1,4 @@
-"""Messages as Anthropic writes them."""
+"""The wire form of messages as Anthropic writes them; other gateways build on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI itself."""
+"""The scripted gateway `openai`: OpenAI's own API, with its models, headers and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses as OpenAI writes them."""
+"""The wire form of responses as OpenAI writes them; other gateways build on it."""
 
 from __future__ import annotations
 

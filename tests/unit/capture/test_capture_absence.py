@@ -251,7 +251,7 @@ KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
     ids=["no key", "one key", "off", "all well", "on", "another instrumentor"],
 )
 def test_langfuse_may_be_off(environ: dict[str, str], found: Instrumentor, cause: str | None) -> None:
-    """Without its keys Langfuse makes no span; it is no instrumentor, so it cannot be seen as one that is off."""
+    """Without its keys Langfuse makes no span; it is not an instrumentor, so it cannot be seen as one that is off."""
     absence = judge(scene(environ=environ, modules={"langfuse": None}, instrumentors=(found,)))
     assert (absence and absence.cause) == cause
 
@@ -279,7 +279,7 @@ def test_langfuse_says_which_key_it_lacks() -> None:
     ids=["openai", "anthropic", "no integration", "another instrumentor"],
 )
 def test_mlflow_may_have_failed(modules: dict[str, None], found: Instrumentor, cause: str | None) -> None:
-    """MLflow only logs its failures, so an imported integration is a likely cause; `mlflow` for experiments is none."""
+    """MLflow only logs its failures, so an imported integration is a likely cause; `mlflow` without one is not."""
     absence = judge(scene(modules=modules, instrumentors=(found,)))
     assert (absence and absence.cause) == cause
 
@@ -367,7 +367,7 @@ kept = TracerProvider()
 
 @pytest.mark.parametrize("body", ["pass", "raise NotImplementedError"])
 def test_a_sampler_that_does_not_describe_itself(body: str, run_script: RunScript) -> None:
-    """Nothing else calls `get_description`, so a broken one is no error: the sampler is named by its class."""
+    """Nothing else calls `get_description`, so a broken one is not an error: the sampler is named by its class."""
     script = SCRIPT.format(set_up=UNDESCRIBED.format(body=body)).replace(".cause", ".why")
     assert run_script(script).stdout == "the sampler Keen dropped them\n"
 

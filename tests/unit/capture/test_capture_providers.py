@@ -129,7 +129,7 @@ def test_a_suite_that_resets_the_global_provider(run_script: RunScript) -> None:
 
 
 def test_a_wrapped_provider(run_script: RunScript) -> None:
-    """Products set a provider of their own class globally, around an SDK provider that nobody else sees."""
+    """Some products set a provider of their own class globally, around an SDK provider that nobody else sees."""
     run_script(
         APP,
         """
@@ -230,7 +230,7 @@ logger = loggers.get_logger("app.llm")
 
 @pytest.mark.parametrize(("before", "after"), [(SINGLE, ""), ("", SINGLE)], ids=["before-ours", "after-ours"])
 def test_a_provider_with_a_single_processor(before: str, after: str, run_script: RunScript) -> None:
-    """Many apps hand a processor to where the SDK wants a collection, and works with one: it is told as before."""
+    """Many apps pass a single processor where the SDK wants a collection, which works: it is notified as before."""
     run_script(
         APP,
         METERS,
@@ -260,7 +260,7 @@ def test_a_provider_with_a_single_processor(before: str, after: str, run_script:
 def test_without_a_provider_nothing_is_recorded_between_traced_tests(
     steps: tuple[str, str], run_script: RunScript
 ) -> None:
-    """Ours stands in for traced tests alone: a test that is none may prove that an app without a provider is quiet."""
+    """Ours stands in for traced tests alone: an untraced test may prove that an app without a provider is quiet."""
     run_script(
         *steps,
         """
@@ -292,7 +292,7 @@ for kind in (TracerProvider, LoggerProvider, MeterProvider):
 
 @pytest.mark.parametrize(("before", "after"), [(DOUBLES, ""), ("", DOUBLES)], ids=["before-ours", "after-ours"])
 def test_doubles_of_providers(before: str, after: str, run_script: RunScript) -> None:
-    """Classes of a test's that derive from the SDK's and do not call their constructor keep nobody from anything."""
+    """A test's classes that derive from the SDK's and do not call its constructors get in nobody's way."""
     nothing = "assert open_test()[1].absence().cause == 'no instrumentor is switched on'"
     done = run_script(APP, before, "capture.install()", after, nothing, CALL, OTEL_SERVICE_NAME="shop")
     assert (done.stdout, done.stderr) == ("['chat', 'app.llm', '1.0', 'shop']\n", "")
@@ -369,7 +369,7 @@ def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -
     ids=["no-points", "raises"],
 )
 def test_a_meter_provider_that_cannot_be_collected(collects: str, run_script: RunScript) -> None:
-    """A double of a meter provider that lives on keeps nobody from the points of others."""
+    """A test double of a meter provider that lives on does not keep others from their points."""
     run_script(
         METERS,
         f"""
@@ -389,7 +389,7 @@ def test_a_meter_provider_that_cannot_be_collected(collects: str, run_script: Ru
 
 @pytest.mark.parametrize("leave", ["force_flush", "shutdown"])
 def test_a_flush_asks_one_provider(leave: str, run_script: RunScript) -> None:
-    """What flushes or shuts down a provider calls the callbacks of no other one."""
+    """Flushing or shutting down a provider calls only that provider's own callbacks."""
     run_script(
         METERS,
         f"""

@@ -131,7 +131,7 @@ def test_ambient_of_nothing() -> None:
 
 
 def test_ambient_of_a_header() -> None:
-    """A parent that a server has read from a header is no span of this process, so it does not count as current."""
+    """A parent that a server has read from a header is not a span of this process, so it does not count as current."""
     with trace.use_span(NonRecordingSpan(REMOTE)):
         assert capture.ambient() == Ambient()
 

@@ -223,7 +223,7 @@ class Counting(IdGenerator):
 
 
 def test_ids_that_repeat(owners: Pair, books: Books) -> None:
-    """If a suite counts ids anew in each test, two tests have one key; an open span of the first stays in its book."""
+    """If a suite restarts its ids in each test, two tests share a key; an open span of the first stays in its book."""
     spans = []
     for owner in owners:
         with ownership.belonging_to(owner):
@@ -411,7 +411,7 @@ def test_a_context_of_its_own_has_causes_of_its_own(
 
 
 def test_nothing_is_kept(tracer: trace.Tracer) -> None:
-    """When its book is dropped, nothing of a test is kept, not even for a span that never ends."""
+    """When its book is dropped, nothing of a test is kept, not even if a span never ends."""
 
     def one_test() -> None:
         owner = Owner("soak")

@@ -118,7 +118,7 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
 
 
 def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: MeterProvider) -> None:
-    """The extremes cover all collections, although a reader gets those of each; a view that keeps none has none."""
+    """The extremes cover all collections, although a reader gets those of each; a view may keep none at all."""
     view = View(instrument_name="plain", aggregation=ExplicitBucketHistogramAggregation(record_min_max=False))
     plain = MeterProvider(views=[view], shutdown_on_exit=False)
     instruments = [provider.get_meter("app.llm").create_histogram("plain") for provider in (meters, plain)]

@@ -127,7 +127,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "the call failed, and the span makes it look as if the model had finished",
         {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
     ),
-    # The response is whole, and says of no choice that it was finished.
+    # The response is whole, but does not say of any choice that it was finished.
     (
         "wire/finish-reasons",
         {"finish_reasons": Fact("", None, State.NULL, (("choices[0].finish_reason", None),))},

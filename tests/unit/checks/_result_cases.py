@@ -89,11 +89,11 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, TALK, shown(ASKED, OSLO, ROME), LIBRARY),
-    # What a tool of the provider's own returned is no text that the application sends.
+    # What a tool of the provider's own returned is not text that the application sends.
     (ID, TALK, shown(ASKED, ("tool", '{"status": "completed"}', "ws_1"), OSLO, ROME), LIBRARY),
     # The two ids of a call of the Responses API may be joined.
     (ID, TALK, shown(ASKED, (*OSLO[:2], "call_1|fc_1"), ROME), LIBRARY),
-    # A result may be sent as something that is no text.
+    # A result may be sent as something that is not text.
     (ID, TALK, shown(ASKED, ("tool", '{"discovered_tools": [{"name": "look"}]}', "toolu_1"), OSLO, ROME), SHOWN),
     # Some spans do not name the call that a result answers.
     (ID, TALK, shown(ASKED, OSLO[:2], ROME[:2]), LIBRARY),

@@ -68,7 +68,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         OTHER,
         LIBRARY,
     ),
-    # A call that is named in the conversation is no offer.
+    # A call that is named in the conversation is not an offer.
     (
         ID,
         {"tools": ABSENT},

@@ -188,7 +188,7 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
     ],
 )
 def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) -> None:
-    """The finding suggests the release's own name for a column that other releases call so, or the nearest name."""
+    """The finding suggests this release's name for a column of other releases, or else the nearest name."""
     found = judged({**GOOD, "gen_ai.request.max_tokens": 5}, openobserve_columns=(name,))
     assert said(found) == [
         ("backend/empty-column", "warning", f"2 spans stored, none with this column{meant}\nOpenObserve 0.92")
@@ -203,7 +203,7 @@ def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) ->
     ],
 )
 def test_what_has_no_meaning(said: dict[str, Any], error: str) -> None:
-    """An unknown profile and columns that are no list are refused."""
+    """An unknown profile and columns that are not a list are refused."""
     with pytest.raises(UsageError, match=error):
         refuse_backend(**said)
 
@@ -214,14 +214,14 @@ def test_keys_are_of_spans(judged: Judge) -> None:
 
 
 def test_a_number_that_nobody_writes(judged: Judge) -> None:
-    """Python refuses to write a number of so many digits; the finding gives its size in bits."""
+    """Python refuses to write a number with thousands of digits; the finding gives its size in bits."""
     (finding,) = judged({**GOOD, "gen_ai.usage.input_tokens": 2**20_000})
     assert finding.check == "backend/tokens"
     assert "gen_ai.usage.input_tokens = an integer of 20001 bits" in dict(finding.details)["span"]
 
 
 def test_an_attribute_that_looks_moved(judged: Judge) -> None:
-    """An attribute whose name begins with `attr` is no sign that another one was moved out of its column."""
+    """An attribute whose name begins with `attr` is not a sign that another one was moved out of its column."""
     assert judged({**GOOD, "kind": "a", "attr.kind": "b"}) == []
 
 

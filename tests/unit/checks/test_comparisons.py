@@ -48,7 +48,7 @@ def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, 
 
 @pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
 def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """Other spellings of conventions, facts that the span leaves out, and facts that cannot be known are no fault."""
+    """Conventions' other spellings, facts that the span leaves out, and facts that cannot be known are not faults."""
     quiet(*case)
 
 

@@ -126,7 +126,7 @@ def test_what_cannot_be_compared(judged: Judged, said: Any, how: dict[str, Any])
 
 @pytest.mark.parametrize(("said", "found"), [("auto", 0), ("default", 0), ("flex", 1)])
 def test_a_stream_may_say_two_things(judged: Judged, make_exchange: ExchangeMaker, said: str, found: int) -> None:
-    """A response may begin under one tier and be served under another: a span may have either, and no third."""
+    """A response may begin under one tier and be served under another: a span may have either, but not a third."""
     events = [
         {"type": f"response.{status}", "response": {"id": "r", "status": status, "service_tier": tier}}
         for status, tier in (("in_progress", "auto"), ("completed", "default"))
@@ -163,7 +163,7 @@ def test_the_format_in_the_words_of_the_convention(judged: Judged) -> None:
 
 
 def test_the_api_that_was_called(judged: Judged) -> None:
-    """The finding has the path."""
+    """The finding on a wrong `openai.api.type` shows the path that was called."""
     [finding] = judged({"openai.api.type": "responses"})
     assert finding.details[:2] == (
         ("span", "openai.api.type = 'responses'"),
@@ -197,7 +197,7 @@ def test_the_api_that_was_called(judged: Judged) -> None:
 def test_each_parameter(
     judged: Judged, attribute: str, path: str, field: str, asked: dict[str, Any], wrong: Any
 ) -> None:
-    """What the JSON of a request's parameters has under a field's name is what the request has there."""
+    """The JSON of a request's parameters has the request's value under each field's name."""
     assert judged({attribute: json.dumps({"model": "m", **asked})}, path=path, asked=asked) == []
     stated = wrong
     for name in reversed(field.split(".")):
@@ -250,7 +250,7 @@ def test_an_input_that_is_not_a_request(judged: Judged) -> None:
 )
 @pytest.mark.parametrize("value", [7, "seven"])
 def test_each_field_of_a_reply(judged: Judged, attribute: str, field: str, value: Any) -> None:
-    """What a reply or its usage has under a field's name, dumped into an attribute, is what the response has there."""
+    """A reply or its usage, dumped into an attribute, has the response's value under each field's name."""
 
     def made(value: Any) -> Any:
         for name in reversed(field.split(".")):

@@ -221,7 +221,7 @@ def test_a_fault_is_found_and_told(judged: Judged, case: tuple[Any, ...]) -> Non
 
 @pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
 def test_what_is_told_or_cannot_be_known_is_no_fault(judged: Judged, case: tuple[Any, ...]) -> None:
-    """A failure that the span reports, a success with either status, and what cannot be proved are no fault."""
+    """A failure that the span reports, a success with either status, and what cannot be proved are not faults."""
     _, wire, span, record, exchange = case
     assert judged(wire, span, record=record, exchange=exchange) == []
 

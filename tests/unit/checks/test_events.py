@@ -63,6 +63,6 @@ def test_an_event_that_lost_a_chunk(judged: Callable[..., list[Finding]]) -> Non
 
 
 def test_a_count_on_an_event_is_on_no_span(judged: Callable[..., list[Finding]]) -> None:
-    """A count that is only on an event is in no sum over spans, so the span is reported as lacking it."""
+    """A count that is only on an event is missing from any sum over spans, so the span is reported as lacking it."""
     usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.output.messages": "[]"}
     assert [found.check for found in judged(DETAILS, on_span=LLM, attributes=usage)] == ["wire/usage-missing"]

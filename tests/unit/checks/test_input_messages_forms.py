@@ -384,7 +384,7 @@ STEP = "Calling tools:\n[{'id': 'call_1', 'function': {'name': 'look', 'argument
     ],
 )
 def test_a_call_in_another_form(judged: Judged, api: str, asked: dict[str, Any], call: dict[str, Any]) -> None:
-    """Frameworks write calls into texts, and name calls of the Responses API by the item's id or the call's."""
+    """Frameworks write calls into texts, and name calls of the Responses API by the id of the item or of the call."""
     assert judged(api, asked, genai(("assistant", [call]))) == []
 
 

@@ -159,7 +159,7 @@ def test_a_plain_text_need_not_be_a_message(told: Told, shown: str) -> None:
 
 @pytest.mark.parametrize("role", [None, "user"], ids=["a plain text", "a message"])
 def test_a_text_that_was_never_sent_is_told(told: Told, role: str | None) -> None:
-    """A template that was not filled in is nothing that the model has read, and so it is a finding."""
+    """A template that was not filled in is not what the model has read, and so it is a finding."""
     [said] = told(RAG, [(role, "Context:\n{found}\n\nQuestion: {question}")])
     assert said.startswith("gen_ai.input.messages: ")
 
@@ -174,7 +174,7 @@ def test_a_text_that_was_never_sent_is_told(told: Told, role: str | None) -> Non
     ids=["as a message", "by a library", "cut within a word"],
 )
 def test_a_part_of_a_message_is_told(told: Told, role: str | None, scope: str, text: str) -> None:
-    """A message, or what a library shows, must be the whole text; and a text cut within a word is no question."""
+    """A message, or what a library shows, must be the whole text; and a text cut within a word is not a question."""
     assert len(told(RAG, [(role, text)], scope=scope)) == 1
 
 
@@ -258,7 +258,7 @@ def test_reasoning_may_have_been_sent_in_the_text_of_an_answer(told: Told) -> No
 
 
 def test_another_answer_behind_reasoning_is_told(told: Told) -> None:
-    """Of a text with reasoning, the answer is compared."""
+    """Where a text has reasoning before the answer, the answer is compared."""
     said = "'It is not.' / no such text, but messages[1].content: " + repr(THOUGHT[1])
     shown = [FIRST, ("assistant", "It is not."), LAST]
     assert told([FIRST, THOUGHT, LAST], shown, scope=LIBRARY) == [f"gen_ai.input.messages: {said}"]

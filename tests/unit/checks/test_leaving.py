@@ -214,7 +214,7 @@ def attempts(make_call: Callable[..., Call], wire: list[dict[str, Any]], span: d
     ],
 )
 def test_attempts_are_not_added_up(make_call: Callable[..., Call], counts: dict[str, Any], expected: list[str]) -> None:
-    """Tokens of attempts before the last are no part of the call; a finding on their sum says that it is one."""
+    """Tokens of attempts before the last are not part of the call; a finding on their sum says that it is one."""
     wire = [{"input_tokens": 40, "output_tokens": 3}, {"input_tokens": 40, "output_tokens": 9}]
     found = verify(Evidence(calls=(attempts(make_call, wire, counts),)), {}).findings
     seen = [finding for finding in found if finding.check.startswith("wire/")]

@@ -33,7 +33,7 @@ def test_what_stands_for_a_text(text: str) -> None:
     "text", ["hidden treasure", "1032 chars", "sha256: how does it work?", "[3]", "<b>12 words</b>"]
 )
 def test_what_says_something_itself(text: str) -> None:
-    """A text that only has the same words in it is no mask."""
+    """A text that only has the same words in it is not a mask."""
     assert not _marks.is_masked(text)
 
 

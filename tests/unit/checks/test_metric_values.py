@@ -254,7 +254,7 @@ def test_what_can_be_right_is_not_found(
 
 
 def test_a_call_without_a_span_may_be_measured(make_call: Make) -> None:
-    """A call's span may have been sampled out; but a call to another model than the points name is none of theirs."""
+    """A call's span may have been sampled out; but points that name one model do not measure a call to another."""
     call, other = several(make_call, COUNTS, {**COUNTS, "input_tokens": 2})
     unseen = Call(exchanges=other.exchanges, spans=(), truths=other.truths, readings=())
     assert judged((call, unseen), tokens("input", 42, 2), durations(2)) == []

@@ -1,4 +1,4 @@
-"""`wire/output-role`: a message of the answer has no role of somebody whose words the model was given."""
+"""`wire/output-role`: a message of the answer never has the role of somebody whose words the model was given."""
 
 from __future__ import annotations
 

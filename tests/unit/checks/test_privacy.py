@@ -198,7 +198,7 @@ def test_the_home_of_an_organization_may_have_it(make_exchange: Make, make_span:
 
 
 def test_the_home_of_an_organization_may_have_its_canary(judged: Judge) -> None:
-    """A canary for an organization is no finding in the attribute that is meant for the organization."""
+    """A canary for an organization is not a finding in the attribute that is meant for the organization."""
     canaries = Canaries("test_a")
     attributes = {HOME: canaries.give("organization")}
     assert judged(attributes=attributes, evidence={"canaries": canaries.given()}) == []
@@ -223,7 +223,7 @@ def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, m
 
 
 def test_what_looks_like_a_key_is_found_without_a_source(judged: Judge) -> None:
-    """A key of another service is in no exchange, but its shape gives it away."""
+    """A key of another service is not in any exchange, but its shape gives it away."""
     [finding] = judged(attributes={"note": f"used {SHAPED}"})
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
 
@@ -261,7 +261,7 @@ def test_the_keys_of_odd_spans_are_not_kept(make_span: Make) -> None:
 
 
 def test_a_canary_is_found(judged: Judge) -> None:
-    """A canary is found although the secret that it stands for was in no exchange."""
+    """A canary is found although the secret that it stands for was not in any exchange."""
     canaries = Canaries("test_a")
     [finding] = judged(attributes={"tenant": canaries.give("organization")}, evidence={"canaries": canaries.given()})
     assert finding.details[:2] == (
@@ -286,13 +286,13 @@ QUIET: dict[str, Any] = {
 
 
 def test_nobody_is_alarmed_without_cause(judged: Judge) -> None:
-    """Without `content=`, content is not judged; and ids, digests and trace context are no secrets."""
+    """Without `content=`, content is not judged; and ids, digests and trace context are not secrets."""
     assert judged(attributes=QUIET) == []
 
 
 @pytest.mark.parametrize("key", ["test", "anthropic", "[secret]", ""])
 def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key: str) -> None:
-    """A key that is an ordinary word, empty or a recording's mask is no secret, since it may stand anywhere."""
+    """A key that is an ordinary word, empty or a recording's mask is not a secret, since it may stand anywhere."""
     sent = make_exchange(headers=(("authorization", f"Bearer {key}"),))
     span = make_span(attributes={"gen_ai.system": "anthropic", "note": f"a {key} test"})
     found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
@@ -300,7 +300,7 @@ def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key
 
 
 def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
-    """The password alone is a secret, as name and password together are; a value that is no base64 has no password."""
+    """The password alone is a secret, as name and password together are; a value that is not base64 has no password."""
     coded = base64.b64encode(b"shop:open-sesame-7").decode()
     sent = [make_exchange(headers=(("authorization", f"Basic {value}"),)) for value in (coded, "%%%-no-base64-7")]
     for exchange, text in zip(sent, ("open-sesame-7", "%%%-no-base64-7"), strict=True):
@@ -423,7 +423,7 @@ def test_a_marker_is_redacted_and_not_absent(judged: Judge) -> None:
 
 
 def test_content_that_is_nested_deeply_is_content(judged: Judge) -> None:
-    """JSON that is nested more deeply than can be looked at is no marker, and raises nothing."""
+    """JSON that is nested more deeply than can be looked at is not a marker, and raises nothing."""
     nested = "[" * 700 + "1" + "]" * 700
     [finding] = judged(attributes={"gen_ai.input.messages": nested}, evidence={"content": "redacted"})
     assert finding.check == "privacy/content"
@@ -431,7 +431,7 @@ def test_content_that_is_nested_deeply_is_content(judged: Judge) -> None:
 
 @pytest.mark.parametrize("intention", ["absent", "redacted"])
 def test_what_is_no_content_is_no_finding(judged: Judge, intention: str) -> None:
-    """Models, counts, structure without content, and the user's id where conventions want it are no content."""
+    """Models, counts, structure without content, and the user's id where conventions want it are not content."""
     attributes = {
         **{key: value for key, value in QUIET.items() if key not in {"prompt", "b64"}},
         "gen_ai.input.messages": '[{"role": "user", "parts": []}]',
@@ -561,7 +561,7 @@ def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
 
 
 def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: Exchange) -> None:
-    """Only spans that are no LLM call are judged here; `structure/span-name` judges those that are."""
+    """Only spans that are not an LLM call are judged here; `structure/span-name` judges those that are."""
     spans = (make_span(1, name=f"order {UUID}"), make_span(2, name="orders of 2024"))
     found = verify(Evidence(spans=spans), {}).findings
     assert said(list(found)) == [("privacy/high-cardinality", "span", "its name contains an id")]
@@ -579,7 +579,7 @@ def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: 
     ],
 )
 def test_values_without_a_meaning_are_refused(given: dict[str, Any], message: str) -> None:
-    """A wrong value of a setting is a usage error, and no finding."""
+    """A wrong value of a setting is a usage error, not a finding."""
     with pytest.raises(UsageError) as error:
         refuse_content(**given)
     assert str(error.value) == message

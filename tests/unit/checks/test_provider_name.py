@@ -1,4 +1,4 @@
-"""`wire/provider-name`: a span may name the provider that was asked, or whose API it has, and no other."""
+"""`wire/provider-name`: a span may name only the provider that was asked, or the one whose API it is."""
 
 from __future__ import annotations
 

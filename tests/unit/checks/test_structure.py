@@ -184,14 +184,14 @@ def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_excha
 def test_a_span_that_may_have_sent_nothing(
     make_span: SpanMaker, make_exchange: ExchangeMaker, stray: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    """If a request need not have been sent or seen, a span without one is no finding."""
+    """If a request was possibly never sent, or cannot be seen, a span without one is not a finding."""
     spans = [make_span(1, attributes=LLM), make_span(2, **{"attributes": LLM, **stray})]
     ambient = Ambient(span=spans[0].key, recording=True, worker=HERE)
     assert "span-without-exchange" not in structure([make_exchange(ambient=ambient)], spans, **fields)
 
 
 def test_a_span_around_calls_is_no_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """An agent's span that names a model is around its calls and is none of them, in whatever scope."""
+    """An agent's span that names a model surrounds its calls and is not one of them, in whatever scope."""
     for scope in ("app", "framework"):
         outer = make_span(1, attributes=MODEL_ONLY, scope=scope)
         spans = [outer, *(make_span(n, parent=1, attributes=LLM) for n in (2, 3))]
@@ -201,7 +201,7 @@ def test_a_span_around_calls_is_no_span_without_exchange(make_span: SpanMaker, m
 def test_an_attempt_that_was_cut_short_says_nothing_of_spans(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """After a refused request, the calls that were not made are missing because of it, which is no further finding."""
+    """After a refused request, the calls that were not made are missing because of it, so they are not a finding."""
     refused = make_exchange(index=1, response=None, outcome=Outcome.REFUSED, failure="nothing answered")
     spans = [make_span(1, attributes=LLM), make_span(2, attributes=LLM)]
     assert structure([make_exchange(span=1), refused], spans) == []
@@ -489,7 +489,7 @@ def test_each_scope_has_its_switch(make_span: SpanMaker, make_exchange: Exchange
 
 @pytest.mark.parametrize("second", [LLM, {"http.request.method": "POST"}, {**LLM, "gen_ai.usage.input_tokens": 0}])
 def test_one_of_two_scopes_counts(make_span: SpanMaker, make_exchange: ExchangeMaker, second: dict[str, Any]) -> None:
-    """A second scope that counts nothing, such as an HTTP client's, is no finding."""
+    """A second scope that counts nothing, such as an HTTP client's, is not a finding."""
     spans = [make_span(1, attributes=COUNTED), make_span(2, parent=1, scope="other", attributes=second)]
     assert structure([make_exchange(span=2, chunks=answer())], spans) == []
 
@@ -709,7 +709,7 @@ def test_parents_that_may_be_right(
 
 
 def test_a_span_that_is_left_current_is_told_once(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Children of a span that is left current are named in the finding on that span, and have none of their own."""
+    """Children of a span that is left current are named in the finding on that span, and get no finding themselves."""
     leaked = make_span(1, name="stream", attributes=LLM, worker=HERE, ended=115)
     child = make_span(2, parent=1, attributes=LLM, worker=HERE, current=leaked.key, started=119)
     exchanges = [make_exchange(index=0, span=1), make_exchange(index=2, span=2)]
@@ -760,7 +760,7 @@ def test_names_that_are_names(make_span: SpanMaker, make_exchange: ExchangeMaker
 
 
 def test_names_that_change_from_call_to_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Two calls of one kind whose names differ in a number are one finding; two use cases or two models are none."""
+    """Two calls of one kind whose names differ in a number are one finding; two use cases or two models are fine."""
 
     def names(*pairs: tuple[str, str]) -> list[str]:
         spans, exchanges = [], []

@@ -122,7 +122,7 @@ def test_cached_tokens_left_out(
     ids=str,
 )
 def test_no_count_once_more(judged: Judge, outer: dict[str, Any]) -> None:
-    """A count under a name of its own, on a step that says what it is, or of something else is no finding."""
+    """A count under a name of its own, on a step that says what it is, or of something else is not a finding."""
     assert judged(outer) == []
 
 
@@ -139,7 +139,7 @@ def test_a_span_that_is_open_is_in_no_sum(judged: Judge) -> None:
 def test_a_sum_with_a_call_that_is_counted_apart(
     make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
 ) -> None:
-    """A call's span may add the counts of the calls inside it that no other span counts, and of no others."""
+    """A call's span may add the counts of those calls inside it that no other span counts, but no other counts."""
     exchanges = [make_exchange(index=n, span=span, chunks=answer(USAGES[n])) for n, span in enumerate((2, 1))]
     both = {**CHAT, "gen_ai.usage.input_tokens": 30, "gen_ai.usage.output_tokens": 12}
 

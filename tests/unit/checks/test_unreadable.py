@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_told(judged: Judged) -> None:
 
 
 def test_one_attribute_is_one_finding(judged: Judged) -> None:
-    """Messages that are no JSON make several facts unreadable, but they are one cause and so one finding."""
+    """Messages that are not JSON make several facts unreadable, but they are one cause and so one finding."""
     names = ("output_texts", "tool_calls", "finish_reasons")
     span = {name: broken(name, "gen_ai.output.messages", "[{", "'[{' is not JSON") for name in names}
     wire = {"output_texts": ["x"], "tool_calls": [{"name": "f"}], "finish_reasons": ["stop"]}

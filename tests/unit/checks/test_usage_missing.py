@@ -1,4 +1,4 @@
-"""`wire/usage-missing`: if the response states the tokens of a call, one of its spans does so too."""
+"""`wire/usage-missing`: if the response states the tokens of a call, one of its spans states them too."""
 
 from __future__ import annotations
 

@@ -155,6 +155,6 @@ def test_a_baseline(judge: Callable[..., Verdict], settings: dict[str, Any], sta
 
 @pytest.mark.parametrize("given", ["wire/cost", {"check": "wire/cost"}, 7, [7]])
 def test_known_faults_come_as_a_list(given: Any) -> None:
-    """A value that is no list of mappings or records is a usage error."""
+    """A value that is not a list of mappings or records is a usage error."""
     with pytest.raises(UsageError, match=r"^known= takes "):
         waivers.known_of(given)

@@ -62,7 +62,7 @@ def found(judged: Judged) -> list[Finding]:
 
 
 def test_the_same_as_the_wire(found: list[Finding]) -> None:
-    """Nothing is wrong; but what no attribute states is missing, although the reply has it."""
+    """A whole request and reply that equal the wire are not wrong, but do not stand for attributes that are missing."""
     assert [finding.check for finding in found] == ["wire/usage-missing"]
 
 

@@ -138,7 +138,7 @@ def test_an_alert_as_json(
 def test_what_is_no_dashboard(
     text: str, error: str, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says what is wrong with the file."""
+    """A file that is not a dashboard or an alert is refused in one line, which says what is wrong with it."""
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
     assert cli.main(["dashboard", str(path), "--records", str(records)]) == 2
@@ -159,7 +159,7 @@ def test_what_is_no_dashboard(
     ],
 )
 def test_what_are_no_records(text: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what is wrong with the file of records."""
+    """A wrong file of records is refused in one line, which says what is wrong with it."""
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
     assert cli.main(["dashboard", "any.json", "--records", str(path)]) == 2

@@ -40,7 +40,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 @pytest.mark.usefixtures("written")
 def test_exit_status(new: str, fail_on: str, status: int, form: str) -> None:
-    """The exit status is 1 if there are changes that `--fail-on` names, in every form; a new version is no change."""
+    """The exit status is 1 if there are changes that `--fail-on` names, in every form; a new version does not count."""
     assert main(["diff", "old.json", f"{new}.json", "--fail-on", fail_on, "--format", form]) == status
 
 

@@ -32,7 +32,7 @@ def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -
 
 
 def test_text(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each check has a line; an unknown state is no problem."""
+    """Each check has a line; an unknown state is not a problem."""
     assert main(["doctor"]) == 0
     said = re.sub(r"\b[0-9a-f]{32}\b", "ID", capsys.readouterr().out.replace(receiver.url, "URL"))
     assert said.splitlines() == [

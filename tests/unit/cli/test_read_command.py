@@ -87,7 +87,7 @@ def test_a_model_that_is_not_read_is_named(
 
 
 def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A request that fetches a response is no call: the call is the request that asked for it."""
+    """A request that fetches a response is not a call: the call is the request that asked for it."""
     fetch = interaction("https://api.openai.com/v1/responses/resp_1", "GET")
     fetch["response"]["body"] = {"string": json.dumps({"id": "resp_1", "object": "response", "status": "queued"})}
     file = tmp_path / "tape.json"

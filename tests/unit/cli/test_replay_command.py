@@ -142,7 +142,7 @@ def test_the_recorded_body_is_what_is_sent(
 def test_what_is_not_captured_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, body: Any, reply: Any, outcome: tuple[str, str]
 ) -> None:
-    """A request that is no LLM call, is not HTTP or was recorded without a reply is named as such, and is no fault."""
+    """A request that is not an LLM call, not HTTP, or without a recorded reply is named as such, and is not a fault."""
     assert one(replayed(capsys, write(tmp_path / "a.json", interaction(url, body, reply)))) == outcome
 
 
@@ -246,7 +246,7 @@ def test_what_opens_amazons_frames_is_named(
 def test_an_instrumentor_that_refuses_the_sdk_is_no_gap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An instrumentor that is off for the SDK's version is named with what it needs, and no gap of it is reported."""
+    """An instrumentor that refuses the SDK's version is named with what it needs, and not reported as having a gap."""
     off = Instrumentor(name="openai", package="o", state=Switch.REFUSED, needs="openai >= 9", found="openai 2")
     monkeypatch.setattr(_sdks, "INSTRUMENTORS", {"openai": "o", "anthropic": "a"})
     monkeypatch.setattr(_sdks, "switch_of", lambda _request: off)
@@ -296,7 +296,7 @@ def test_the_text_has_problems_and_a_table(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A path that is not there names the nearest that is, a link its target, and the exit status is 2."""
+    """For a missing path the error names the nearest one, for a broken link its target, and the exit status is 2."""
     write(tmp_path / "chat.json")
     assert main(["replay", str(tmp_path / "chats.json")]) == 2
     assert capsys.readouterr().err == (
@@ -309,7 +309,7 @@ def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If nothing was played, the output says so in words, and not by an empty table."""
+    """If nothing was played, the output says so in words instead of showing an empty table."""
     assert main(["replay", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"no interactions in {tmp_path}\n"
 

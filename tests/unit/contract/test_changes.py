@@ -82,7 +82,7 @@ def test_types(make_span: Any, reduce: Any, compare: Compare, old: list[Any], ne
 
 
 def test_how_often_an_attribute_is_seen(make_span: Any, reduce: Any, compare: Compare) -> None:
-    """Shares are compared, not counts: twice as many spans with twice as many attributes are no change."""
+    """Shares are compared, not counts: twice as many spans with twice as many attributes are not a change."""
     old = reduce(make_span(attributes={"a": 1, "b": 1}), make_span(attributes={"c": 1, "b": 1}))
     new = reduce(*(make_span(attributes={"b": 1, **({"c": 1} if number else {})}) for number in range(4)))
     twice = {name: {**scope} for name, scope in new.items()}

@@ -86,7 +86,7 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
     ],
 )
 def test_types(make_span: Any, reduce: Any, value: Any, name: str) -> None:
-    """Types are named as in conventions, and a bool is no int."""
+    """Types are named as in conventions, and a bool is not an int."""
     shape = reduce(make_span(attributes={"a": value}))["app"]["spans"]["chat"]
     assert shape["attributes"] == {"a": {"seen": 1, "types": [name]}}
 

@@ -107,7 +107,7 @@ def covered(*claims: Claim, metrics: tuple[MetricClaim, ...] = ()) -> Any:
 
 
 def test_nothing_claims_a_convention() -> None:
-    """Without a span and a metric that claim a convention there is no table."""
+    """Without a span or a metric that claims a convention there is no table."""
     assert to_markdown(covered()) == "No span or metric claims to keep a convention."
     assert json.loads(to_json(covered())) == {"format": "pytest-llmtrace coverage", "version": 1, "coverage": []}
 

@@ -52,19 +52,19 @@ def test_what_a_check_is_about_exists() -> None:
 
 @pytest.mark.parametrize(("ended", "fires"), [(101, True), (102, True), (104, False), (None, False)])
 def test_ended_before_stream(make_span: SpanMaker, streamed: Exchange, ended: int | None, fires: bool) -> None:
-    """A span may end once the last event with content was read, `[DONE]` aside. Ticks decide, and not times."""
+    """A span may end once the last event with content was read, `[DONE]` aside. Ticks decide, not times."""
     found = ids(evidence([streamed], [make_span(1, attributes=LLM, ended=ended)]))
     assert ("structure/ended-before-stream" in found) is fires
 
 
 def test_exchange_without_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """Each call without an LLM span is a finding; a request that is no LLM call is none."""
+    """Each call without an LLM span is a finding; a request that is not an LLM call is not."""
     calls = [make_exchange(index=0), make_exchange(index=1), make_exchange(index=2, path="/weather", body={})]
     assert ids(evidence(calls, [make_span(1)])) == ["structure/exchange-without-span"] * 2
 
 
 def test_nothing_captured_has_one_cause(make_exchange: ExchangeMaker) -> None:
-    """If it is known why there is no span at all, that is one finding, and not one for every call."""
+    """If it is known why there is no span at all, that is one finding, not one for every call."""
     calls = [make_exchange(index=0), make_exchange(index=1)]
     assert ids(evidence(calls, [], absence=ABSENCE)) == ["capture/nothing"]
     assert ids(evidence(calls, [])) == ["structure/exchange-without-span"] * 2
@@ -107,7 +107,7 @@ def test_untimed() -> None:
 
 
 def test_unmatched_hides_its_consequences(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """After a refused request, interactions that were not played and calls without a span are no further findings."""
+    """After a refused request, interactions that were not played and calls without a span are not further findings."""
     refused = make_exchange(response=None, outcome=Outcome.REFUSED, failure="nothing answered")
     left = (Leftover(origin="cassettes/a.yaml", unplayed=("x",), total=1),)
     assert ids(evidence([refused], [make_span(1)], leftovers=left)) == ["replay/unmatched"]
@@ -115,7 +115,7 @@ def test_unmatched_hides_its_consequences(make_span: SpanMaker, make_exchange: E
 
 
 def test_a_test_that_failed_is_judged_by_what_it_did(make_span: SpanMaker, streamed: Exchange) -> None:
-    """If the test itself failed, what it did not get to do is no finding, but what it did wrong is."""
+    """If the test itself failed, what it did not get to do is not a finding, but what it did wrong is."""
     early = make_span(1, attributes=LLM, ended=101)
     left = (Leftover(origin="cassettes/a.yaml", unplayed=("x",), total=1),)
     assert ids(evidence([streamed], [early], leftovers=left), complete=False) == ["structure/ended-before-stream"]

@@ -53,7 +53,7 @@ CHAT = {"gen_ai.operation.name": "chat"}
     ],
 )
 def test_recognised(make_span: SpanMaker, scope: str, attributes: dict[str, Any], dialect: str | None) -> None:
-    """A dialect is recognised by scope and attributes; steps around a call to a model are no LLM spans."""
+    """A dialect is recognised by scope and attributes; steps around a call to a model are not LLM spans."""
     span = make_span(scope=scope, attributes=attributes)
     reading = dialects.read(span)
     assert (reading.source if reading else None) == dialect
@@ -279,7 +279,7 @@ def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
 
 
 def test_what_is_no_dialect() -> None:
-    """A text as `scopes=` would be compared letter by letter; an object that is no dialect would fail at each span."""
+    """A string as `scopes=` would be compared letter by letter; anything but a dialect would fail at each span."""
     with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes a list, such as \['ours\.llm'\]$"):
         Dialect(name="ours", facts={}, scopes="ours.llm")
     with pytest.raises(UsageError, match=r"^register\(\) takes a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
@@ -287,7 +287,7 @@ def test_what_is_no_dialect() -> None:
 
 
 def test_what_is_no_place() -> None:
-    """A value that is no place is refused when the dialect is made."""
+    """A value that is not a place is refused when the dialect is made."""
     with pytest.raises(UsageError) as refused:
         Dialect(name="ours", facts={"cost": 3})  # type: ignore[dict-item]
     assert str(refused.value) == (

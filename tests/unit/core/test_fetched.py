@@ -92,7 +92,7 @@ def test_a_response_that_was_fetched(poll: Poll) -> None:
 
 
 def test_a_fetch_by_itself(poll: Poll) -> None:
-    """A fetch read by itself does not have the request's values: they are unreadable, and not absent."""
+    """A fetch read by itself does not have the request's values: they are unreadable, not absent."""
     _, fetch = poll(None, None)
     read = wire.read_fetched(fetch)
     assert (read.api, read.output_texts, read.input_tokens) == ("responses", ["hi"], 10)
@@ -117,7 +117,7 @@ def test_what_fetches_no_response(poll: Poll, how: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("spans", [(1, 1, 1), (None, 1, 1), (None, None, None)], ids=["around all", "wait", "no span"])
 def test_a_span_that_saw_what_was_fetched(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...]) -> None:
-    """A call is compared with what was last fetched while its span was open; the fetches are no calls."""
+    """A call is compared with what was last fetched while its span was open; the fetches are not calls."""
     paired = match(poll(*spans), [make_span(1, attributes=LLM)])
     assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (paired.calls[0].truth.input_tokens, paired.calls[0].truth.output_texts) == (10, ["hi"])
@@ -144,7 +144,7 @@ def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -
 
 
 def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
-    """A span that was open during one fetch is that fetch's, although all name the response; a later span is none's."""
+    """A span that was open during one fetch belongs to it, although all name the response; a later span to none."""
     told = {**LLM, "gen_ai.response.id": "resp_1"}
     times = {2: (109, 119), 3: (119, 129), 4: (130, 140)}
     polls = [
@@ -156,7 +156,7 @@ def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
 
 
 def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
-    """A span that neither was current nor names the response is not the fetch's."""
+    """A span that was not current and does not name the response does not belong to the fetch."""
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=LLM, started=109)]
     assert match(poll(1, None), spans).fetches == ()
 
@@ -201,7 +201,7 @@ def events(*kinds: tuple[str, bytes]) -> tuple[bytes, ...]:
 
 
 def test_a_stream_that_another_request_goes_on_with(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A background stream that was cut, and then fetched to its end, is no half answer; without the fetch it is."""
+    """A background stream that was cut, and then fetched to its end, is not a half answer; without the fetch it is."""
     begun = events(("created", reply("queued")), ("in_progress", reply("in_progress")))
     stream = {"content_type": "text/event-stream"}
     get = Request(method="GET", url=f"{STORED}resp_1?stream=true&starting_after=1")
@@ -216,7 +216,7 @@ def test_a_stream_that_another_request_goes_on_with(make_span: SpanMaker, make_e
     ("spans", "again"), [((1, 1, 1), 0), ((1, None, None), 0), ((1, None, None), 1)], ids=["seen", "not seen", "twice"]
 )
 def test_what_was_fetched_was_used(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...], again: int) -> None:
-    """A budget counts the tokens of a response once, however often it was fetched, and a fetch is no call."""
+    """A budget counts the tokens of a response once, however often it was fetched, and a fetch is not a call."""
     exchanges = poll(*spans)
     exchanges += exchanges[-1:] * again
     traced = [make_span(1, attributes=COUNTED)] if spans[-1] else [make_span(1, attributes=LLM, ended=109)]

@@ -1,4 +1,4 @@
-"""Behaviour of `LLMTrace` blocks: what they do only on request, what they wait for, judge, refuse and report."""
+"""`LLMTrace` blocks: what they do only on request, and what they wait for, judge, refuse and report."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def call(trace: LLMTrace, *statuses: int) -> None:
 
 
 def test_what_a_framework_uploads_of_its_own_traces_is_muted() -> None:
-    """openai-agents uploads its traces from a thread; this is no unmatched request, unless exporters are live."""
+    """openai-agents uploads its traces from a thread; this is not an unmatched request, unless exporters are live."""
     upload = "https://api.openai.com/v1/traces/ingest"
     with LLMTrace() as trace:
         assert http.post(upload, json={"data": []}).status_code == 204
@@ -301,7 +301,7 @@ def test_arguments_without_a_meaning(said: dict[str, Any], text: str) -> None:
 
 
 def test_a_gateway_s_name_is_a_text() -> None:
-    """A name that is no text is refused in the same words as an unknown name."""
+    """A name that is not text is refused in the same words as an unknown name."""
     name: Any = ["openai"]
     with (
         LLMTrace() as trace,
@@ -416,7 +416,7 @@ USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost":
     ],
 )
 def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> None:
-    """The call without a span is found; that the span's counts are those of both calls is no further fault."""
+    """The call without a span is found; that the span's counts are those of both calls is not a further fault."""
     with LLMTrace(verify=False) as trace:
         with otel.get_tracer("app").start_as_current_span("turn", attributes={"gen_ai.request.model": "m", **said}):
             for text in ("one", "two"):
@@ -427,7 +427,7 @@ def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> 
 
 @pytest.mark.parametrize(("mode", "raises"), [("error", True), (False, True), ("warn", False)])
 def test_who_asks_is_told(mode: Any, raises: bool) -> None:
-    """With `verify=False` the test judges, by `verify()`; in mode `warn`, `verify()` only warns."""
+    """A call of `verify()` raises even with `verify=False`; in mode `warn` it only warns."""
     with LLMTrace(verify=mode) as trace:
         trace.gateway("openai").chat(text="hi")
         http.post(URL, json={"model": "m", "messages": []})

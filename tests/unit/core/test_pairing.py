@@ -56,7 +56,7 @@ def test_ancestors_count_one_a_scope(make_span: SpanMaker, make_exchange: Exchan
 
 
 def test_what_is_no_llm_call_is_no_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A request to a weather API inside a tool is no call, even with an LLM span around it."""
+    """A request to a weather API inside a tool is not a call, even with an LLM span around it."""
     weather = make_exchange(path="/v1/messages", body={"city": "Paris"}, span=1)
     assert shape([weather], [make_span(1, attributes=LLM)]) == []
 
@@ -78,7 +78,7 @@ def test_retries_are_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker
 def test_a_connection_that_fails_is_tried_again(
     make_span: SpanMaker, make_exchange: ExchangeMaker, answered: bool
 ) -> None:
-    """An exchange that ended in an exception is a failed attempt, with or without a response, in a span or in none."""
+    """An exchange that ended in an exception is a failed attempt, with a response or without, in a span or outside."""
     came = {} if answered else {"response": None, "outcome": Outcome.FAILED}
     for span, spans in ((1, [make_span(1, attributes=LLM)]), (None, [])):
         broken = make_exchange(index=0, span=span, failure="ReadError: gone", stream_end=StreamEnd.FAILED, **came)
@@ -139,7 +139,7 @@ def test_a_span_tells_of_one_call(make_span: SpanMaker, make_exchange: ExchangeM
 def test_a_span_around_calls_with_spans_of_their_own_is_theirs_no_more(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
-    """A framework's span around one call is a second scope's span of it; around several calls it is of none of them."""
+    """A framework's span around one call is a second scope's span of it; around several calls it is no call's span."""
     outer = make_span(1, attributes=LLM, scope="framework")
     inner = [make_span(n, parent=1, attributes=LLM) for n in (2, 3)]
     exchanges = [make_exchange(index=n - 2, span=n) for n in (2, 3)]
@@ -285,7 +285,7 @@ def all_in_one(size: int, make_span: SpanMaker, make_exchange: ExchangeMaker) ->
 
 @pytest.mark.parametrize("trace", [all_at_once, one_in_the_other, all_in_one])
 def test_the_work_grows_with_the_trace(make_span: SpanMaker, make_exchange: ExchangeMaker, trace: Trace) -> None:
-    """Twice as many calls take about twice the work, counted in executed lines, and not four times."""
+    """Twice as many calls take about twice the work, not four times, counted in executed lines."""
     small, large = (lines_run(match, *trace(size, make_span, make_exchange)) for size in (150, 300))
     assert large < 2.3 * small
 
@@ -463,7 +463,7 @@ def test_a_span_that_tells_of_one_tool_call_of_several(
 
 
 def test_tool_calls_without_ids_tell_nothing_apart(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
-    """A server may give tool calls no ids, and a span may leave ids out: two missing ids are no match."""
+    """A server may give tool calls no ids, and a span may leave ids out: two missing ids are not a match."""
     without = written(type="tool_call", name="weather", arguments={})
     spans = [make_span(n, attributes=told, worker=Worker(1, n)) for n, told in enumerate((without, LLM))]
     exchanges = [

@@ -80,7 +80,7 @@ def test_a_large_tree(make_span: Callable[..., SpanRecord], number: int, lines: 
 
 
 def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
-    """Of more than four alike findings three are shown and the others counted; those of another scope stand apart."""
+    """Of more than four similar findings three are shown and the others counted; another scope's are listed apart."""
     names = ["a"] * 4 + ["b", "c", "d"]
     spans = [make_span(n, name=name, ended=None, end_ns=None) for n, name in enumerate(names)]
     evidence = Evidence(spans=(*spans, make_span(9, name="x", scope="other", ended=None, end_ns=None)))

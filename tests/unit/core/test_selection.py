@@ -126,7 +126,7 @@ def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
 
 
 def test_none_names_spans_that_are_no_llm_spans(views: tuple[SpanView, ...]) -> None:
-    """A span that fits but is no LLM span is listed as a near miss; if a predicate raises on it, it is left out."""
+    """A span that fits but is not an LLM span is listed as a near miss; if a predicate raises on it, it is left out."""
     reasons = {}
     for predicate in (None, lambda span: span.call.input_tokens == 1):
         with pytest.raises(SelectionError) as caught:
@@ -207,7 +207,7 @@ def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -
 def test_what_cannot_be_compared(
     views: tuple[SpanView, ...], compare: Callable[..., None], span: Any, expected: Any, text: str
 ) -> None:
-    """Several spans, none, or a list of names are a usage error, and no failed assertion."""
+    """Several spans, None, or a list of names are a usage error, not a failed assertion."""
     with pytest.raises(UsageError) as caught:
         compare(views[span] if span == 0 else span, expected)
     assert str(caught.value) == text

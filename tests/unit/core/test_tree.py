@@ -66,7 +66,7 @@ def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
     ],
 )
 def test_wrong_use_is_said(make_span: SpanMaker, wrong: Callable[[Any], object], said: str) -> None:
-    """A value that is no span or no name is a usage error, and is not silently found to have nothing."""
+    """A value that cannot be a span or a name is a usage error, instead of silently finding nothing."""
     with pytest.raises(UsageError) as caught:
         wrong(SpanTree([make_span(1)]))
     assert str(caught.value) == said

@@ -120,7 +120,7 @@ def test_indexed_names_and_families_are_in_the_registry(make_span: SpanMaker) ->
 
 
 def test_metrics() -> None:
-    """A metric has its points with their attributes; advice on the metric stands there once, and not at each point."""
+    """A metric has its points with their attributes; advice on the metric stands there once, not at each point."""
     calls: dict[str, Any] = {"scope": "app", "name": "gen_ai.calls", "unit": "calls"}
     series = ({**CHAT, "gen_ai.mood": "x"}, {"gen_ai.operation.name": 1})
     points = [MetricPoint(**calls, attributes=attributes) for attributes in series]
@@ -158,6 +158,6 @@ def test_a_histogram() -> None:
 
 
 def test_other_spans(make_span: SpanMaker) -> None:
-    """Spans of no call that keep no convention are no samples."""
+    """Spans that belong to no call and keep no convention are not samples."""
     report = written(Evidence(spans=(make_span(attributes={"http.route": "/"}),), profiles=(GENAI,)))
     assert (report["samples"], report["statistics"]["registry_coverage"]) == ([], 0.0)

@@ -109,7 +109,7 @@ LOOP["content"] = [LOOP]
 
 @pytest.mark.parametrize("result", [{"x": b"1"}, {(1,): 2}, LOOP, [LOOP]])
 def test_the_body_of_an_event_may_hold_anything(result: Any) -> None:
-    """A value that JSON has no form for, or that contains itself, is no text, and nothing raises."""
+    """A value that JSON has no form for, or that contains itself, is not text, and nothing raises."""
     body = {"content": [{"type": "tool_result", "content": result}]}
     event = LogRecord(scope="app", event_name="gen_ai.tool.message", body=body)
     assert not (said(event) or {}).get("input_messages")

@@ -241,7 +241,7 @@ def test_messages(
     ],
 )
 def test_messages_that_cannot_be_read(read: Reader, messages: Any, note: str) -> None:
-    """A value that is no messages is unreadable, and is one problem with its place and the reason."""
+    """A value that is not messages is unreadable, and is one problem with its place and the reason."""
     reading = read({**CHAT, "gen_ai.output.messages": messages})
     fact = reading.fact("tool_calls")
     assert (fact.state, fact.keys, fact.note) == (State.UNREADABLE, "gen_ai.output.messages", note)
@@ -249,7 +249,7 @@ def test_messages_that_cannot_be_read(read: Reader, messages: Any, note: str) ->
 
 
 def test_scrubbed(read: Reader, said: Values) -> None:
-    """A value that logfire has scrubbed is no value and no problem."""
+    """A value that logfire has scrubbed is not read, and is not reported as a problem."""
     reading = read({**CHAT, "gen_ai.output.messages": "[Scrubbed due to 'session']"})
     assert (said(reading), reading.problems) == ({}, ())
 

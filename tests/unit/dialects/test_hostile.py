@@ -83,7 +83,7 @@ def test_recognising_raises_nothing(attributes: dict[str, Any]) -> None:
     ],
 )
 def test_kinds_that_are_no_text(key: str, value: Any) -> None:
-    """A span whose kind is not a string is no LLM span."""
+    """A span whose kind is not a string is not an LLM span."""
     assert not dialects.is_llm(SpanRecord(key=SpanKey(1, 1), name="chat", attributes={key: value}))
 
 
@@ -137,7 +137,7 @@ def test_arguments_that_are_deep_stay_text(read: Reader) -> None:
 
 
 def test_indexes(read: Reader) -> None:
-    """Messages are in the order of their indexes, which may have gaps; a segment that is no index is passed over."""
+    """Messages are in the order of their indexes, which may have gaps; a segment other than an index is skipped."""
     out = "llm.output_messages"
     reading = read(
         {

@@ -287,7 +287,7 @@ def test_no_place_without_the_other_convention(read: Reader) -> None:
     ],
 )
 def test_masked(read: Reader, attributes: dict[str, Any]) -> None:
-    """A masked value is no value and no problem."""
+    """A masked value is not read, and is not reported as a problem."""
     reading = read({**LLM, **attributes})
     known = reading.facts.keys()
     assert known <= {"tool_calls"}
@@ -312,7 +312,7 @@ def test_vectors(read: Reader, vectors: tuple[Any, ...], count: int, dimensions:
 
 
 def test_broken_parameters(read: Reader) -> None:
-    """Parameters that are no JSON make each of their facts unreadable, and are one problem."""
+    """Parameters that are not JSON make each of their facts unreadable, and are one problem."""
     reading = read({**LLM, "llm.invocation_parameters": '{"model": "gpt-4o"'})
     fact = reading.fact("request_model")
     assert (fact.state, fact.place, fact.note) == (

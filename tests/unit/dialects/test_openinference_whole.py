@@ -1,4 +1,4 @@
-"""OpenInference's `input.value` and `output.value`: read where they are a request and its reply, and not otherwise."""
+"""OpenInference's `input.value` and `output.value`: read only where they are a request and its reply."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_reply(said: Values, reply: dict[str, Any], facts: dict[str, Any]) -> 
     ],
 )
 def test_anything_else(said: Values, value: Any) -> None:
-    """A span's input and output may have any form; what is neither a request nor a reply is not read, and no fault."""
+    """A span's input and output may have any form; anything but a request or a reply is not read, and not a fault."""
     for attributes in (given(value), returned(value)):
         reading = read(attributes)
         assert said(reading) == {}
@@ -168,7 +168,7 @@ def test_anything_else(said: Values, value: Any) -> None:
 
 
 def test_other_spans() -> None:
-    """A step that is no call may return a reply as it is: nothing is read there, and the own reading knows no reply."""
+    """A reply on a step that is not a call is not read; and `read` itself, unlike `read_whole`, never reads one."""
     reply = {"model": "m", "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
     agent = {**returned(reply), "openinference.span.kind": "AGENT"}
     span = SpanRecord(key=SpanKey(1, 1), name="agent", scope="app", attributes=agent)

@@ -541,7 +541,7 @@ def test_langfuse_parts_are_all_in_the_place(read: Reader) -> None:
 
 @pytest.mark.parametrize("usage", [{"input": "ten"}, {"input": 10, "input_cached_tokens": "many"}, '{"input": 10', "7"])
 def test_langfuse_counts_that_are_none(read: Reader, usage: Any) -> None:
-    """A value that is no count, or no JSON, is unreadable; a usage that is not an object says nothing."""
+    """A value that is not a count, or not JSON, is unreadable; a usage that is not an object says nothing."""
     expected = State.ABSENT if usage == "7" else State.UNREADABLE
     assert read(langfuse(usage_details=usage)).fact("input_tokens").state is expected
 

@@ -162,7 +162,7 @@ def test_no_prompt(read: Reader, attributes: dict[str, Any], scope: str) -> None
 
 
 def test_messages_that_are_encoded_twice(read: Reader) -> None:
-    """JSON within JSON is a text for a back end, and no list of messages."""
+    """JSON within JSON is a text to a back end, not a list of messages."""
     reading = read({**CHAT, "gen_ai.input.messages": json.dumps(json.dumps(USER))})
     assert reading.problems == (
         "gen_ai.input.messages on span 'chat': it was written as JSON twice, so it is a string and not a list",

@@ -99,14 +99,14 @@ def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, nam
     ],
 )
 def test_exporters_without_a_setting(monkeypatch: pytest.MonkeyPatch, found: str, said: str) -> None:
-    """An installed exporter is not necessarily used by the app, so its default endpoint alone is no problem."""
+    """An installed exporter is not necessarily used by the app, so its default endpoint alone is not a problem."""
     monkeypatch.setattr("pytest_llmtrace.doctor._exporters.obstacle", lambda _: found)
     assert list(map(str, exporters({}, {HTTP: "1.45.2"}))) == [said.format(f"exporter {HTTP} 1.45.2")]
 
 
 @pytest.mark.parametrize("value", ["ftp://here", "http://:4318", "http://here:port"])
 def test_exporters_whose_setting_is_wrong(value: str) -> None:
-    """An endpoint that is no address is a problem; the value is not repeated, since it may contain a password."""
+    """An endpoint that is not an address is a problem; the value is not repeated, since it may contain a password."""
     found = exporters({"OTEL_EXPORTER_OTLP_ENDPOINT": value}, {HTTP: "1.45.2"})
     assert list(map(str, found)) == [
         (

@@ -28,7 +28,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 
 def test_a_server_that_takes_connections(silent: int) -> None:
-    """A server that accepts connections is no obstacle."""
+    """A server that accepts connections is not an obstacle."""
     assert obstacle(f"http://127.0.0.1:{silent}") == ""
 
 

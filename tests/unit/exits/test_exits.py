@@ -25,7 +25,7 @@ class Log(list[str]):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Log how a block of the stream's own code ends."""
+        """Log how a block inside the stream's own code ends."""
         try:
             yield
         except BaseException as error:

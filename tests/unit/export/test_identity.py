@@ -174,7 +174,7 @@ VCS = ("vcs.change.id", "vcs.ref.head.name", "vcs.ref.head.type", "vcs.ref.head.
     ],
 )
 def test_what_was_built(tmp_path: Path, environ: dict[str, str], found: tuple[str | None, ...]) -> None:
-    """A pull request has its number and branch, a tag has the type `tag`, and what is no revision is left out."""
+    """A pull request has its number and branch, a tag has the type `tag`, and what is not a revision is left out."""
     told = identify(environ, tmp_path, run="r")
     assert tuple(told.get(name) for name in VCS) == found
 

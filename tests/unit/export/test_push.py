@@ -144,7 +144,7 @@ def test_a_damaged_file_does_not_keep_the_others(
 def test_stops_when_nobody_answers(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After two requests of which nobody knows whether they arrived, the rest is not sent."""
+    """After two requests that may or may not have arrived, the rest is not sent."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(4):
         spool.put("run", request_of(number))
@@ -181,7 +181,7 @@ def test_a_test_that_is_too_large_is_parted(
 def test_only_the_same_test_of_the_same_run_counts_as_there(
     to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
-    """A suite may give each test the same ids: spans of another test or run are no proof."""
+    """A suite may give each test the same ids: spans of another test or run are not proof."""
     for test, run in (("test", "run"), ("other", "run"), ("test", "older")):
         spool.put("run", request_of(0, test=test, run=run))
         Push(to, spool, budget=10).run()
@@ -293,7 +293,7 @@ def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
 
 
 def test_a_server_that_wants_a_certificate(spool: Spool, request_of: RequestOf, time: Time) -> None:
-    """Without a client certificate that the server knows, it has read nothing that was sent, so nothing is in doubt."""
+    """Without a client certificate that it knows, the server has read nothing, so nothing is in doubt."""
     receiver = Receiver(has_tls=True, wants_certificate=True)
     spool.put("run", request_of(0))
     environ = {

@@ -264,7 +264,7 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
     ],
 )
 def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, environ: dict[str, str], text: str) -> None:
-    """A value without a meaning is a usage error that names the variable, but nothing secret."""
+    """A meaningless value is a usage error that names the variable and repeats nothing secret."""
     monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: SimpleNamespace(origin="there"))
     with pytest.raises(UsageError) as caught:
         destination(name, environ)

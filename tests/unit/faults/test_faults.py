@@ -96,7 +96,7 @@ def test_a_stream_is_cut_after_chunks(
 
 @pytest.mark.parametrize("kind", ["disconnect", "truncate"])
 def test_a_body_in_one_piece_is_cut_in_half(spoil: Spoil, kind: str) -> None:
-    """A body that is no stream is cut in half, and loses its length header, which would reveal the cut."""
+    """A body that is not a stream is cut in half, and loses its length header, which would reveal the cut."""
     answer = spoil(WHOLE, kind)
     assert answer.response.body == WHOLE.body[:13]
     assert answer.origin == f"a.yaml, interaction 0, fault: {kind} after half of the body"
@@ -164,7 +164,7 @@ WAITS: tuple[tuple[Response, str, dict[str, Any], tuple[float, ...], str], ...] 
 def test_waits_come_before_a_chunk(
     spoil: Spoil, reply: Response, kind: str, options: dict[str, Any], times: tuple[float, ...], words: str
 ) -> None:
-    """That chunk and all later ones come later by the same time; earlier times and all bytes stay as they are.
+    """The chunk after the wait and all later ones are delayed by the same time; earlier times and all bytes stay.
 
     The answer does not fail, and is marked as stalling, for read timeouts; one whose stream only breaks off is not.
     """
@@ -299,7 +299,7 @@ def test_how_often(when: dict[str, Any], expected: str) -> None:
 
 
 def test_to_which_requests(faults: Faults) -> None:
-    """A fault may be limited to one API and one model, and never happens to a request that is no LLM call."""
+    """A fault may be limited to one API and one model, and never happens to a request that is not an LLM call."""
     plan(faults, 500, api="chat", model="gpt-4o")
     weather = Request(method="GET", url="https://example.com/weather")
     others = (weather, asked(model="gpt-5"), asked("embeddings", input="x"))

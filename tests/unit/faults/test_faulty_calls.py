@@ -179,7 +179,7 @@ truncate, once: the reply had 1 chunk""",
 
 @pytest.mark.parametrize("allowed", [None, "not the point"])
 def test_a_fault_that_never_happened_is_found(ask: Ask, allowed: str | None) -> None:
-    """It is a finding like an unplayed recording, and may be allowed in the same way."""
+    """A fault that never happened is a finding like an unplayed recording, and may be allowed in the same way."""
     with LLMTrace(gateway="openai", verify=False, allow_unused=allowed) as trace:
         trace.fault(429, model="gpt-5")
         trace.fault("error-in-body", every=2)

@@ -84,7 +84,7 @@ def _skip(data: str) -> bool:
 
 
 def _raise(data: str) -> None:
-    """Fail at the broken event, but for a reason of its own."""
+    """Fail at the broken event, but for an unrelated reason."""
     if _is_broken(data):
         raise ValueError
 

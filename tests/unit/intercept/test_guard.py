@@ -20,7 +20,7 @@ from pytest_llmtrace.intercept import _hosts
 
 
 def _urllib(url: str) -> str:
-    with urllib.request.build_opener().open(url) as response:  # A new opener reads the proxies of the environment anew.
+    with urllib.request.build_opener().open(url) as response:  # A new opener reads the proxies again.
         return str(response.read().decode())
 
 

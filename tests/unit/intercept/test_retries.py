@@ -24,7 +24,7 @@ from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 SDKS = ("openai", "anthropic")
 LEAST = 2 + 0.75 * (1 + 2 + 4 + 8) - 1
-"""The least seconds of waiting after a rate limit and four overloads, less one second of tolerance.
+"""The minimum of seconds waited after a rate limit and four overloads, less one second of tolerance.
 
 The limit says two. The SDKs' own waits are 0.5, 1, 2, 4 and 8 less up to a quarter; the limit replaces the first.
 """
@@ -77,7 +77,7 @@ def test_it_is_virtual(sdk: str, call: Callable[[str], Any]) -> None:
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_it_is_skipped(sdk: str, call: Callable[[str], Any]) -> None:
-    """Where replies take no time, waiting for the next attempt takes none either."""
+    """If replies take no time, neither does waiting for the next attempt."""
     with LLMTrace(verify=False) as trace:
         fail_often(trace, sdk, times=4)
         before = time.perf_counter()

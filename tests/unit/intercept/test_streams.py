@@ -38,7 +38,7 @@ def test_a_stream_is_drained_once(driver: Any, ledger: Any) -> None:
 
 
 def test_a_foreign_stream_is_drained_once(driver: Any, ledger: Any) -> None:
-    """A mock's stream starts anew at each iteration: the tap does not, or every chunk would count twice."""
+    """A mock's stream starts over at each iteration; the tap does not, or every chunk would count twice."""
     stream = driver.library.ByteStream(b"all")
     mock = driver.library.MockTransport(lambda request: driver.library.Response(200, stream=stream))
     response = driver.open(URL, client=driver.client(transport=mock))

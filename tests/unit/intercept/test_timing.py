@@ -89,7 +89,7 @@ def test_at_once(driver: Any, open_as: Callable[..., Any], timing: str) -> None:
 def test_offsets_that_say_nothing(
     driver: Any, open_as: Callable[..., Any], virtual: clock.Clock, offsets: tuple[float, ...]
 ) -> None:
-    """With unusable offsets the chunks come at once: an invented time would be no better than none."""
+    """With unusable offsets the chunks come at once: an invented time would be no better."""
     open_as("recorded", *offsets)
     assert reads(driver) == (close_to(0, 0, 0), None)
 

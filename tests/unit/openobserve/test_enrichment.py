@@ -118,7 +118,7 @@ def test_the_gate(store: Store, key: str, since: str) -> None:
 
 
 def test_no_llm_span(store: Store) -> None:
-    """The response's model and counts alone make no LLM span, so nothing is computed."""
+    """The response's model and counts alone do not make an LLM span, so nothing is computed."""
     record = store({"gen_ai.response.model": "m", "llm.token_count.prompt": 3})
     assert not record.is_llm
     assert added(record) == {"gen_ai_response_model": "m", "llm_token_count_prompt": "3"}
@@ -161,7 +161,7 @@ def test_the_scope_of_the_vercel_sdk(store: Store, scope: str, attributes: Mappi
 
 
 def test_the_first_model_counts_even_if_it_is_none(store: Store) -> None:
-    """The first model attribute counts, even if it is no text, and hides later ones."""
+    """The first model attribute counts, even if it is not text, and hides later ones."""
     attributes = {"gen_ai.response.model": ("a", "b"), "gen_ai.request.model": "m"}
     assert store(attributes)["gen_ai_response_model"] == '["a","b"]'
     assert store({"gen_ai.request.model": "m"})["gen_ai_response_model"] == "m"
@@ -222,7 +222,7 @@ def test_messages_in_events(store: Store) -> None:
 )
 @pytest.mark.parametrize("profile", PROFILES)
 def test_counts(store: Store, profile: str, attributes: Mapping[str, Any], counts: tuple[int, ...]) -> None:
-    """Of several sources the last wins; OpenInference's total is not read; each LLM span has all three counts."""
+    """The last of several sources wins; OpenInference's total is not read; each LLM span has all three counts."""
     record = store({"gen_ai.request.model": "m", **attributes}, profile)
     columns = [record.server.columns[f"usage.{name}"] for name in ("input", "output", "total")]
     assert [record[name] for name in columns] == list(counts)
@@ -263,7 +263,7 @@ def test_who_has_the_last_word(store: Store) -> None:
 
 
 def test_a_count_that_is_none(store: Store) -> None:
-    """0.92 keeps the client's value even if it is no number, which its column of numbers cannot hold."""
+    """0.92 keeps the client's value even if it is not a number, which its column of numbers cannot hold."""
     record = store({"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": "many"})
     assert record.unknown["gen_ai_usage_input_tokens"] == "the column holds numbers, and the client has sent 'many'"
 
@@ -342,7 +342,7 @@ def test_numbers_in_parameters(store: Store, said: str, stored: str) -> None:
 
 
 def test_parameters_that_only_python_reads(store: Store) -> None:
-    """`NaN` is no JSON: parameters with it are not parsed, and the next source is used."""
+    """`NaN` is not JSON: parameters with it are not parsed, and the next source is used."""
     both = {"llm.invocation_parameters": '{"temperature": NaN}', "gen_ai.request.temperature": 0.5}
     record = store({"llm.model_name": "m", **both}, "0.90")
     assert record["llm_request_parameters_temperature"] == "0.5"
@@ -357,7 +357,7 @@ def test_parameters_that_only_python_reads(store: Store) -> None:
     ],
 )
 def test_user_and_session_of_a_resource(store: Store, profile: str, user: str, conversation: str) -> None:
-    """Of a resource only `user.id` (from 0.80 on) and `session.id` are read, under none of their other names."""
+    """Of a resource only `user.id` (from 0.80 on) and `session.id` are read, not their other names."""
     record = store({"llm.model_name": "m"}, profile, resource={"user.id": "u", "session.id": "s"})
     assert (record.get(user), record[conversation]) == (None if profile == "0.70" else "u", "s")
     others = {"gen_ai.conversation.id": "c", "ai.telemetry.metadata.userId": "u"}
@@ -380,7 +380,7 @@ def test_what_is_no_count_to_the_server(store: Store, sent: str) -> None:
 
 
 def test_a_clash_of_what_the_server_computes_anyway(store: Store) -> None:
-    """A value that the server computes fills the column, so the client's two attributes for it are no clash."""
+    """A value that the server computes fills the column, so the client's two attributes for it are not a clash."""
     record = store({"gen_ai.request.model": "m", "gen_ai.response.model": "a", "gen_ai_response_model": "b"})
     assert (record["gen_ai_response_model"], record.clashes) == ("a", {})
 

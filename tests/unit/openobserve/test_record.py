@@ -162,14 +162,14 @@ def test_reserved_names_stand_beside_their_columns(store: Store, profile: str) -
 
 @pytest.mark.parametrize("profile", BEFORE_091)
 def test_reserved_names_took_their_columns(store: Store, profile: str) -> None:
-    """Before 0.91 it could, except for four names in their exact spelling; the record lists such columns."""
+    """Before 0.91 an attribute can overwrite a base column, except for four exact names; the record lists them."""
     record = store({"duration": "long", "trace.id": "x"}, profile)
     assert (record["attr_duration"], record["trace_id"]) == ("long", "x")
     assert record.overwritten == {"trace_id": "trace.id"}
 
 
 def test_two_attributes_of_one_column(store: Store) -> None:
-    """It is unknown which of the two is stored, unless both have the same value."""
+    """If two attributes become one column, it is unknown which is stored, unless both have the same value."""
     record = store({"a.b": "1", "a_b": "2", "c.d": 1, "c_d": "1"})
     assert record.clashes == {"a_b": ("a.b", "a_b")}
     assert record["c_d"] == "1"
@@ -188,7 +188,7 @@ def test_an_attribute_that_becomes_a_column_of_the_status(store: Store) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_attribute_that_is_moved_to_the_name_of_another(store: Store, profile: str) -> None:
-    """Of two values under one name the server keeps the last, and the other one is lost."""
+    """If an attribute is moved to another's name, the server keeps the last of the two values."""
     record = store({"duration": "long", "attr_duration": "short"}, profile)
     assert record.clashes == {"attr_duration": ("duration", "attr_duration")}
     assert (record["attr_duration"], record["duration"]) == ("short", 2_000_001)
@@ -196,7 +196,7 @@ def test_an_attribute_that_is_moved_to_the_name_of_another(store: Store, profile
 
 
 def test_inferred_services(store: Store) -> None:
-    """From 0.91 on a client's span has the name of the called host as a column; an IP address is no name."""
+    """From 0.91 on a client's span has the name of the called host as a column; an IP address is not a name."""
     attributes = {"server.address": "openrouter.ai:443"}
     assert store(attributes, kind="CLIENT")["infer_service_name"] == "openrouter.ai"
     assert "infer_service_name" not in store(attributes, kind="INTERNAL")

@@ -16,7 +16,7 @@ Store = Callable[..., Record]
 
 @pytest.fixture
 def calls(store: Store) -> Stream:
-    """Four spans: three calls of two models, and one that is no LLM span."""
+    """Four spans: three calls of two models, and one that is not an LLM span."""
     spans: tuple[tuple[dict[str, Any], int], ...] = (
         ({"llm.model_name": "a", "llm.token_count.prompt": 10, "llm.token_count.completion": 5}, 1),
         ({"llm.model_name": "a", "llm.token_count.prompt": 20, "llm.token_count.completion": 5}, 6),
@@ -148,32 +148,32 @@ def test_columns_of_no_spans() -> None:
 
 
 def test_what_is_no_query(calls: Stream) -> None:
-    """A query that is no text is wrong use, not a failed query."""
+    """A query that is not text is wrong use, not a failed query."""
     with pytest.raises(UsageError, match=r"^a query must be a string, not 3$"):
         calls.sql(3)  # type: ignore[arg-type]
 
 
 def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
-    """A column or function named inside a string literal is neither."""
+    """A name inside a string literal is neither a column nor a function."""
     assert calls.sql("SELECT 'gen_ai_usage_cost match_all(x)' AS v FROM \"default\" LIMIT 1") == [
         {"v": "gen_ai_usage_cost match_all(x)"}
     ]
 
 
 def test_letters_beyond_ascii_are_part_of_a_name(store: Store) -> None:
-    """A column name may contain them, since only their case changes."""
+    """A column name may contain letters beyond ASCII, since only their case changes."""
     assert Stream([store({"Größe": "9"})]).sql('SELECT "größe" FROM "default"') == [{"größe": "9"}]
 
 
 @pytest.mark.parametrize("comment", ["-- it's\n", "/* it's\n */"])
 def test_an_apostrophe_in_a_comment_begins_no_text(calls: Stream, comment: str) -> None:
-    """Columns after the comment are found as without it."""
+    """Columns after a comment are found as they are without it."""
     query = "SELECT COUNT(*) AS n {} FROM \"default\" WHERE service_name = 'chat-api'"
     assert calls.sql(query.format(comment)) == [{"n": 4}]
 
 
 def test_half_a_character_in_an_array_is_no_json(store: Store) -> None:
-    """The server does not parse it either: that row has no value, and other rows have theirs."""
+    """JSON with half a character, which the server does not parse either, has no value; other rows keep theirs."""
     records = [store({"said": '["\\ud800"]'}), store({"said": '["\\u00e9"]'})]
     query = "SELECT arrsort(said) AS a, arrjoin(said, ',') AS j, spath(said, 'x') AS s FROM \"default\" ORDER BY said"
     assert Stream(records).sql(query) == [{"a": '["é"]', "j": "é", "s": None}, {"a": None, "j": None, "s": None}]

@@ -104,7 +104,7 @@ def test_all_changes_only_what_has_changed(
 
 
 def test_notes_on_a_file_stay(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
-    """Notes that somebody wrote under `llmtrace` stay when the file is recorded anew; origin and day are replaced."""
+    """Notes that somebody wrote under `llmtrace` stay when the file is recorded again; origin and day are replaced."""
     path = tmp_path / "chat.yaml"
     path.write_text("llmtrace: {origin: written, shows: a price}\n" + INDENTED, encoding="utf-8")
     recorder().save(chat(made, "one"))
@@ -198,7 +198,7 @@ def test_a_disk_that_is_full_or_cannot_be_written(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     exists: bool, call: str,
 ) -> None:  # fmt: skip
-    """One error says what to do; the file is as it was, and nothing else is left behind."""
+    """A failed write is one error that says what to do; the file is as it was, and nothing else is left behind."""
     path = tmp_path / "chat.yaml"
     if exists:
         recorder().save(chat(made, "one"))
@@ -297,7 +297,7 @@ def test_two_processes_that_record_one_file(
 
 @pytest.mark.parametrize("content", [b"ours", None])
 def test_who_was_taken_for_dead_touches_nothing(tmp_path: Path, content: bytes | None) -> None:
-    """If another process has taken a slow one for dead and begun anew, its half-written file is not put in place."""
+    """If another process has taken a slow one for dead and started over, its half-written file is not put in place."""
     path, unfinished = tmp_path / "chat.yaml", tmp_path / ".chat.yaml.recording"
     path.write_bytes(b"before")
 

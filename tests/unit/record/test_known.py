@@ -17,7 +17,7 @@ from pytest_llmtrace.record import Recorder
 from pytest_llmtrace.replay import Player, load, read_config
 
 PLAIN = "window-seat-4711"
-"""A secret without the form of a key, in no telling field: only the trace knows that it is secret."""
+"""A secret that neither looks like a key nor has a telling field name: only the trace knows that it is secret."""
 ENCODED = base64.b64encode(f"At the {PLAIN}.".encode()).decode()
 KNOWN = (Sought(value=PLAIN, what="a cookie", where="request header cookie, exchange 0", kind="secret"),)
 SSE = (("content-type", "text/event-stream"),)
@@ -103,7 +103,7 @@ def test_what_cannot_be_masked_is_refused(
     body: bytes,
     chunks: list[bytes],
 ) -> None:
-    """A masked request would match nothing, and a mask alone is no reply, so one error says where the secret stands."""
+    """A masked request would match nothing, and a mask alone is not a reply: the error says where the secret is."""
     with pytest.raises(CassetteError) as raised:
         recorder().save([made(body, *chunks, answer=SSE)], KNOWN)
     assert str(raised.value) == refusal(tmp_path / "chat.yaml", place)

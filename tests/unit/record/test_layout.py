@@ -31,7 +31,7 @@ def test_json_is_laid_out_with_a_line_a_value() -> None:
 
 @pytest.mark.parametrize("text", ["", "plain", '{"cut": ', "data: {}\n\n", '"only a string"', "{'a': 1}"])
 def test_what_is_no_json_stays(text: str) -> None:
-    """A text that is no JSON document is left alone."""
+    """A text that is not a JSON document is left alone."""
     assert laid_out(text) == text
 
 

@@ -100,7 +100,7 @@ def test_an_id_that_the_run_goes_on_with_counts(
 def test_what_the_model_says_counts(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, old: Any, new: Any
 ) -> None:
-    """Arguments of tools, names, words and numbers are recorded anew, whatever their fields are called."""
+    """Changed arguments of tools, names, words and numbers are recorded again, whatever their fields are called."""
     recorder().save([made(b"{}", json.dumps(old).encode())])
     recorder().save([made(b"{}", json.dumps(new).encode())])
     [recording] = load(tmp_path / "chat.yaml").recordings

@@ -88,7 +88,7 @@ def written(recorder: Callable[..., Recorder], tmp_path: Path) -> Callable[..., 
 
 @both_cases(REQUEST_HEADERS)
 def test_request_headers(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
-    """The name stays, the value does not."""
+    """The name of a secret request header is written, its value is not."""
     text = written(made(headers=((name, CANARY), ("accept", "*/*"))))
     assert "anary" not in text
     assert f'      {name}: ["[secret]"]\n' in text
@@ -96,13 +96,13 @@ def test_request_headers(made: Callable[..., Exchange], written: Callable[..., s
 
 @both_cases(RESPONSE_HEADERS)
 def test_response_headers(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
-    """The same for replies."""
+    """The value of a secret response header is not written."""
     assert "anary" not in written(made(b"{}", b"{}", answer=((name, CANARY),)))
 
 
 @both_cases(QUERY)
 def test_query(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
-    """The other parameters stay as they were sent; a user in the address does not."""
+    """A secret parameter is masked, and a user in the address left out; other parameters stay as they were sent."""
     text = written(made(url=f"https://me:canary@a.test/v1?b=1%2F2&{name}={CANARY}"))
     assert "anary" not in text
     assert f'    uri: "https://a.test/v1?b=1%2F2&{name}=[secret]"\n' in text
@@ -111,7 +111,7 @@ def test_query(made: Callable[..., Exchange], written: Callable[..., str], name:
 @both_cases(FIELDS)
 @pytest.mark.parametrize("form", ["json", "nested", "inside", "form", "multipart"])
 def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str], name: str, form: str) -> None:
-    """In JSON at any depth, in JSON that travels as a string, in forms and in parts."""
+    """Secret fields are masked in JSON at any depth, in JSON that travels as a string, in forms and in multipart."""
     plain = {name: "canary-value-1", "q": "hello"}
     body = {
         "json": json.dumps(plain),
@@ -127,7 +127,7 @@ def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str],
 
 @pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "x-auth-token", "PRIVATE-TOKEN", "Cookie"])
 def test_headers_that_a_body_names(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
-    """A provider is to send them to an MCP server; what lets nobody in stays."""
+    """Credential headers in a body, which a provider is to send to an MCP server, are masked; other headers stay."""
     tool = {"type": "mcp", "headers": {name: "canary-value-1", "x-request-id": "r1"}, name: "no header"}
     text = written(made(json.dumps({"tools": [tool]}).encode(), b"{}"))
     assert "canary" not in text
@@ -162,7 +162,7 @@ def test_texts_beside_a_file(
 def test_a_key_among_bytes_that_are_no_text(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, form: str
 ) -> None:
-    """A key is known by its looks there too; all else, also what looks like an address, stays byte for byte."""
+    """A key is recognised by its shape there too; everything else, even what looks like an address, stays unchanged."""
     body = b"\xff\xfe a@canary.io " + CANARY.encode() + b" \x00\xff"
     if form == "file":
         body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + body + b"\r\n--b--\r\n"
@@ -183,7 +183,7 @@ def test_a_key_among_bytes_that_are_no_text(
 def test_texts(
     made: Callable[..., Exchange], written: Callable[..., str], tmp_path: Path, text: str, where: str
 ) -> None:
-    """Wherever a text stands; JSON stays JSON, events stay events, and chunks end where they did."""
+    """A secret is masked wherever its text stands; JSON stays JSON, events stay events, chunks end where they did."""
     said, canary = TEXTS[text]
     body = json.dumps({"error": {"message": f"{said}, he said"}}).encode()
     event = b"data: " + body + b"\n\n"
@@ -213,12 +213,12 @@ def test_texts(
     "url", ["https://x.test/a?next=1&api_key={}", "https://jane:{}@x.test/a", "https://x.test/?X-Amz-Signature={}"]
 )
 def test_a_url_in_a_header(made: Callable[..., Exchange], written: Callable[..., str], name: str, url: str) -> None:
-    """Where a redirect leads to and where a request comes from is looked at as the URL of a request is."""
+    """The URLs in `Location` and `Referer` are scrubbed like the URL of a request."""
     assert "Zq8Canary77" not in written(made(b"{}", answer=((name, url.format("Zq8Canary77")),)))
 
 
 def test_a_reason_phrase(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
-    """It is a text like any other."""
+    """A reason phrase is scrubbed like any other text."""
     exchange = made(b"{}")
     assert exchange.response is not None
     answered = replace(exchange, response=replace(exchange.response, reason=f"no such key: {CANARY}"))
@@ -229,7 +229,7 @@ def test_a_reason_phrase(made: Callable[..., Exchange], written: Callable[..., s
 def test_a_response_in_several_encodings(
     made: Callable[..., Exchange], written: Callable[..., str], monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    """It is written without any of them, also where Python itself or its backport knows zstandard, as for httpx2."""
+    """The body is written without its encodings, even if only Python itself or a backport knows zstandard (httpx2)."""
     zstd = SimpleNamespace(ZstdDecompressor=lambda: SimpleNamespace(decompress=gzip.decompress))
     monkeypatch.setitem(sys.modules, "compression.zstd", zstd)
     body = gzip.compress(gzip.compress(json.dumps({"access_token": "Zq8Canary77"}).encode()))
@@ -239,14 +239,14 @@ def test_a_response_in_several_encodings(
 
 
 def test_openrouters_user_id_in_errors(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
-    """It names the account, long or short."""
+    """The user id in OpenRouter's errors names the account, so it is masked."""
     assert "user_2canary" not in written(
         made(b"{}", b'{"error":{"code":429,"message":"x"},"user_id":"user_2canary9x"}')
     )
 
 
 def test_a_compressed_request(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
-    """It is written as text, and still found however it is sent."""
+    """A compressed request is written as text, and still found however it is sent."""
     body = gzip.compress(b'{"api_key":"canary","q":"hello"}')
     text = written(made(body, headers=(("content-encoding", "gzip"),)))
     assert "canary" not in text
@@ -258,7 +258,7 @@ def test_a_compressed_request(made: Callable[..., Exchange], written: Callable[.
 
 
 def test_what_looks_personal_may_be_kept(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
-    """`scrub_keep` names it by pattern, as a whole."""
+    """`scrub_keep` names by a pattern for the whole value what may be kept."""
     body = b'{"to":"bob@example.com","cc":"bob@corp-mail.io","api_key":"bob@example.com"}'
     text = written(made(body, body), scrub_keep=[r".*@example\.com"])
     assert text.count('"to": "bob@example.com"') == 2
@@ -268,7 +268,7 @@ def test_what_looks_personal_may_be_kept(made: Callable[..., Exchange], written:
 def test_what_may_be_kept_is_kept_in_pieces(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """A stream is judged by what its events add up to."""
+    """`scrub_keep` applies to the text that the events of a stream add up to."""
     chunks = in_pieces("to bob@example.com, cc bob@corp-mail.io.")
     recorder(scrub_keep=[r".*@example\.com"]).save([made(b"{}", *chunks)])
     [recording] = load(tmp_path / "chat.yaml").recordings
@@ -312,7 +312,7 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
 def test_a_filter_that_raises_is_not_taken_for_vcrpys_fault(
     made: Callable[..., Exchange], written: Callable[..., str]
 ) -> None:
-    """What the user's own replacement raises comes out as it is."""
+    """An exception of the user's own replacement function reaches the caller unchanged."""
 
     def replacement(key: str, value: Any, request: Any) -> Any:
         return value + 1
@@ -324,7 +324,7 @@ def test_a_filter_that_raises_is_not_taken_for_vcrpys_fault(
 def test_a_filter_that_this_vcrpy_does_not_have(
     made: Callable[..., Exchange], written: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Older releases look at the outermost parameters alone: nothing is written that should have been filtered."""
+    """An older vcrpy filters only the outermost parameters: recording is refused, so nothing unfiltered is written."""
     monkeypatch.setattr("vcr.filters.replace_post_data_parameters", lambda request, replacements: request)
     with pytest.raises(UsageError) as caught:
         written(
@@ -339,7 +339,7 @@ def test_a_filter_that_this_vcrpy_does_not_have(
 def test_a_filter_of_parameters_beside_some_without_a_value(
     made: Callable[..., Exchange], written: Callable[..., str]
 ) -> None:
-    """Those are left out of the file, as by vcrpy, and out of the comparison."""
+    """Parameters without a value are left out of the file, as vcrpy does, and out of the comparison."""
     text = written(made(url="https://a.test/v1?list&prefix=&trace=canary&b=1"), filter_query_parameters=["trace"])
     assert '"https://a.test/v1?b=1"' in text
 
@@ -347,7 +347,7 @@ def test_a_filter_of_parameters_beside_some_without_a_value(
 def test_headers_are_matched_where_that_is_asked_for(
     made: Callable[..., Exchange], written: Callable[..., str]
 ) -> None:
-    """Those of the connection are neither written nor compared."""
+    """With headers in `match_on`, those of the connection are neither written nor compared."""
     headers = (("host", "a.test"), ("Content-Length", "2"), ("x-mine", "1"), ("authorization", "Bearer canary"))
     text = written(made(b"{}", b"{}", headers=headers), match_on=["method", "uri", "headers"])
     assert "x-mine" in text
@@ -357,7 +357,7 @@ def test_headers_are_matched_where_that_is_asked_for(
 def test_what_a_function_drops_is_not_recorded(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
-    """A request or a response that a hook makes None, and a host to be ignored."""
+    """Nothing is recorded if a hook returns None for the request or the response, or if the host is to be ignored."""
     for config in (
         {"before_record_request": lambda _: None},
         {"before_record_response": lambda _: None},
@@ -370,7 +370,7 @@ def test_what_a_function_drops_is_not_recorded(
 def test_a_function_that_returns_no_interaction(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """It is named, and nothing is written."""
+    """A hook that does not return an interaction is named in the error, and nothing is written."""
 
     def forgets(request: Any, response: Any) -> Any:
         response["body"] = request.body
@@ -384,7 +384,7 @@ def test_a_function_that_returns_no_interaction(
 def test_the_request_is_found_however_the_secret_was_spelt(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Another key, another home, another person: it is the same request. Another question is not."""
+    """A request with another key, home folder or person is the same request; one with another question is not."""
     ask = '{{"model":"m","input":"key {} of {} in /home/{}/x"}}'
     sent = ask.format("sk-proj-Abcdef0123456789abcdef", "jane@corp-mail.io", "jane").encode()
     recorder().save([made(sent, b"{}")])

@@ -132,7 +132,7 @@ def test_a_broken_entry_is_parsed_over(
 def test_the_shared_file_does_not_grow_without_end(
     write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shared file that grows too large, with entries of cassettes that have changed since, is begun anew."""
+    """A shared file that grows too large, with entries of cassettes that have changed since, is started over."""
     monkeypatch.setattr(shelf, "LARGEST", 2000)
     for number in range(12):
         CassetteCache(shared.parent).load(write(TAPE.replace("v1", f"v{number}")))
@@ -243,7 +243,7 @@ def test_a_broken_cache_file_is_parsed_over(
 
 
 def test_no_place_to_write(write: Callable[..., Path], parsed: list[Path]) -> None:
-    """A directory that cannot be made, as on a read-only disk, costs nothing but time."""
+    """A directory that cannot be made, as on a read-only disk, costs only time."""
     path = write(TAPE)
     blocked = write("a file", "blocked") / "cache"
     for _ in range(2):
@@ -254,7 +254,7 @@ def test_no_place_to_write(write: Callable[..., Path], parsed: list[Path]) -> No
 def test_nothing_is_left_of_a_failed_write(
     write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cache file is there whole or not at all."""
+    """A failed write leaves nothing behind: a cache file is there whole or not at all."""
 
     def full(source: Any, target: Any) -> None:
         raise OSError("disk full")
@@ -273,7 +273,7 @@ def test_old_entries_are_dropped(write: Callable[..., Path], tmp_path: Path, mon
 
 
 def test_errors_name_the_file_each_time(write: Callable[..., Path], tmp_path: Path) -> None:
-    """A file that is no cassette is never cached; a missing file gets the loader's error."""
+    """A file that is not a cassette is never cached; a missing file gets the loader's error."""
     loaded = CassetteCache(tmp_path / "cache")
     for name in ("a.yaml", "b.yaml"):
         with pytest.raises(CassetteError, match=name):

@@ -1,4 +1,4 @@
-"""A file that is no cassette is refused with one clear error, in bounded time and without executing anything."""
+"""A file that is not a cassette is refused with one clear error, in bounded time and without executing anything."""
 
 import re
 import time
@@ -224,7 +224,7 @@ def test_refused_yaml(
     ],
 )
 def test_refused_json(write: Callable[..., Path], content: Any, where: Any, reason: Any) -> None:
-    """JSON that is broken, nests without end, or is no cassette is refused in the same way."""
+    """JSON that is broken, nests without end, or is not a cassette is refused in the same way."""
     path = write(content, "tape.json")
     with pytest.raises(CassetteError) as refused:
         load(path)
@@ -265,7 +265,7 @@ def test_missing_folder_and_directory(tmp_path: Path) -> None:
 
 
 def test_no_number_is_computed_without_end(write: Callable[..., Path]) -> None:
-    """Text that looks like a number of YAML 1.1 stays text, be it huge (base 60) or no number at all (`0x_`)."""
+    """Text that looks like a number of YAML 1.1 stays text, whether huge (base 60) or not a number at all (`0x_`)."""
     for message in ("1:" * 100_000 + "1", "0x_"):
         (recording,) = load(write(GOOD.replace("message: OK", f"message: {message}"))).recordings
         assert recording.response is not None

@@ -1,7 +1,7 @@
 """Golden files: the complete bytes that each gateway sends.
 
 A file in `golden/<gateway>/` holds a request and its reply: status line, headers and the body. A pilcrow marks the end
-of each chunk, and bytes that are not text are escaped. After a deliberate change, write the files anew with
+of each chunk, and bytes that are not text are escaped. After a deliberate change, rewrite the files with
 `LLMTRACE_WRITE_GOLDEN=1 python -m pytest tests/unit/replay/test_gateway_golden.py` and review the difference.
 """
 

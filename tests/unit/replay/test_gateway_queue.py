@@ -1,4 +1,4 @@
-"""What is queued is played once, by API path, in order; what is wrong is said when it is queued."""
+"""What is queued is played once, by API path, in order; mistakes are reported when it is queued."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def text_of(answer: Answer | None) -> str:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_half_a_character_is_sent_as_it_is(stream: bool) -> None:
-    """Models stop in the middle of a character, and JSON has a form for that."""
+    """Models may stop in the middle of a character, and JSON has a form for that."""
     answer = Gateway("openai").chat(text="Sun \ud83d").answer(post(stream=stream))
     assert answer is not None
     assert b"\\ud83d" in answer.response.body
@@ -55,7 +55,7 @@ def test_half_a_character_is_sent_as_it_is(stream: bool) -> None:
     ],
 )
 def test_a_reply_is_found_by_the_path_of_its_api_on_any_host(url: str) -> None:
-    """Host, prefix and query do not matter."""
+    """A reply is found by the path of its API; host, prefix and query do not matter."""
     assert text_of(Gateway("openai").chat(text="hi").answer(post(url))) == "hi"
 
 
@@ -70,7 +70,7 @@ def test_a_reply_is_found_by_the_path_of_its_api_on_any_host(url: str) -> None:
     ],
 )
 def test_other_requests_are_left_to_others(url: str, method: str) -> None:
-    """Even a gateway with a default reply answers its own APIs only."""
+    """Even a gateway with a default reply answers only its own APIs."""
     gateway = Gateway("openrouter", default=True)
     assert gateway.answer(Request(method=method, url=url, body=b"{}")) is None
 
@@ -102,7 +102,7 @@ def test_an_error_answers_whatever_api_is_asked_next_unless_one_is_named() -> No
     ids=["not asked for", "a stream", "a gateway that runs nothing later"],
 )
 def test_responses_that_are_there_at_once(name: str, body: dict[str, Any]) -> None:
-    """Only who runs a response in the background, and sends no stream of it, has it fetched."""
+    """A response comes at once unless the gateway has background responses, and one was asked for without a stream."""
     gateway, url = Gateway(name).responses(text="now"), "https://api.openai.com/v1/responses"
     answer = gateway.answer(post(url, input="hi", **body))
     assert answer is not None
@@ -122,7 +122,7 @@ def test_fetches_of_what_is_not_kept() -> None:
 
 
 def test_the_default_reply_comes_when_nothing_is_queued() -> None:
-    """Queued replies come first, the default as often as it is asked for, and it is never left over."""
+    """Queued replies come first, then the default reply, as often as it is asked for; it never counts as unplayed."""
     gateway = Gateway("openai", default=True).chat(text="first")
     texts = [text_of(gateway.answer(post())) for _ in range(3)]
     assert texts == ["first", *["Hello! How can I help you today?"] * 2]
@@ -160,7 +160,7 @@ def test_threads_never_share_a_reply() -> None:
 
 
 def test_a_stream_is_cut_as_asked() -> None:
-    """A number cuts into so many pieces, a list gives them; without either it is cut by words."""
+    """`stream_chunks` is a number of pieces, or the list of them; without it the text is cut by words."""
 
     def pieces(gateway: Gateway) -> list[str]:
         answer = gateway.answer(post(stream=True))
@@ -186,14 +186,14 @@ def test_the_model_is_the_served_one_unless_it_is_given() -> None:
     "body", [b"", b"not json", b"[1]", b"\xff", b'{"a":' * 100_000], ids=lambda body: repr(body[:9])
 )
 def test_a_body_that_is_no_json_object_gets_the_plain_reply(body: bytes) -> None:
-    """The path alone decides; what the body does not say is left at its default."""
+    """A body that is not a JSON object gets the reply too, since the path alone decides; options keep defaults."""
     answer = Gateway("openai").chat(text="hi").answer(Request(method="POST", url=CHAT, body=body))
     assert text_of(answer) == "hi"
 
 
 @pytest.mark.parametrize("name", ["openai", "litellm", "azure"])
 def test_halves_of_characters_are_escaped(name: str) -> None:
-    """Python's texts may have them, and JSON too, but no encoding of either."""
+    """Lone surrogates, which Python's strings and JSON may hold but UTF-8 cannot, are sent in escaped form."""
     asked = Request(method="POST", url=CHAT, body=b'{"model": "\\ud800"}')
     assert text_of(Gateway(name).chat(text="a\udc80").answer(asked)) == "a\udc80"
 
@@ -210,7 +210,7 @@ REFUSED = "Invalid request: a parameter is missing or has a value that is not al
     ],
 )
 def test_a_status_that_litellm_has_no_text_for_is_the_provider_s(status: int, message: str) -> None:
-    """What the proxy itself refuses names the path; no other error does."""
+    """Only an error with which the proxy itself refuses a request names the path."""
     asked = Request(method="POST", url=CHAT, body=b'{"model": "m"}')
     answer = Gateway("litellm").error(status).answer(asked)
     assert answer is not None
@@ -218,7 +218,7 @@ def test_a_status_that_litellm_has_no_text_for_is_the_provider_s(status: int, me
 
 
 def test_a_response_repeats_what_was_asked() -> None:
-    """Of an object also what was left out; `null` asks for nothing."""
+    """A response repeats the request's settings, completes objects with defaults, and treats `null` as not set."""
     asked = {"store": False, "reasoning": {"effort": "low"}, "text": {"verbosity": "low"}, "top_p": None, "user": "u"}
     request = Request(method="POST", url="https://api.openai.com/v1/responses", body=json.dumps(asked).encode())
     answer = Gateway("openai").responses().answer(request)
@@ -235,7 +235,7 @@ def test_a_response_repeats_what_was_asked() -> None:
 
 
 def test_totals_that_are_given_stand() -> None:
-    """A test may let a gateway lie."""
+    """A total that a test gives is sent as it is, even if it is not the sum of the parts."""
     answer = Gateway("openai").chat(usage={"prompt_tokens": 1, "total_tokens": 99}).answer(post())
     assert answer is not None
     usage = json.loads(answer.response.body)["usage"]
@@ -506,7 +506,7 @@ def test_what_was_not_played_is_described() -> None:
     ],
 )
 def test_wrong_use_is_said_when_it_happens(wrong: Callable[[], object], message: str) -> None:
-    """Each mistake has its own sentence, with the nearest that would have been right."""
+    """Each mistake has its own message, which names the nearest valid value."""
     with pytest.raises(UsageError) as caught:
         wrong()
     assert str(caught.value) == message
@@ -530,7 +530,7 @@ ODD: tuple[Any, ...] = (
 
 @pytest.mark.parametrize("name", list(GATEWAYS))
 def test_what_is_wrong_is_refused_when_it_is_queued(name: str) -> None:
-    """Whatever is given to whichever argument is refused in words, or can be played; nothing fails in between."""
+    """Any value for any argument is either refused with a message or can be played."""
     profile, refused, played = GATEWAYS[name], 0, 0
     for api in (*profile.forms, "error"):
         method = getattr(Gateway, api)

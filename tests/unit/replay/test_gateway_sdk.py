@@ -233,7 +233,7 @@ def test_several_choices_are_told_apart(name: str, stream: bool) -> None:
 @streams
 @having("chat")
 def test_each_choice_has_ids_of_its_own(name: str, stream: bool) -> None:
-    """No two tool calls of a reply have one id; a queued one is that of the first choice."""
+    """No two tool calls of a reply share an id; a queued id is used in the first choice."""
     gateway = Gateway(name).chat(tool_calls=[{"name": "a", "arguments": {}, "id": "call_a"}, *CALLS[:1]])
     result = ask(_ask_chat(openai_client(gateway, "sync"), name, stream=stream, n=2))
     choices = [choice for part in (result if isinstance(result, list) else [result]) for choice in part.choices]
@@ -245,7 +245,7 @@ def test_each_choice_has_ids_of_its_own(name: str, stream: bool) -> None:
 @streams
 @having("chat")
 def test_a_refusal_takes_the_place_of_the_text(name: str, stream: bool) -> None:
-    """`refusal` stands where the SDK reads it."""
+    """`refusal` arrives in the SDK's field for it, in place of the text."""
     gateway = Gateway(name).chat(refusal="I cannot help with that.")
     read = _read_chat(ask(_ask_chat(openai_client(gateway, "sync"), name, stream=stream)))
     assert (read["text"], read["refusal"]) == (None, "I cannot help with that.")
@@ -256,7 +256,7 @@ def test_a_refusal_takes_the_place_of_the_text(name: str, stream: bool) -> None:
 )
 @streams
 def test_reasoning_comes_before_the_text(name: str, field: str, stream: bool) -> None:
-    """The thoughts have a field of their own, which differs by gateway."""
+    """Reasoning arrives before the text, in a field whose name differs by gateway."""
     gateway = Gateway(name).chat(text=TEXT, reasoning="Paris, of course.")
     result = ask(_ask_chat(openai_client(gateway, "sync"), name, stream=stream))
     if isinstance(result, list):
@@ -310,7 +310,7 @@ def test_the_stream_helper_of_responses_puts_the_reply_together(name: str, mode:
 @modes
 @pytest.mark.parametrize("name", ["openai", "azure"])
 def test_a_response_in_the_background_is_there_when_it_is_fetched(name: str, mode: Mode) -> None:
-    """It is queued at first, without output and usage; whoever asks for it by its id gets it whole, however often."""
+    """A background response is queued at first, without output and usage; each fetch by its id returns it complete."""
     client = openai_client(Gateway(name).responses(text=TEXT, usage={"input_tokens": 10, "output_tokens": 5}), mode)
     queued = ask(lambda: client.responses.create(model="gpt-4o-mini", input="hi", background=True))
     assert (queued.status, queued.background, queued.output, queued.usage) == ("queued", True, [], None)
@@ -334,7 +334,7 @@ def test_an_incomplete_response_says_why(name: str, stream: bool) -> None:
 
 @streams
 def test_a_refusal_in_responses_is_a_part_of_its_own(stream: bool) -> None:
-    """The message holds a refusal instead of text."""
+    """The message of a response holds a refusal instead of text."""
     gateway = Gateway("openai").responses(refusal="I cannot help with that.")
     response = _response(ask(_ask_responses(openai_client(gateway, "sync"), "openai", stream=stream)))
     assert [(part.type, part.refusal) for part in response.output[0].content] == [
@@ -414,7 +414,7 @@ def test_messages_read_the_same_as_json_and_as_a_stream(name: str, stream: bool,
 @modes
 @pytest.mark.parametrize("name", ["anthropic", "bedrock"])
 def test_older_streams_count_the_input_only_at_the_start(name: str, mode: Mode) -> None:
-    """With `older` the last count holds the output only, and the SDK still knows the rest from the start."""
+    """With `older` the last usage has only the output count, and the SDK keeps the other counts from the start."""
     usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 5}
     client = anthropic_client(Gateway(name).messages(usage=usage, older=True), mode)
     counts = _message_of(client, stream=True).usage
@@ -454,7 +454,7 @@ def test_errors_of_chat_are_the_exceptions_of_their_status(
 @streams
 @having("responses")
 def test_errors_of_responses_are_the_exceptions_of_their_status(name: str, stream: bool, mode: Mode) -> None:
-    """The same error answers whatever API is asked."""
+    """An error that was queued for any API answers the responses API too, as the SDK's exception for its status."""
     client = openai_client(Gateway(name).error(429), mode)
     with pytest.raises(openai.RateLimitError):
         ask(_ask_responses(client, name, stream=stream))
@@ -463,7 +463,7 @@ def test_errors_of_responses_are_the_exceptions_of_their_status(name: str, strea
 @modes
 @having("embeddings")
 def test_errors_of_embeddings_are_the_exceptions_of_their_status(name: str, mode: Mode) -> None:
-    """Embeddings fail as the others do."""
+    """An error for embeddings raises the SDK's exception for its status, as for the other APIs."""
     client = openai_client(Gateway(name).error(404), mode)
     with pytest.raises(openai.NotFoundError):
         ask(lambda: client.embeddings.create(model="m", input="a"))
@@ -476,12 +476,12 @@ def test_errors_of_embeddings_are_the_exceptions_of_their_status(name: str, mode
 def test_errors_of_messages_are_the_exceptions_of_their_status(
     name: str, status: int, kind: str, stream: bool, mode: Mode
 ) -> None:
-    """Anthropic's shape and those of the clouds become the same classes."""
+    """Errors in Anthropic's form and in those of the clouds raise the same classes."""
     client = anthropic_client(Gateway(name).error(status, message="no luck"), mode)
     with pytest.raises(anthropic.APIStatusError, match="no luck") as caught:
         _message_of(client, stream=stream)
     if status == 503 and _OLD and name in CLOUDS and name != "bedrock-mantle":
-        kind = "ServiceUnavailableError"  # They had a class of their own for it.
+        kind = "ServiceUnavailableError"  # Older SDKs have a class of their own for it.
     assert kind in {base.__name__ for base in type(caught.value).__mro__}
     assert caught.value.status_code == status
 
@@ -521,7 +521,7 @@ def test_a_message_stream_that_fails_midway_raises_after_its_pieces(name: str, m
     """`event: error`, or an exception in a frame, ends a stream with status 200, and the SDK raises."""
     kind: type[Exception] = anthropic.APIStatusError
     said = "no luck"
-    if name == "bedrock" and _OLD:  # Its decoder then had no class for it, and told the headers only.
+    if name == "bedrock" and _OLD:  # Its older decoder has no class for it, and reports only the headers.
         kind, said = ValueError, "internalServerException"
     client = anthropic_client(Gateway(name).error(529, message="no luck", after=2, text=TEXT), mode)
     seen: list[Any] = []
@@ -535,7 +535,7 @@ def test_a_message_stream_that_fails_midway_raises_after_its_pieces(name: str, m
 @pytest.mark.skipif(_OLD, reason="its decoder had no class for exceptions in frames")
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 424, 429, 500, 503, 529])
 def test_a_stream_of_bedrock_ends_with_exceptions_that_streams_have(status: int) -> None:
-    """Its service model has six for streams; a status without one ends a stream with another that has."""
+    """Bedrock's service model has six exceptions for streams; a status without one ends the stream with another."""
     client = anthropic_client(Gateway("bedrock").error(status, message="no luck", after=1, text=TEXT), "sync")
     asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
     with pytest.raises(anthropic.APIStatusError, match="no luck"):
@@ -544,7 +544,7 @@ def test_a_stream_of_bedrock_ends_with_exceptions_that_streams_have(status: int)
 
 @pytest.mark.parametrize("name", ["openrouter", "anannas"])
 def test_an_error_may_be_a_whole_body_with_status_200(name: str) -> None:
-    """Where a model fails without a stream, the body is an error though the status is 200; no SDK raises."""
+    """If the model fails and no stream was requested, the body is an error with status 200, and no SDK raises."""
     client = openai_client(Gateway(name).error(502, mid_stream=True, message="upstream died"), "sync")
     result = ask(_ask_chat(client, name, stream=False))
     assert (result.choices, result.error["message"]) == (None, "upstream died")
@@ -555,7 +555,7 @@ def test_an_error_may_be_a_whole_body_with_status_200(name: str) -> None:
 
 @modes
 def test_input_tokens_of_openai(mode: Mode) -> None:
-    """What was queued; then what the next reply says of its input, which has the cached tokens in it; then 12."""
+    """The count is the queued one; then the input of the next queued reply, cached tokens included; then 12."""
     usage = {"input_tokens": 40, "input_tokens_details": {"cached_tokens": 30}}
     gateway = Gateway("openai").input_tokens(7).chat(usage={"prompt_tokens": 3}).responses(usage=usage)
     client = openai_client(gateway, mode)
@@ -569,7 +569,7 @@ def test_input_tokens_of_openai(mode: Mode) -> None:
 
 @modes
 def test_count_tokens_of_anthropic(mode: Mode) -> None:
-    """What was queued; then what the next reply says of its input, cached tokens added; then 12."""
+    """The count is the queued one; then the input of the next queued reply with cached tokens added; then 12."""
     usage = {"input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30}
     gateway = Gateway("anthropic").count_tokens(0).messages(usage=usage)
     client, asked = anthropic_client(gateway, mode), {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -583,7 +583,7 @@ def test_count_tokens_of_anthropic(mode: Mode) -> None:
 
 @modes
 def test_an_error_of_a_count(mode: Mode) -> None:
-    """A queued error for any API is that of a count, if it comes first; one for another API waits."""
+    """A queued error for any API answers a count; one that is meant for another API waits for that."""
     gateway = Gateway("anthropic").error(529, api="messages").error(429)
     client, asked = anthropic_client(gateway, mode), {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     with pytest.raises(anthropic.RateLimitError):

@@ -144,7 +144,7 @@ def test_match_on(
 
 
 def test_own_matchers(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A matcher gets the sent and the recorded request; `None` and true values agree, a failed assertion does not."""
+    """A matcher gets the sent and the recorded request; `None` or a true value is a match, a failed assertion not."""
     seen = []
 
     def asserting(sent: Any, recorded: Any) -> None:
@@ -178,7 +178,7 @@ def test_a_dropped_body_fits_any(tape: Callable[..., Cassette], post: Callable[.
 def test_the_same_bytes_to_another_address_are_another_request(
     tape: Callable[..., Cassette], post: Callable[..., Request]
 ) -> None:
-    """Equal bodies alone are no match: the address is compared too, and headers if `match_on` names them."""
+    """Equal bodies alone are not a match: the address is compared too, and headers if `match_on` names them."""
     urls = ["https://a.test/one", "https://a.test/two", "https://a.test/one"]
     player = Player(tape(*(post(b"{}", url=url) for url in urls)))
     answers = [player.answer(post(b"{}", url=url)) for url in [*reversed(urls), "https://a.test/three"]]

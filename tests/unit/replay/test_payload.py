@@ -42,7 +42,7 @@ def test_gzipped_event_streams_are_split_where_they_were_flushed() -> None:
 
 @pytest.mark.parametrize(("body", "chunks"), [(b"", ()), (b"a\n\nb", (b"a\n\nb",))])
 def test_other_bodies_are_one_chunk(body: Any, chunks: Any) -> None:
-    """A body that is no event stream is one chunk; an empty body has no chunk."""
+    """A body that is not an event stream is one chunk; an empty body has no chunk."""
     assert in_chunks(body, (("content-type", "text/plain"),)) == chunks
 
 

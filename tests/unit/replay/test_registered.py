@@ -42,6 +42,6 @@ def test_what_is_registered() -> None:
     ids=["by name", "a part's name", "where nothing is said", "no list"],
 )
 def test_names_are_replaced(config: dict[str, Any], match_on: Any, additional: Any) -> None:
-    """Each name that is registered gives way to its function; all else stays as it is."""
+    """Each name that is registered gives way to its function; everything else stays as it is."""
     replaced = with_registered(config, {"json_body": same, "path": other})
     assert replaced == {**config, "match_on": match_on, "additional_matchers": additional}

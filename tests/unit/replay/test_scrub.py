@@ -16,7 +16,7 @@ def test_secret_headers(name: Any) -> None:
 
 @pytest.mark.parametrize("name", ["api_key", "apiKey", "API-KEY", "client_secret", "refresh_token"])
 def test_secret_fields(name: Any) -> None:
-    """Secret fields are recognised in every spelling; a plain `token` belongs to log probabilities and is no secret."""
+    """Secret fields are recognised in every spelling; a plain `token` belongs to log probabilities, so it stays."""
     assert scrub.is_secret_field(name)
     assert scrub.may_hold_secret_field(f'{{"{name}": 1}}'.encode())
     assert not scrub.is_secret_field("token")

@@ -120,7 +120,7 @@ ADDED = [
     )
 )
 def test_a_changed_file_is_read_as_by_the_parser_or_left_to_it(changes: list[tuple[int, int, str]]) -> None:
-    """Whatever is cut out or put in, the reader gives the parser's value or none, and none for text that is no YAML."""
+    """Whatever is cut out or put in, the reader returns the parser's value or None, and None if this is not YAML."""
     text = TAPE
     for at, length, added in changes:
         text = text[:at] + added + text[at + length :]
@@ -163,12 +163,12 @@ def test_what_is_laid_out_in_another_way_is_left_to_the_parser(text: str) -> Non
 
 
 def test_bytes_that_are_no_text_are_left_to_the_parser() -> None:
-    """The parser then says where these bytes are."""
+    """Bytes that are not text are left to the parser, which says where they are."""
     assert yaml_layout.read_layout(io.BytesIO(b"a: b\xff\n"), lambda _, item: item) is None
 
 
 def test_reading_takes_time_in_proportion_to_the_length() -> None:
-    """Runs that a regular expression could try again and again take linear time; quadratic time would be hours."""
+    """Texts on which a regular expression could backtrack take linear time; quadratic time would be hours."""
     many = 1_000_000
     for start, part, end in (("b", " ", "#"), ("'", " ", ""), ('"', "\\ ", ""), ("[", "b, ", ""), ("'", "\n ", "")):
         assert read(f"a: {start}{part * many}{end}\n") is None

@@ -48,7 +48,7 @@ EVENTS = 'data: {{"delta": {{"content": "{}"}}}}\n\ndata: {{"delta": {{"content"
     ids=["behind it", "between", "its end", "several"],
 )
 def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret that another find had hidden goes in one more round; nothing is found in the written text."""
+    """A secret that another one had hidden is removed in a second round; nothing is found in the written text."""
     monkeypatch.setattr("pytest_llmtrace.secrets.edits._ROUNDS", 1)
     assert scrubbed(text) == new
     changes = edits(text)
@@ -70,7 +70,7 @@ def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypat
     ],
 )
 def test_fields_that_are_secret_by_their_name(name: str) -> None:
-    """Such fields are removed from JSON at any depth, JSON in a string, forms, and JSON that is cut off or quoted."""
+    """Secret fields are masked in JSON at any depth, JSON in a string, forms, and JSON that is cut off or quoted."""
     inner = json.dumps({"a": [{name: 'Zq8"\\\n77'}]})
     assert json.loads(scrubbed(inner)) == {"a": [{name: "[secret]"}]}
     outer = json.loads(scrubbed(json.dumps({"arguments": inner})))
@@ -161,7 +161,7 @@ def test_a_form_stays_one() -> None:
     ['"api_key": "your-key"', '"client_secret": "REDACTED"', "jane@example.com", "support@openai.com"],
 )
 def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: str) -> None:
-    """Values in such places are removed from recordings even if harmless, but raise no alarm."""
+    """Secret fields and addresses are removed from recordings even if their values are harmless, but not reported."""
     body = f"{{{text}}}" if text.startswith('"') else json.dumps([text])
     assert len(edits(body)) == 1
     assert [hit.stands_in for hit in hits_in_body(body)] == [True]

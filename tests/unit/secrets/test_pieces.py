@@ -128,7 +128,7 @@ def test_what_are_no_pieces_of_one_text(body: str) -> None:
 
 
 def test_each_is_found_once() -> None:
-    """A secret in pieces has one place, from first event to last; a part that looks like a key is no second find."""
+    """A secret in pieces has one place, from first event to last; a part that looks like a key is not found again."""
     [first, second] = hits_in_body(stream(FORMS["chat"], ["use ", f"{KEY}Aa", "Bb77 now"]))
     assert (first.place, first.value, first.continues) == (
         "events 1 to 2 $.choices[0].delta.content", f"{KEY}AaBb77", False

@@ -24,7 +24,7 @@ FIELD_VALUE = "Zq8-77-bb"
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a text is no find itself, and does not turn the value before it into a stand-in."""
+    """Tell whether a text is neither a find itself nor turns the value before it into a stand-in."""
     return edits(f" {text} ") == () and not is_stand_in(FIELD_VALUE + text)
 
 

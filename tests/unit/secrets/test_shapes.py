@@ -106,7 +106,7 @@ def test_users_and_passwords(text: str, looks_like: str, secret: str | None) -> 
     ],
 )
 def test_what_only_begins_like_a_key(text: str) -> None:
-    """Placeholders, public keys, names of things, and words after `basic` are no finds."""
+    """Placeholders, public keys, names of things, and words after `basic` are not finds."""
     assert not list(shapes.shapes_in(text))
 
 

@@ -171,7 +171,7 @@ def test_infos_are_shown_when_asked_for(write: Write, tool: Tool) -> None:
     ],
 )
 def test_stand_ins_are_no_secrets(write: Write, tool: Tool, value: str) -> None:
-    """A value that is evidently no secret is not reported, in a header, a field or a text."""
+    """A value that is evidently not a secret is not reported, whether in a header, a field or a text."""
     body = json.dumps({"api_key": value, "text": f"use {value} as the key"})
     request = {"headers": {"authorization": [value], "x-api-key": value}, "body": body}
     write("tape.json", cassette(request, {"body": {"string": body}, "headers": {"set-cookie": [f"a={value}; path=/"]}}))
@@ -313,7 +313,7 @@ def test_a_named_file_that_is_no_cassette_is_an_error(write: Write, tool: Tool) 
 
 
 def test_doubles(write: Write, tool: Tool) -> None:
-    """The same exchange twice in a file is an info, the same file twice a warning at the second."""
+    """A repeated exchange in a file is an info; a repeated file is a warning on the second one."""
     double = json.loads(cassette())
     double["interactions"] *= 2
     write("a.json", json.dumps(double))

@@ -186,7 +186,7 @@ def test_without_a_terminal_nothing_is_written_unasked(write: Write, tool: Tool)
 def test_at_a_terminal_one_is_asked(
     write: Write, tool: Tool, monkeypatch: pytest.MonkeyPatch, answer: str, said: str, status: int
 ) -> None:
-    """The question comes after the diff, once; only yes writes."""
+    """The question is asked once, after the diff; the file is written only if the answer is yes."""
     path = write("tape.yaml", yaml.dump(secret()))
     asked: list[str] = []
 
@@ -399,7 +399,7 @@ def test_a_request_that_would_not_be_found_any_more_is_refused(
 
 
 def test_a_key_in_a_request_that_is_no_text_goes_and_it_is_still_found(write: Write, tool: Tool) -> None:
-    """A key among bytes that are no text is replaced; its request still finds its recording, and lint finds nothing."""
+    """A key among bytes other than text is replaced; its request still finds its recording, and lint finds nothing."""
     sent = "Größe ".encode("latin-1") + KEY.encode()
     path = write("tape.yaml", yaml.dump(document(interaction({"body": sent}))))
     tool("scrub", "--yes", "tape.yaml")
@@ -460,7 +460,7 @@ def test_broken_files_do_not_stop_the_others(write: Write, tool: Tool) -> None:
 
 
 def test_all_is_shown_before_anything_is_written(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One question for all files, after all diffs."""
+    """There is one question for all files, after all diffs."""
     paths = [write(f"{name}.yaml", yaml.dump(secret())) for name in "ab"]
     said: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Findings on breaches: one for spans that do alike, with Weaver's words, and none on what is not known."""
+"""Findings on breaches: one for spans with the same breach, in Weaver's words, and none on what is not known."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_mixed(make_span: SpanMaker) -> None:
 
 
 def test_a_registry_of_ones_own_is_no_other_convention(make_span: SpanMaker) -> None:
-    """A user's registry is no other convention: its attributes stand on the same spans as those of the convention."""
+    """A user's registry is not a second convention: its attributes stand on the same spans as the convention's own."""
     span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
     assert verify(Evidence(spans=(span,), profiles=(GENAI, HOUSE)), {}).findings == ()
 
@@ -95,7 +95,7 @@ def test_wrapper(make_span: SpanMaker) -> None:
 
 
 def test_hostile_names(make_span: SpanMaker) -> None:
-    """Names that are no text, and values of a type that no convention has, raise nothing."""
+    """Names that are not text, and values of a type that no convention has, raise nothing."""
     span = make_span(kind="CLIENT", attributes={**CHAT, 3: 4, "gen_ai.request.model": b"gpt", "gen_ai.": None, "": ""})
     assert [finding.check for finding in found(span)] == ["convention/type", "convention/unknown"]
 
@@ -130,7 +130,7 @@ def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
 def test_content_that_nobody_can_read(
     make_call: Callable[..., Call], more: dict[str, str], found: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """An attribute that is not JSON is one fault, of `wire/unreadable`; that of another attribute is reported apart."""
+    """An attribute that is not JSON is one fault, of `wire/unreadable`; one in another attribute is reported apart."""
     raw = "[{'role': 'assistant'}]"
     broken = Fact(name="output_texts", state=State.UNREADABLE, parts=(("gen_ai.output.messages", raw),))
     call = make_call(

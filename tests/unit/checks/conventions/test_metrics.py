@@ -214,7 +214,7 @@ USAGE: dict[str, Any] = {
     ],
 )
 def test_which_convention(profiles: tuple[str, ...], point: dict[str, Any], said: list[tuple[Any, ...]]) -> None:
-    """The newest version that has the metric and its attributes is the judge, or the one that the user has named."""
+    """The newest version that has the metric and its attributes applies, or the one that the user has named."""
     found = judged(point, profiles=tuple(map(profile, profiles)))
     assert [
         (
@@ -236,7 +236,7 @@ def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
 
 
 def test_openllmetry_keeps_its_own() -> None:
-    """OpenLLMetry's metrics have OpenTelemetry's names, but their own units and attributes: it promised no others."""
+    """OpenLLMetry's metrics have OpenTelemetry's names, but are judged by their own units and attributes."""
     scope = "opentelemetry.instrumentation.openai.v1"
     assert judged({**USAGE, "unit": "token", "scope_version": "0.62.1"}, profiles=(), scope=scope) == []
     assert len(judged({**USAGE, "unit": "token", "scope_version": "2.3b0"}, profiles=(), scope=scope)) == 1

@@ -235,7 +235,7 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.input.messages[0].parts[0] (text) has no content",
         TEXT,
     ),
-    (  # It is as long as a limit may be, but it is whole: a text that was cut would be no JSON.
+    (  # It is as long as a limit may be, but it is whole: a text that was cut would not be JSON.
         "content-parts",
         {"attributes": {**CHAT, "gen_ai.input.messages": f"{json.dumps(TEXTLESS):<200}"}},
         "gen_ai.input.messages[0].parts[0] (text) has no content",
@@ -418,12 +418,12 @@ def test_conforming(conform: Conform, fields: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("fields", CONFORMING_OPENINFERENCE)
 def test_conforming_to_openinference(conform: Conform, fields: dict[str, Any]) -> None:
-    """The same holds for every convention."""
+    """A span that keeps OpenInference has no finding either."""
     assert conform(profile=OPENINFERENCE, **fields) == []
 
 
 def test_tokens_that_cannot_be_added_up(conform: Conform) -> None:
-    """A number beyond all floats beside one that is no integer is found by its type, and nothing raises."""
+    """A number too large for a float, beside one that is not an integer, is found by its type, and nothing raises."""
     [finding] = conform({**CHAT, INPUT: 10, READ: 10**400, WRITE: 0.5})
     assert finding.check == "convention/type"
 
@@ -592,7 +592,7 @@ BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and c
 
 @pytest.mark.parametrize("rule", BY_NAMES.values(), ids=BY_NAMES.keys())
 def test_values_do_not_matter_where_names_decide(rule: Rule) -> None:
-    """A rule that is judged once for all spans of the same names, type and kind gives the same with other values."""
+    """A rule that is judged once for all spans of the same names, type and kind does not depend on their values."""
     for _, fields, _, _ in BREACHES:
         for kept in (GENAI, OPENINFERENCE):
             span = SpanRecord(key=SpanKey(1, 1), name="chat", kind="CLIENT", attributes=fields.get("attributes", CHAT))
