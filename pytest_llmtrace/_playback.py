@@ -1,4 +1,4 @@
-"""Play cassettes by their own requests: once as plain HTTP, once through the real SDKs."""
+"""Play cassettes by their own requests, as plain HTTP and through the real SDKs: `pytest-llmtrace replay`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Send a recorded LLM call again, through the SDK that its API belongs to."""
+"""Send a recorded LLM call again, through the SDK that its API belongs to; for `replay` and `compare`."""
 
 from __future__ import annotations
 

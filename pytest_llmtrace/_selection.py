@@ -1,4 +1,4 @@
-"""Select spans by conditions, and name the near misses when that fails."""
+"""Select spans by conditions, and name the near misses when that fails: `span(...)`, `assert_attributes`."""
 
 from __future__ import annotations
 

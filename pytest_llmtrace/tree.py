@@ -1,4 +1,4 @@
-"""Spans as a forest of parents and children."""
+"""Captured spans as a forest of parents and children, with a stable text for snapshots: `llmtrace.tree()`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Record spans, log records and metric points, each in the book of the test that caused it.
 
+When a trace ends, `harness` takes the spans from the book, and `pairing` matches them with the HTTP exchanges.
 Importing this package imports the OpenTelemetry SDK.
 """
 

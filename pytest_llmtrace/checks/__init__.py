@@ -1,4 +1,8 @@
-"""Checks: data that judges a trace. Each check yields, for each thing that it looks at, a finding or None."""
+"""Judge a trace: the spans against the bytes of their calls, and all telemetry against its conventions.
+
+A check is data. It looks at the evidence of a trace (exchanges, spans, and the calls that `pairing` has made of them),
+and yields a finding or None for each thing that it looks at. `harness` runs the checks when a trace ends.
+"""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._claims import Claim

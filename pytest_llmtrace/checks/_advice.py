@@ -1,4 +1,4 @@
-"""Findings about spans and metrics in the words of Weaver's live check (0.25.1), where it has words for them."""
+"""Word findings about spans and metrics as Weaver's live check (0.25.1) does, where it has words for them."""
 
 from __future__ import annotations
 

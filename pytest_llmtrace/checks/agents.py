@@ -1,4 +1,4 @@
-"""Agents: what a run of several calls does as a whole."""
+"""Checks on several calls as a whole, such as an agent's run: tool results, repeated tool calls, budgets."""
 
 from __future__ import annotations
 

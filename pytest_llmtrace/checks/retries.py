@@ -1,4 +1,4 @@
-"""Attempts that failed before the one that succeeded."""
+"""Does a trace show the attempts that failed before the one that succeeded?"""
 
 from __future__ import annotations
 

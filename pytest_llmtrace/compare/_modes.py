@@ -1,4 +1,4 @@
-"""The settings that each instrumentor has for content, and what each of them promises."""
+"""The settings that each instrumentor has for capturing content, and what each of them promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison as a page for people."""
+"""Write the comparison of instrumentors as a page for people."""
 
 from __future__ import annotations
 

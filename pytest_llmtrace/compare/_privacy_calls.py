@@ -1,4 +1,4 @@
-"""Calls with a canary in every place, through the real SDKs."""
+"""The calls of `compare --privacy`: made through the real SDKs, with a canary in every place."""
 
 from __future__ import annotations
 

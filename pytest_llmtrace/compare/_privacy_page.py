@@ -1,4 +1,4 @@
-"""The comparison of content modes as a page for people."""
+"""Write the comparison of content modes as a page for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The telemetry contract of a run, and the changes from one contract to another."""
+"""The telemetry contract of a run (names, kinds and types, no values), and the changes between two contracts."""
 
 from pytest_llmtrace.contract._changes import Impact, changes
 from pytest_llmtrace.contract._contract import as_contract, scopes_of

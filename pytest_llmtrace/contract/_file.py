@@ -1,4 +1,4 @@
-"""Contracts as files: written in one order, and checked when they are read."""
+"""Contracts as files: written in a fixed order, and checked when they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes for people: as text, as Markdown for a pull request, and as JSON."""
+"""Write changes for people: as text, as Markdown for a pull request, and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coverage for people and for programs: as Markdown, which a terminal shows as well, and as JSON."""
+"""Write coverage for people and programs: as Markdown, which a terminal shows as well, and as JSON."""
 
 from __future__ import annotations
 

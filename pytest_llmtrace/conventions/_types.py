@@ -1,4 +1,4 @@
-"""The types that attributes may have."""
+"""The types of attribute values, as conventions name them, and the tests for them."""
 
 from __future__ import annotations
 

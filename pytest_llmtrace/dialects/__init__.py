@@ -1,8 +1,9 @@
 """Read a span into a `Reading` of its LLM call, in the vocabulary that all readings share, from the span alone.
 
-A dialect is data: how to recognise a span, and which attributes hold which facts. A span may be written in several
-dialects at once: the first one names the reading, and the places of all of them are read. `register` puts a house
-style, a dialect of your own, before the built-in ones.
+The `checks` compare this reading with that of `wire`, which is made from the bytes alone. A dialect is data: how to
+recognise a span, and which attributes hold which facts. A span may be written in several dialects at once: the first
+one names the reading, and the places of all of them are read. `register` puts a house style, a dialect of your own,
+before the built-in ones.
 """
 
 from pytest_llmtrace.dialects._builtin import other_names

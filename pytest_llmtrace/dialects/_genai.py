@@ -1,4 +1,4 @@
-"""OpenTelemetry's conventions for generative AI, with the names of all their versions."""
+"""The dialect of OpenTelemetry's conventions for generative AI, with the names of all their versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Langfuse: a model, and its parameters, usage, cost, input and output as JSON texts."""
+"""The dialect of Langfuse: a model, and its parameters, usage, cost, input and output as JSON texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LiteLLM's own callback `otel`: GenAI's names, with LiteLLM's call types and a place of its own for tool calls."""
+"""The dialect of LiteLLM's callback `otel`: GenAI's names, LiteLLM's call types, its own place for tool calls."""
 
 from __future__ import annotations
 

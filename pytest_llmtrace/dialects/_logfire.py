@@ -1,4 +1,4 @@
-"""logfire's own instrumentations: GenAI's names, beside the request, the response and its usage as JSON texts."""
+"""The dialect of logfire: GenAI's names, beside the request, the response and its usage as JSON texts."""
 
 from __future__ import annotations
 

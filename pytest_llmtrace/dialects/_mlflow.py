@@ -1,4 +1,4 @@
-"""MLflow: the call's arguments and the whole reply as JSON, beside a model and a usage; every value is a JSON text."""
+"""The dialect of MLflow: the call's arguments and the whole reply, beside model and usage; all as JSON texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenInference: flattened messages, and the request's parameters as one JSON text."""
+"""The dialect of OpenInference: flattened messages, and the request's parameters as one JSON text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenLLMetry (Traceloop): GenAI's names, its own older names, and flattened completions."""
+"""The dialect of OpenLLMetry (Traceloop): GenAI's names, its own older names, and flattened completions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The back end of `--llmtrace-export`: settings, connection, one span there and back."""
+"""Check the back end of `--llmtrace-export`: its settings, the connection, and one span sent and read back."""
 
 from __future__ import annotations
 

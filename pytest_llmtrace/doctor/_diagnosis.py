@@ -1,4 +1,4 @@
-"""What `doctor` has found when it looked at one thing."""
+"""What one check of `doctor` has found: a state, what was looked at, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed beside the app: distributions that share an import name, and instrumentors."""
+"""Check what is installed beside the app: distributions that share an import name, and instrumentors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pytest-llmtrace push`: send the spans that a run could not send."""
+"""The command `pytest-llmtrace push`: send the spans that a run could not send."""
 
 from __future__ import annotations
 

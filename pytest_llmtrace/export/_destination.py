@@ -1,4 +1,4 @@
-"""Where spans are sent, and how."""
+"""A destination of exported spans: its address, protocol, headers and TLS files."""
 
 from __future__ import annotations
 

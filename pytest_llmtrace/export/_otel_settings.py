@@ -1,4 +1,4 @@
-"""OpenTelemetry's environment variables -> where spans are sent by OTLP.
+"""Read from OpenTelemetry's environment variables where spans are sent by OTLP.
 
 OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE, _CLIENT_CERTIFICATE,
 _CLIENT_KEY, and for gRPC _INSECURE (specification, "OpenTelemetry Protocol Exporter"); variables with TRACES_ win. The

@@ -1,4 +1,4 @@
-"""SpanRecord -> OTLP in its JSON form (OpenTelemetry protocol 1.x, "JSON Protobuf Encoding").
+"""Encode a `SpanRecord` as OTLP in its JSON form (OpenTelemetry protocol 1.x, "JSON Protobuf Encoding").
 
 Written by our own code, since the packages of the OTLP exporters are optional, and since their JSON has ids in base64.
 Here ids are hexadecimal, 64-bit numbers are strings, enums are numbers. A span is written directly as text: every test

@@ -1,4 +1,4 @@
-"""A push in a process of its own.
+"""Push spans from a process of its own.
 
 There, neither mocks and guards that tests have left behind nor a frozen clock can get in its way, and it can be
 stopped, whatever it waits for. It reads its instructions from its standard input: a token has no place in a command

@@ -1,4 +1,4 @@
-"""OTLP's JSON form -> its protobuf form, which OTLP servers take unless they say otherwise; and answers -> fields.
+"""Convert OTLP's JSON form into its protobuf form, which OTLP servers take by default; read their answers.
 
 The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that our
 requests never have are left out.

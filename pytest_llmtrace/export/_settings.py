@@ -1,4 +1,4 @@
-"""Environment variables -> where spans are sent.
+"""Read from environment variables where spans are sent.
 
 `openobserve` reads the variables of the official SDK: OPENOBSERVE_URL, _ORG, _AUTH_TOKEN, _TRACES_STREAM_NAME and
 _TIMEOUT (in seconds).

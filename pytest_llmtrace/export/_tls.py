@@ -1,4 +1,4 @@
-"""The TLS context of a connection."""
+"""Make the TLS context of a connection."""
 
 from __future__ import annotations
 

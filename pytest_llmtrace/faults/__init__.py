@@ -1,4 +1,4 @@
-"""What goes wrong on the way: faults that are put on any reply, or come instead of one."""
+"""Faults that a test plans: put on any reply on its way to the client, or sent in place of one."""
 
 from pytest_llmtrace.faults._faults import Faults
 from pytest_llmtrace.faults._plan import Fault

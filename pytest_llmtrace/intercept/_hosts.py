@@ -1,4 +1,4 @@
-"""Which hosts may be reached."""
+"""Decide which hosts may be reached: this machine, and the hosts that a test has named."""
 
 from __future__ import annotations
 

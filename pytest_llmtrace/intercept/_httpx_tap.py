@@ -1,4 +1,4 @@
-"""Observe each request in the method by which a client of httpx or httpx2 sends it."""
+"""Observe each request in the method with which a client of httpx or httpx2 sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers and refusals, as responses and exceptions of the library that asked."""
+"""Turn answers and refusals into responses and exceptions of the library that asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Releases of OpenObserve, by what they do differently with a span."""
+"""The releases of OpenObserve, by what they do differently with a span."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pytest's options, ini values and markers -> what hides the findings of a test: waivers, known faults, a baseline."""
+"""Read from pytest's options, ini values and markers what hides findings: waivers, known faults, a baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suite has registered for pytest-recording, whose cassettes and configuration `llmtrace` uses too."""
+"""Use the matchers that a suite has registered for pytest-recording, whose cassettes we play too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pytest's options, ini values and markers -> Settings. Precedence: command line, then environment, then ini."""
+"""Read pytest's options, ini values and markers into `Settings`: command line first, then environment, then ini."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pytest's options and ini values -> the reports of a run; and the writing of these reports."""
+"""Read from pytest's options and ini values which reports a run writes, and write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON laid out for people, every number and escape as it was sent."""
+"""Lay out JSON for people, with every number and escape as it was sent."""
 
 from __future__ import annotations
 

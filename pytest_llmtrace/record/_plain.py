@@ -1,4 +1,4 @@
-"""A response as it is written: decoded, so that people can read it, and still cut into its chunks."""
+"""Decode a response so that people can read it in a file, still cut into its chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchange -> recording: what went over the wire, also where it broke off."""
+"""Turn an exchange into a recording: what went over the wire, also where it broke off."""
 
 from __future__ import annotations
 

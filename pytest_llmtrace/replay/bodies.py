@@ -1,4 +1,4 @@
-"""The forms in which cassettes hold a body."""
+"""Read a body in any of the forms in which cassettes hold it."""
 
 from __future__ import annotations
 

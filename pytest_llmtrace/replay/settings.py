@@ -1,4 +1,4 @@
-"""The settings in a `vcr_config` or `llmtrace_config`, as replay needs them."""
+"""Read the settings in a `vcr_config` or `llmtrace_config`, as far as replay needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report that a failing test prints."""
+"""Write the report that a failing test prints, and the summary of a run."""
 
 from __future__ import annotations
 

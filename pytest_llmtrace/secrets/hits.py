@@ -1,4 +1,4 @@
-"""What was found in a text, and where."""
+"""The records of what was found in a text, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on cassette files: `lint`, `scrub`, `show` and `read`."""
+"""Look after cassette files: the commands `cassettes lint`, `scrub` and `show`, and the command `read`."""
 
 from pytest_llmtrace.upkeep._commands import PATH_HELP, add_commands, cassette_path
 

@@ -1,4 +1,4 @@
-"""When a cassette was recorded, as far as the file says."""
+"""Find out when a cassette was recorded, as far as the file says."""
 
 from __future__ import annotations
 

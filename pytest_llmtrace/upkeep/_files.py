@@ -1,4 +1,4 @@
-"""The files that a command is to read, and their text."""
+"""Find the files that a command is to read, and read their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with one interaction."""
+"""Find what is wrong with one interaction of a cassette, for `lint`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of findings of `lint`."""
+"""The kinds of findings of `lint`: how severe they are, why they matter, what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages, content blocks and tools of the OpenAI and Anthropic APIs, as labelled texts."""
+"""Label the messages, content blocks and tools in requests and replies of the OpenAI and Anthropic APIs."""
 
 from __future__ import annotations
 

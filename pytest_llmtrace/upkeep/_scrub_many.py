@@ -1,4 +1,4 @@
-"""`scrub` for files and folders: show, ask, write."""
+"""`scrub` for files and folders: show the changes, ask, write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`show`: an exchange as a person reads it."""
+"""`show`: lay out an exchange for people to read."""
 
 from __future__ import annotations
 

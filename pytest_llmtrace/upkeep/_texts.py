@@ -1,4 +1,4 @@
-"""The text of a body, without its content encoding."""
+"""Undo the content encoding of a body, to show or search its text."""
 
 from __future__ import annotations
 

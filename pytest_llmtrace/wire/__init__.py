@@ -1,4 +1,8 @@
-"""Decode an exchange's bytes into a `Reading` of its LLM call. Standard library only; knows no SDK and no spans."""
+"""Decode an exchange's bytes into a `Reading` of its LLM call, from the bytes alone.
+
+Standard library only: no SDK takes part. The `checks` compare this reading with that of `dialects`, which is made from
+the span alone.
+"""
 
 from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_framed, is_stream, plain

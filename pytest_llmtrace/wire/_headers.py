@@ -1,4 +1,4 @@
-"""Facts that stand in the headers of a response."""
+"""Read the facts in the headers of a response, such as the request id, the provider and rate limits."""
 
 from __future__ import annotations
 

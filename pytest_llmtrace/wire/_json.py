@@ -1,4 +1,4 @@
-"""JSON in bytes and texts, or the reason why it cannot be read."""
+"""Parse JSON in bytes and texts, or say why it cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts in a request: what it asks for."""
+"""Read the facts in a request: what it asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in a gateway's form, for faults on replies that no scripted gateway wrote."""
+"""Errors in a gateway's form, for faults that are put on replies which no scripted gateway wrote."""
 
 from __future__ import annotations
 

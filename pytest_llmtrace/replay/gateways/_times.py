@@ -1,4 +1,4 @@
-"""The times at which the chunks of a scripted reply come."""
+"""Compute the times at which the chunks of a scripted reply come."""
 
 from __future__ import annotations
 
