@@ -96,7 +96,7 @@ def finite(path: Path) -> Path:
     """Return a path that is a file, a folder, or missing.
 
     Raises:
-        UsageError: If reading it may never end: nobody may ever write to a pipe, and some devices have no end.
+        UsageError: If reading it may never end: a pipe may have no writer, and some devices have no end.
     """
     if (what := _endless(path)) is not None:
         raise UsageError(f"{path} is {what}, which may never end; name a file")

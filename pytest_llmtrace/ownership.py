@@ -179,7 +179,7 @@ def within(inner: Block) -> Iterator[None]:
 
 @contextmanager
 def active(owner: Owner) -> Iterator[None]:
-    """Make an owner the active one: whatever belongs to nobody belongs to it."""
+    """Make an owner the active one: whatever has no owner belongs to it."""
     _active.append(owner)
     try:
         yield

@@ -215,7 +215,7 @@ class ExchangeView:
 
     @property
     def outcome(self) -> Outcome:
-        """Who answered: our replay, somebody else, or nobody."""
+        """What answered: our replay, something else, or nothing."""
         return self.record.outcome
 
     @property

@@ -24,8 +24,8 @@ if pytest.version_tuple < (8, 1):
     sys.path.append(str(Path(__file__).parents[1]))
 
 # Each client of an HTTP library loads the certificate authorities that it trusts; loading those of the machine takes 20
-# to 30 ms, more than most tests. Here it loads only one, whose key nobody has; a test with a TLS server names that
-# server's certificate itself. The tests of `live` may reach servers anywhere in the world.
+# to 30 ms, more than most tests. Here it loads only one, whose key does not exist any more; a test with a TLS server
+# names that server's certificate itself. The tests of `live` may reach servers anywhere in the world.
 if not any(name.startswith("LLMTRACE_LIVE_") for name in os.environ):
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("tls") / "nobody.pem")
 

@@ -2,7 +2,7 @@
 
 The SDK draws the ids of spans from Python's global random generator. Hypothesis seeds it before each example,
 pytest-randomly before each phase of each test, in all of xdist's workers alike, and applications do it too. Then spans
-of different tests have the same ids: nobody can tell them apart, and a back end takes all tests for one trace.
+of different tests have the same ids: they cannot be told apart, and a back end takes all tests for one trace.
 """
 
 from __future__ import annotations

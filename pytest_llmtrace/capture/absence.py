@@ -66,8 +66,8 @@ def find(exchanges: Iterable[Exchange], *, environ: Mapping[str, str] = os.envir
 def _sampler_of(provider: TracerProvider) -> str:
     """Return the description of a provider's sampler, or the name of its class if it fails to describe itself.
 
-    It may fail unnoticed, since nobody else asks for the description. Empty for a provider without a sampler, such as a
-    suite's own one that never calls the SDK's constructor.
+    Such a failure may go unnoticed, since nothing else asks for the description. Empty for a provider without a
+    sampler, such as a suite's own one that never calls the SDK's constructor.
     """
     sampler: Any = getattr(provider, "sampler", None)
     try:

@@ -261,7 +261,7 @@ class Evidence:
 
     @lazy
     def summing(self) -> tuple[tuple[SpanRecord, Reading], ...]:
-        """The spans that belong to no call and count tokens all the same, each with its reading."""
+        """The spans that belong to no call but count tokens, each with its reading."""
         told = {stray.span.key: stray.reading for stray in self.strays}
         left = [span for span in self.spans if span.key not in self.call_of]
         found = [(span, told.get(span.key) or dialects.counted(span)) for span in left]

@@ -52,7 +52,7 @@ class Claim:
         return self.span_type.id if self.span_type else ""
 
     def stated(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Write attributes with their values, a line each; from the 21st on by name alone: nobody reads them all."""
+        """Write attributes with their values, a line each; from the 21st on only the names, since no one reads more."""
         written = (f"{name} = {shown(self.span.attributes[name])}" for name in names[:_WRITTEN])
         return (*written, *names[_WRITTEN:])
 

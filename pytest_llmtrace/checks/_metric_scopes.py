@@ -225,7 +225,7 @@ _FACTS = ("request_model", "response_model", "model", "served_model")
 def _is_same(one: str, other: str) -> bool:
     """Tell whether two names may mean one model: a provider in front, or a version or date behind, makes no difference.
 
-    `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`.
+    `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, but not for `gpt-4o-mini`.
     """
     short, long = _plain(one), _plain(other)
     if len(short) > len(long):

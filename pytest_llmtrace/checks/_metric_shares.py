@@ -2,8 +2,8 @@
 
 A measurement does not say which call it is about. So a metric is certainly wrong only if no choice of what is possible
 adds up to it. A call that succeeded and was read to its end was measured once, with what the wire states; a call that
-failed, or has no span of the scope, may have been measured or not; a call whose counts nobody has stated may have added
-anything.
+failed, or has no span of the scope, may have been measured or not; a call whose counts are stated nowhere may have
+added anything.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Shar
     # If the wire states no cost, the metric's is computed from some price list, and the span's may be rounded.
     if name == "cost" and not values and not account.answered.error:
         return Share(ways=frozenset(), most=most)
-    # If it is unknown what the client has seen, or nobody has counted, the span's count is as good as the wire's. A
-    # span that states none leaves anything possible.
+    # If it is unknown what the client has seen, or if the wire counts nothing, the span's count is as good as the
+    # wire's. A span that states none leaves anything possible.
     if not told and (not _is_whole(account) or _may_be_estimated(account.answered, fact, account.exchange)):
         return Share(ways=frozenset(), most=most)
     return Share(ways=_measured((0, *values, *told), most) | {_NOT}, most=most, kind=_kind_of(account))

@@ -82,7 +82,7 @@ def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None
     if State.UNREADABLE in (read.state, written.state):
         return None
     if not mine.value and (read.state is not State.PRESENT or account.answered.error or account.answered.truncated):
-        return None  # Nobody has counted.
+        return None  # Nothing was counted.
     if read.state is not State.PRESENT:
         return Difference()
     both = [fact for fact in (read, written) if fact.state is State.PRESENT]

@@ -97,7 +97,7 @@ def _pacing(account: Account) -> Pacing | None:
 
 
 def _clock_ran(exchange: Exchange, seconds: float) -> bool:
-    """Tell whether the time of day, by which spans are timed, went on meanwhile: a test may have stopped it."""
+    """Tell whether the time of day, by which spans are timed, advanced during the call: a test may have stopped it."""
     return exchange.ended_ns is None or (exchange.ended_ns - exchange.started_ns) / 1e9 >= seconds - slack(seconds)
 
 

@@ -47,7 +47,7 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if difference is not None:
             return difference
         sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
-    # If a limit has cut a text, nobody knows what else it had.
+    # If a limit has cut a text, the rest of it is unknown.
     return None if sent.has_cut or _has_cut_json(account, limit) else _lost(mine, true, sent, account)
 
 

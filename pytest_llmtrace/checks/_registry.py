@@ -218,6 +218,6 @@ def _unused(waived_id: str, reason: str) -> Finding:
         details=(
             ("found", f"this test has no finding of {waived_id}"),
             ("why", UNUSED_WAIVER.why),
-            ("next", UNUSED_WAIVER.next),  # No advice to waive: such a waiver hides nothing, either.
+            ("next", UNUSED_WAIVER.next),  # No advice to add a waiver: that would hide nothing, either.
         ),
     )

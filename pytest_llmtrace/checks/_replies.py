@@ -141,7 +141,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if mine.value == true.value:
         return None
     said, there = _kinds(mine.value), _kinds(true.value)
-    # A place for a single reason may be about any choice; that it is empty is true if some choice has no reason.
+    # A place for a single reason may be about any choice: an empty one is right if some choice has no reason.
     of_one = mine.name == "finish_reason" and (said or len(there) < len(listed(true.value)))
     if said == there or (of_one and set(said) <= set(there)):
         return None

@@ -46,7 +46,7 @@ class Sent:
     Attributes:
         pieces: The texts, in order.
         seen: The numbers of the texts that the span shows.
-        has_cut: Whether a limit has cut JSON on the span that was looked for, so that nobody knows what else it had.
+        has_cut: Whether a limit has cut JSON on the span that was looked for, so that the rest of it is unknown.
         last: The highest number that was found, where several texts that were found together count as the first of
             them; -1 before any.
     """

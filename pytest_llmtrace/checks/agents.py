@@ -116,7 +116,7 @@ def _conversations(evidence: Evidence) -> Callable[[object], object]:
 def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], Exchange]]:
     """Yield each tool call once: its id, its name and arguments, and the exchange in which it was seen.
 
-    These are the tool calls of all answers, and those calls in the histories that no recorded answer asked for. Equal
+    These are the tool calls of all answers, and those in the histories that none of these answers asked for. Equal
     ones that are asked for together count as one: none of them had a result yet.
     """
     known: set[object] = set()

@@ -158,7 +158,7 @@ def _starts_without(scope: str, evidence: Evidence) -> list[int]:
 def _may_be_another(stray: Stray, starts: dict[str, list[int]]) -> bool:
     """Tell whether a call that lacks a span of the stray's scope was made while the stray was open.
 
-    A framework may start its spans in other threads than its requests; nobody can tell then which belong together.
+    A framework may start its spans in other threads than its requests; then it cannot be told which belong together.
     """
     calls, span = starts[stray.span.scope], stray.span
     first = bisect_left(calls, span.started)

@@ -92,7 +92,7 @@ class Clock:
             self._runs = self.obstacle is None
 
     def stop(self) -> None:
-        """End virtual time: real time is back, and nobody waits any longer."""
+        """End virtual time: real time is back, and no wait goes on."""
         if self._runs:
             self._runs = False
             if SHIFT.end():

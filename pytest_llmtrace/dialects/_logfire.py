@@ -62,7 +62,7 @@ _SAID = message_places(
 def _from_events(raw: Any) -> list[Message]:
     """Read the answer from events: the assistant's events at the end; all events before them are the prompt.
 
-    For content without an event of its own (reasoning), logfire writes an event with a text that nobody said.
+    For content without an event of its own (reasoning), logfire writes an event with a placeholder text.
     """
     listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
     answered = list(takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
@@ -78,7 +78,7 @@ def _asked(raw: Any) -> Iterator[Piece]:
 
 
 def _stated(value: Any) -> int | None:
-    """Return a count, or `None` if it is 0, which openai-agents writes if nobody has counted."""
+    """Return a count, or `None` if it is 0, which openai-agents writes if nothing was counted."""
     return count(value) or None
 
 

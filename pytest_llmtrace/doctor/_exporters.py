@@ -1,4 +1,4 @@
-"""Find exporters of the app that would delay its exit, since nobody listens at their endpoints.
+"""Find exporters of the app that would delay its exit, since nothing listens at their endpoints.
 
 Measured in November 2026: with one span and an endpoint that refuses, a process with an exporter for OTLP 1.45.2 takes
 7 s to exit, over HTTP and over gRPC; with openobserve-telemetry-sdk 0.1.1 or openobserve-python-sdk 0.2.0 up to 30 s.
@@ -25,7 +25,7 @@ class _Exporter:
         name: The name of the distribution.
         variables: The environment variables that name its endpoints.
         default: Its endpoint if none of them is set.
-        cost: What it costs if nobody listens there.
+        cost: What it costs if nothing listens there.
     """
 
     name: str

@@ -62,7 +62,7 @@ class Exits:
                 cannot cope with it.
         """
         self._begin(source)
-        made = [source()]  # The code that leaves it takes it out of the list: nobody else may hold a dropped stream.
+        made = [source()]  # The code that leaves it takes it out of the list: nothing else may hold a dropped stream.
         if _async.is_async(made[0]):
             return _async.run(self._leave(made.pop))
         if self._way.leave == "cancel":

@@ -52,7 +52,7 @@ ASYNC_WAYS: Final = tuple(_ALL)
 """The names of all ways, as an asynchronous stream may be left."""
 
 WAYS: Final = tuple(name for name, way in _ALL.items() if way.leave != "cancel")
-"""The names of the ways to leave a synchronous stream, which nobody can cancel."""
+"""The names of the ways to leave a synchronous stream, which cannot be cancelled."""
 
 
 def way_of(name: str) -> Way:

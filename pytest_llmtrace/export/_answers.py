@@ -95,7 +95,7 @@ def read(reply: Reply) -> Answer:
 
 
 def accepted(body: bytes, content_type: str, status: str) -> Answer:
-    """Return what the answer to an accepted request means; some of its spans may be rejected all the same.
+    """Return what the answer to an accepted request means; some of its spans may still be rejected.
 
     Args:
         body: The body of the answer.

@@ -111,7 +111,7 @@ class Push:
             answer = self._posted(batch.body())
         except MALFORMED as error:  # It is raised before anything was sent.
             answer = Answer(fate=Fate.REFUSED, why=f"they cannot be encoded for it: {error!r}")
-        except BaseException:  # After an interruption nobody knows what has arrived.
+        except BaseException:  # After an interruption it is unknown what has arrived.
             batch.doubt()
             raise
         if answer.is_too_large and batch.spans > 1:

@@ -8,9 +8,9 @@ state it is in:
 - `.json`: It waits to be sent.
 - `.sending`: A process is sending it. Whichever process renames a file first sends it, and a process that was still
   writing to it begins another file.
-- `.doubt`: Nobody has learned whether it has arrived.
+- `.doubt`: It is unknown whether it has arrived.
 - `.asked`: A process is finding out whether it has arrived.
-- `.damaged`: A disk or an editor has spoilt it, as an attempt to send it has shown; it is left to people.
+- `.damaged`: A disk or an editor has damaged it, as an attempt to send it has shown; it is left for people to look at.
 
 The modification time of a file that a process has renamed to send it, or to ask about it, says until when that process
 holds it. Nothing here knows a token.
@@ -95,7 +95,7 @@ class Kept:
             os.utime(self.path, (until, until))
 
     def set_aside(self) -> Path:
-        """Mark the file as damaged, so that nobody tries to send it, and return its new path."""
+        """Mark the file as damaged, so that no process tries to send it, and return its new path."""
         return self.become(_DAMAGED).path
 
     def remove(self) -> None:
@@ -215,7 +215,7 @@ class Spool:
         return sum(kept.spans for kept in self._files(run, _READY))
 
     def in_doubt(self, run: str = "") -> int:
-        """Return how many spans are or were being sent without anybody having learned yet what became of them."""
+        """Return how many spans are or were being sent and may or may not have arrived."""
         return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING, _ASKED))
 
     def claim(self, run: str = "") -> Iterator[Batch]:
@@ -348,7 +348,7 @@ def _hold_by_this_clock(kept: Kept) -> None:
     """Renew the hold on a file that was held before the clock was set back: for the same time, counted from now.
 
     Its process may still be sending it, so it cannot be taken at once. The system notes when the time of a file was
-    set (`st_ctime`), which nobody can change: if that lies in the future, the end of the hold is by another clock.
+    set (`st_ctime`), which cannot be changed: if that lies in the future, the end of the hold is by another clock.
     """
     found = kept.path.stat()
     said_for = found.st_mtime - found.st_ctime

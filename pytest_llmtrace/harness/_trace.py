@@ -325,7 +325,7 @@ class LLMTrace(Captured, Scripted):
 
     def _seen(self) -> tuple[checks.Evidence, checks.Verdict]:
         if self._judgement.last is None and self.settings.verify is False:
-            return self._evidence(patience=0), checks.Verdict.none()  # Nobody reads its findings.
+            return self._evidence(patience=0), checks.Verdict.none()  # Its findings are not read.
         return self._judgement.last or self.judge(complete=False)
 
     def hint_for(self, error: BaseException) -> str:

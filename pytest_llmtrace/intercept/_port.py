@@ -57,7 +57,7 @@ def open_ledger(
     """Open the ledger of an owner: from here on its requests are observed, and refused if nothing answers them.
 
     Args:
-        owner: The owner of the requests. Requests that belong to nobody go to the active owner's ledger, else to the
+        owner: The owner of the requests. Requests without an owner go to the active owner's ledger, else to the
             ledger opened last.
         answerer: Answers the requests; called from any thread.
         ambient: Returns the span and the context that are current when a request passes.

@@ -26,7 +26,7 @@ _APART = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", r
 """Quoted names, as the group; and texts and comments, where a word is not the name of anything."""
 _NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")
 _ELSE = re.compile(r"(?: Did you mean .*?)? Valid fields are .*")
-"""The engine's advice on names, to be cut off: it has only the columns that the query names, so it knows no others."""
+"""The engine's advice on names, to be cut off: it knows only the columns that the query names."""
 _NO_FIELD = re.compile(r"No field named \S*?(\w+)\W*(?:\s|$)")
 _CALL = re.compile(rf"\b({'|'.join(ABSENT)})\s*\(", re.IGNORECASE)
 

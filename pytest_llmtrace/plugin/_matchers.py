@@ -17,7 +17,7 @@ _REGISTERED: Final[pytest.StashKey[Mapping[str, Any]]] = pytest.StashKey()
 
 
 def with_registered(config: pytest.Config, replay: dict[str, Any]) -> dict[str, Any]:
-    """Put the matchers that the suite has registered in the place of their names.
+    """Replace the names of matchers that the suite has registered by the matchers.
 
     Args:
         config: The configuration of the run.

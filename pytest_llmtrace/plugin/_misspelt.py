@@ -23,7 +23,7 @@ _LIKE_AS_A_WHOLE = 0.85
 
 
 def refuse(config: pytest.Config, parser: pytest.Parser, args: Sequence[str], strange: Iterable[str]) -> None:
-    """Refuse the first of some names that nobody has declared and that is nearly one of ours.
+    """Refuse the first of some names that is not declared and is nearly one of ours.
 
     Args:
         config: The configuration of the run, when all conftest files that pytest loads early are loaded.

@@ -1,8 +1,8 @@
 """Tracebacks that end in the application.
 
 An error that this package raises on purpose is raised deep below the application's call that caused it, and its text
-says what to do: the frames between the two, of HTTP libraries, SDKs and instrumentations, are some eighty lines without
-information.
+says what to do: the frames between the two, of HTTP libraries, SDKs and instrumentations, are some eighty lines that do
+not help.
 """
 
 from __future__ import annotations

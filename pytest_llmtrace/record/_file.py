@@ -1,4 +1,4 @@
-"""Write a file so that nobody ever sees half of it, and nothing that another process has written is lost."""
+"""Write a file so that half of it is never seen, and nothing that another process has written is lost."""
 
 from __future__ import annotations
 

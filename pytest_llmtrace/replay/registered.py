@@ -25,7 +25,7 @@ def registered(configure: Callable[[Any], object]) -> dict[str, Any]:
 
 
 def with_registered(config: Mapping[str, Any], matchers: Mapping[str, Any]) -> dict[str, Any]:
-    """Put registered matchers in the place of their names.
+    """Replace the names of registered matchers by the matchers.
 
     A suite may register one under the name of a part, such as `body`: it then holds wherever that name stands.
 

@@ -217,7 +217,7 @@ def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Findi
 
 
 def _beside(label: str, content: bytes, seen: Collection[str], settings: LintSettings) -> Iterator[Finding]:
-    """Find what looks like a secret in the rest of the file: comments, keys that nobody reads."""
+    """Find what looks like a secret in the rest of the file: comments, and keys that no reader uses."""
     text, told = text_of(content).text, "\n".join(seen)
     for shape in shapes_in(text):
         value = text[shape.start : shape.end]

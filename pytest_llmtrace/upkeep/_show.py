@@ -233,7 +233,7 @@ def _pretty(text: str) -> str:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """Return a text, cut if it is long, and a note on that; long base64 is always cut, as nobody reads it."""
+    """Return a text, cut if it is long, and a note on that; long base64 is always cut."""
     short = _BASE64.sub(lambda found: f"{found[0][:20]}…({len(found[0]):,} characters)", text)
     lines = short[:LONGEST_TEXT].split("\n")[:LONGEST_LINES]
     cut = "\n".join(lines)

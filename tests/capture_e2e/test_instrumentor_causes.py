@@ -14,7 +14,8 @@ RunPytest = Callable[..., Any]
 
 REAL = find_spec("openinference") is not None
 
-# A distribution beside the app, in the form of an installed package; its instrumentor requires an SDK that nobody has.
+# A distribution beside the app, in the form of an installed package; its instrumentor requires an SDK that does not
+# exist.
 FAKE = {
     "acme_llm.py": """
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor

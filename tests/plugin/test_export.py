@@ -257,7 +257,7 @@ def test_what_is_refused_is_kept_and_sent_later(
 def test_a_back_end_that_is_down(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Where nobody listens, the spans wait for `push`."""
+    """If nothing listens at the back end's address, the spans wait for `push`."""
     down = Receiver()
     down.close()
     done = exported(OPENOBSERVE_URL=down.url)

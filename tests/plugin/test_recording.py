@@ -427,7 +427,7 @@ def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
 
 @pytest.mark.parametrize("options", [["test_it.py::test_one[new]"], ["--lf"]])
 def test_a_run_of_single_parameters_does_not_know_the_others(record: Callable[..., Any], options: list[str]) -> None:
-    """The other parameters may still exist, so nobody else has to play what they have recorded."""
+    """Other parameters of the test may still exist, so no other test has to play what they have recorded."""
     record(PARAMETERS, "--llmtrace-record=once")
     renamed = PARAMETERS.replace('["old"]', '["old", "new"]')
     renamed = renamed.replace('ask("b")', 'ask("b") if model == "old" else None')

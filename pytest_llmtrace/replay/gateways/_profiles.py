@@ -65,7 +65,7 @@ def refuse_options(profile: Profile, api: str | None, given: Mapping[str, Any]) 
     """Refuse options of a reply that the gateway does not write to the wire of that API.
 
     Raises:
-        UsageError: If one is given all the same.
+        UsageError: If there is such an option.
     """
     for option in ("cost", "provider", "reasoning", "older"):
         # All have a place for reasoning except plain chat completions, to which some gateways have added one.

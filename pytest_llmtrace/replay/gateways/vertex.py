@@ -112,7 +112,7 @@ PROFILE = Profile(
     error_type=_error_type,
     chunked=True,
     path=ModelPath(
-        # The path of `count-tokens` has it in the place of a model.
+        # In the path of `count-tokens`, this stands where the model would be.
         pattern=re.compile(
             r"/publishers/anthropic/models/(?!count-tokens:)(?P<model>[^/]+):(?:rawPredict|(?P<streamed>streamRawPredict))$"
         ),

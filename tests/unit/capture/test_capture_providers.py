@@ -110,7 +110,7 @@ def test_samplers_and_processors_of_the_app(run_script: RunScript) -> None:
 
 
 def test_a_suite_that_resets_the_global_provider(run_script: RunScript) -> None:
-    """Suites reset OpenTelemetry's globals between tests, against its advice: each test has its spans all the same."""
+    """Suites reset OpenTelemetry's globals between tests, against its advice: each test still has its spans."""
     run_script(
         APP,
         """
@@ -129,7 +129,7 @@ def test_a_suite_that_resets_the_global_provider(run_script: RunScript) -> None:
 
 
 def test_a_wrapped_provider(run_script: RunScript) -> None:
-    """Some products set a provider of their own class globally, around an SDK provider that nobody else sees."""
+    """Some products set a provider of their own class globally, around an SDK provider that nothing else sees."""
     run_script(
         APP,
         """

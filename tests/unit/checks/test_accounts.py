@@ -53,7 +53,7 @@ CRLF_BLOCK = (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n",)
     ],
 )
 def test_extent(make_call: Callable[..., Call], truth: Any, exchange: Any, extent: Extent) -> None:
-    """A span can know what its client has read; if the end came in one block with the rest, nobody knows how much."""
+    """A span can know what its client has read; if the end came in one block with the rest, it is unknown how much."""
     [account] = accounts([make_call(truth, {}, exchange=exchange)])
     assert (account.extent, account.sure) == (extent, True)
 

@@ -84,7 +84,7 @@ def test_another_unit_is_found(calls: tuple[Call, ...], points: list[MetricPoint
 
 
 def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...]) -> None:
-    """A value that is a time of day is found: nobody has subtracted the beginning."""
+    """A value that is a time of day is found: the start was not subtracted."""
     why = "it is a time of day or the reading of a clock, not a duration: means and percentiles are useless"
     metric = ("metric", "1,700,000,000.125 s in 1 measurement")
     wanted = finding(metric, SPAN, TRACE, ("why", why), advice="record the end minus the beginning")

@@ -102,7 +102,7 @@ def test_a_cost_that_the_gateway_does_not_state_is_found(judged: Judged) -> None
 
 @pytest.mark.parametrize("unit", ["EUR", "", "1"])
 def test_only_dollars_are_compared(judged: Judged, unit: str) -> None:
-    """The wire's costs are in US dollars, and nobody knows what a number without a unit means."""
+    """The wire's costs are in US dollars, and the meaning of a number without a unit is unknown."""
     assert judged(cost(0.7, unit=unit)) == []
 
 

@@ -57,5 +57,5 @@ def test_a_response_that_cannot_be_read_is_a_warning(judged: Callable[..., list[
 def test_what_was_read_in_part_or_failed_is_not(
     judged: Callable[..., list[Finding]], facts: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> None:
-    """A call that failed says so itself, and nobody knows the rest of a stream that the client left."""
+    """A call that failed says so itself, and the rest of a stream that the client left is unknown."""
     assert judged(facts, **fields) == []

@@ -42,7 +42,7 @@ def test_a_budget_ends(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_pipe_is_no_file(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A pipe that is named is refused, since nobody may ever write to it."""
+    """A pipe that is named is refused, since it may have no writer."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.yaml")
     assert refused([*command, "pipe.yaml"], capsys).endswith("pipe.yaml is a pipe, which may never end; name a file")
@@ -70,7 +70,7 @@ def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_an_empty_path_is_no_folder(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """`scrub --yes "$FOLDER"` with a variable that nobody has set does not go through the current folder."""
+    """`scrub --yes "$FOLDER"` with an unset variable does not go through the current folder."""
     assert refused([*command, ""], capsys).endswith("the path is empty; write '.' for the current folder")
 
 

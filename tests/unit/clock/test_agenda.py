@@ -50,7 +50,7 @@ def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> None:
-    """A waiting task lets others run, as if it waited for the network: a reply requested meanwhile begins meanwhile."""
+    """A waiting task lets others run, as if it waited for the network: they may request and get a reply."""
     import anyio
 
     pace, seen = clock.pace("recorded"), []

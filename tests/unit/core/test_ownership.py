@@ -37,7 +37,7 @@ def in_thread() -> Owner | None:
 
 
 def test_nobody() -> None:
-    """Without an active owner, code belongs to nobody."""
+    """Without an active owner, code has no owner."""
     assert ownership.current() is None
     assert in_thread() is None
 
@@ -189,7 +189,7 @@ def test_code_is_in_the_blocks_of_whoever_started_it(owner: Owner) -> None:
 
 
 def test_blocks_that_end_in_any_order_leave_nothing_behind() -> None:
-    """A block that has ended is nobody's block any more, even for code that began in it and still runs."""
+    """A block that has ended no longer applies, even to code that began in it and still runs."""
     first, late = ownership.within(ownership.Block()), copy_context()
     with first:
         second = ownership.within(inner := ownership.Block())

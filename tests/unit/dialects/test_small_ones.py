@@ -24,7 +24,7 @@ ANTHROPIC_USAGE = {
 }
 
 PARIS_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
-# openai-agents writes 0 for what nobody counted.
+# openai-agents writes 0 for what was not counted.
 AGENTS_USAGE = (
     '{"requests":1,"input_tokens":100,"output_tokens":20,"total_tokens":120,'
     '"input_tokens_details":{"cache_write_tokens":0,"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":0}}'

@@ -66,7 +66,7 @@ def test_a_file_is_no_larger_than_a_request(spool: Spool, request_of: RequestOf)
 
 
 def test_half_a_line_does_not_count(spool: Spool, request_of: RequestOf) -> None:
-    """A line that was not written to its end is not sent; it is removed when nobody can be writing it any more."""
+    """A line that was not written to its end is not sent; it is removed once no process can still be writing it."""
     spool.put("run", request_of(0))
     whole = spool.path / "run-000000.json"
     half = spool.path / "run-000001.json"

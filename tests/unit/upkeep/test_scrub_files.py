@@ -167,7 +167,7 @@ def test_a_long_line_is_cut_to_what_is_near(write: Write, tool: Tool) -> None:
 
 
 def test_without_a_terminal_nothing_is_written_unasked(write: Write, tool: Tool) -> None:
-    """Where nobody can be asked, the diff is shown and the exit status is 1."""
+    """Without a terminal to ask at, the diff is shown and the exit status is 1."""
     path = write("tape.yaml", yaml.dump(secret()))
     content = path.read_bytes()
     assert tool("scrub", "tape.yaml", status=1) == (
