@@ -300,7 +300,7 @@ class Settings:
         seed: The seed of the ids of scripted replies, and of canaries.
         cassette: The name of a cassette; it is an error if the file is missing and is not to be recorded.
         default_cassette: The cassette that is used only if it exists.
-        default_is_named: Whether a marker or fixture names the default cassette, so that other tests may use it too.
+        default_is_shared: Whether other tests may have the same default cassette.
         test: The name of this test in the recordings of a file that several tests share; empty outside pytest.
         is_gone: Tells whether the test of a given name no longer exists; None outside pytest.
         cassette_dirs: The folders in which cassettes are looked up by name, in order.
@@ -339,7 +339,7 @@ class Settings:
     seed: str = ""
     cassette: str | None = None
     default_cassette: Path | None = None
-    default_is_named: bool = False
+    default_is_shared: bool = False
     test: str = ""
     is_gone: Callable[[str], bool] | None = None
     cassette_dirs: tuple[Path, ...] = ()

@@ -303,9 +303,9 @@ class Desk:
         return (self._player_of(str(path), path) if is_file(path) else None), None
 
     def _is_of_its_own(self, path: Path) -> bool:
-        """Tell whether a file is the default cassette that is named after the test, so that no other test has it."""
+        """Tell whether a file is the default cassette, and no other test has it."""
         default = self._settings.default_cassette
-        return default is not None and path == default.absolute() and not self._settings.default_is_named
+        return default is not None and path == default.absolute() and not self._settings.default_is_shared
 
     def _player_of(self, name: str, found: Path | None = None) -> replay.Player:
         found = found or self._resolved(name, advice="to record it: pytest --llmtrace-record=once")

@@ -171,9 +171,9 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     _forget_noted(item)
     watch_parts(item)
     vcr = _vcr_config(request)
-    default, is_named = _default_cassette(item, request, vcr)
+    default, is_shared = _default_cassette(item, request, vcr)
     try:
-        settings = _options.settings_for(item, own=own, vcr=vcr, default_cassette=default, default_is_named=is_named)
+        settings = _options.settings_for(item, own=own, vcr=vcr, default_cassette=default, default_is_shared=is_shared)
         trace = LLMTrace(settings=settings)
         trace.open()  # An instrumentor that is switched on may raise; a trace that never opened is not kept.
     except (CassetteError, UsageError) as error:
@@ -183,23 +183,25 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
 
 
 def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> tuple[Path, bool]:
-    """Return the file that pytest-recording would use, to find existing cassettes; and whether the suite has named it.
+    """Return the file that pytest-recording would use, to find existing cassettes; and whether other tests may have it.
 
-    The fixtures `vcr_cassette_dir` and `default_cassette_name` are used if they exist, whether they are its own or the
-    suite's.
+    They may if the suite has named it, or if its name is not all of the test's: it has other characters, or the class
+    is inside of another. The fixtures `vcr_cassette_dir` and `default_cassette_name` are used if they exist, whether
+    they are pytest-recording's own or the suite's.
     """
     from pytest_llmtrace.replay import default_name, default_path
 
     cls = getattr(item, "cls", None)
     own_name = default_name(item.name, cls=None if cls is None else cls.__name__)
+    is_whole = own_name == (item.name if cls is None else f"{cls.__qualname__}.{item.name}")
     own_folder = _default_folder(item.path)
     marker = item.get_closest_marker("default_cassette")
     name = str(marker.args[0]) if marker is not None and marker.args else own_name
     name = str(_fixture(request, "default_cassette_name") or name)
     named = _fixture(request, "vcr_cassette_dir")
     folder = Path(named) if named else own_folder
-    is_named = name != own_name or folder != own_folder
-    return default_path(folder, name, serializer=vcr.get("serializer")), is_named
+    is_shared = not is_whole or name != own_name or folder != own_folder
+    return default_path(folder, name, serializer=vcr.get("serializer")), is_shared
 
 
 @functools.cache

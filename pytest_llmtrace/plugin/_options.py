@@ -87,7 +87,7 @@ def settings_for(
     own: Mapping[str, Any],
     vcr: Mapping[str, Any],
     default_cassette: Path | None,
-    default_is_named: bool = False,
+    default_is_shared: bool = False,
 ) -> Settings:
     """Return the settings of one test, merged from all that configures it.
 
@@ -96,7 +96,7 @@ def settings_for(
         own: The `llmtrace_config` fixture.
         vcr: The suite's `vcr_config` fixture, read where `own` is silent.
         default_cassette: The file that is used if it exists.
-        default_is_named: Whether the suite has named that file.
+        default_is_shared: Whether other tests may have that file, too.
 
     Raises:
         UsageError: If `own` is not a mapping, or if a name in it is not known.
@@ -116,7 +116,7 @@ def settings_for(
         is_gone=functools.partial(is_gone, item.config),
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
-        default_is_named=default_is_named,
+        default_is_shared=default_is_shared,
         cassette_dirs=_cassette_dirs(_cassette_dir(item.config), root=item.config.rootpath, module=item.path),
         gateway=marked.get("gateway"),
         allow_unused=marked.get("allow_unused"),

@@ -8,13 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep, time
 
-from pytest_llmtrace._stdlib import is_file
+from pytest_llmtrace._stdlib import hashlib, is_file
 from pytest_llmtrace.errors import CassetteError
 
 __all__ = ["read", "write"]
 
 PATIENCE = 10.0
 """Seconds to wait for another process that writes the file; if it makes no progress in that time, it counts as dead."""
+
+LONGEST = 255
+"""How many bytes most file systems allow for the name of a file."""
 
 
 def read(path: Path) -> bytes | None:
@@ -34,7 +37,7 @@ def read(path: Path) -> bytes | None:
 def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
     """Replace the content of a file in one step.
 
-    The unfinished file stands beside it as `.name.recording` and is made by one process at a time.
+    The unfinished file stands beside it as `.name.recording` (see `_unfinished`), and is made by one process at a time.
 
     Args:
         path: The file; missing folders are made.
@@ -48,7 +51,7 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
         CassetteError: If the file could not be written; it is as it was.
     """
     path = Path(os.path.realpath(path))  # A link stays a link.
-    unfinished = path.with_name(f".{path.name}.recording")
+    unfinished = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _claimed(unfinished)
@@ -75,6 +78,14 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
     finally:
         if _is_still(ours, unfinished):  # Otherwise the file of that name is another process's.
             unfinished.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """Return the unfinished file of a file; a hash stands for a name so long that nothing can be added to it."""
+    name = f".{path.name}.recording"
+    if len(os.fsencode(name)) > LONGEST:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.recording"
+    return path.with_name(name)
 
 
 def _claimed(unfinished: Path) -> int:

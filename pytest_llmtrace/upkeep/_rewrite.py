@@ -125,7 +125,7 @@ def write_atomically(path: Path, old: bytes, new: bytes) -> None:
     try:
         if target.read_bytes() != old:
             raise CassetteError(path, "it was changed while it was read; nothing was written, try again")
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".new")
         with os.fdopen(handle, "wb") as file:
             file.write(new)
             file.flush()

@@ -457,6 +457,32 @@ def test_a_file_of_the_tests_own_names_nobody(record: Callable[..., Any], casset
     assert "    test: test_it.py::test_one\n" in (cassettes / "named.yaml").read_text(encoding="utf-8")
 
 
+ALIKE = """
+@pytest.mark.parametrize("path", ["docs/a.md", "docs:a.md"])
+def test_one(llmtrace, path):
+    assert ask(path).startswith("reply")
+
+class TestA:
+    class TestInner:
+        def test_two(self, llmtrace):
+            assert ask("a").startswith("reply")
+
+class TestB:
+    class TestInner:
+        def test_two(self, llmtrace):
+            assert ask("b").startswith("reply")
+"""
+
+
+def test_tests_whose_default_file_has_one_name(record: Callable[..., Any], cassettes: Path) -> None:
+    """The name of the file tells neither `/` from `:` nor one outer class from another, so the file names the tests."""
+    for options in (["--llmtrace-record=once"], [], ["-k", "TestB"]):
+        run = record(ALIKE, *options)
+        assert run.code == 0, run.out
+    found = {path.name: path.read_text(encoding="utf-8").count("    test: ") for path in cassettes.iterdir()}
+    assert found == {"TestInner.test_two.yaml": 2, "test_one[docs-a.md].yaml": 2}
+
+
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 def test_who_has_recorded_before_stays_unknown(record: Callable[..., Any], tmp_path: Path, suffix: str) -> None:
     """Recordings added to a file without test names get none either: all of it belongs to one test, as before."""

@@ -221,6 +221,16 @@ def test_a_disk_that_is_full_or_cannot_be_written(
     assert [*tmp_path.iterdir()] == ([path] if exists else [])
 
 
+@pytest.mark.parametrize("length", [243, 244, 250])
+def test_a_name_that_is_nearly_as_long_as_a_name_may_be(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, length: int
+) -> None:
+    """A name that the file system takes can be recorded, although nothing can be added to it; nothing else is left."""
+    path = tmp_path / f"{'n' * length}.yaml"
+    recorder(name=path.name).save(chat(made, "one"))
+    assert [*tmp_path.iterdir()] == [path]
+
+
 KILLED = """
 import os, pathlib, sys
 from pytest_llmtrace.record import _file
