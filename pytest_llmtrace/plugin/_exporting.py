@@ -68,10 +68,9 @@ class Exporting:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        folder = config.invocation_params.dir
         self._environ = dict(os.environ)  # Tests may change the environment, and not restore it.
         environ = {**export.read_env_file(config.rootpath / ".env"), **self._environ}
-        names = _wanted(config)
+        folder, names = _wanted(config)
         self._budget = _budget(config)
         self._destinations = [export.destination(name, environ) for name in names if not name.startswith("file=")]
         root = _spool_folder(config)
@@ -294,11 +293,12 @@ def _status(reports: list[pytest.TestReport]) -> str:
     return "pass"
 
 
-def _wanted(config: pytest.Config) -> list[str]:
-    said = config.getoption("--llmtrace-export") or _ini.lines(config, "llmtrace_export")
+def _wanted(config: pytest.Config) -> tuple[Path, list[str]]:
+    """Return the destinations, each once, after the folder that the paths of files start from."""
+    folder, said = _ini.base_and_lines(config, "llmtrace_export")
     if any(name == "file=" for name in said):
         raise UsageError("--llmtrace-export file= needs a path, such as file=spans.jsonl")
-    return list(dict.fromkeys(said))
+    return folder, list(dict.fromkeys(said))
 
 
 def _budget(config: pytest.Config) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin._declared import ENVIRON, INI_NAMES, UNREADABLE
 
-__all__ = ["flag", "lines", "place", "refuse", "refuse_misspelt", "text", "words"]
+__all__ = ["base_and_lines", "flag", "lines", "place", "refuse", "refuse_misspelt", "text", "words"]
 
 _NEARLY = 0.9  # A high cutoff, since all names begin alike.
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -51,6 +52,19 @@ def lines(config: pytest.Config, name: str) -> list[str]:
     from_environ = config.stash[ENVIRON].get(name.upper())
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else _value(config, name)
     return [line.strip() for line in found if line.strip()]
+
+
+def base_and_lines(config: pytest.Config, name: str) -> tuple[Path, list[str]]:
+    """Return the lines that the command line or else the ini value has, after the folder that paths in them start from.
+
+    On the command line a path is relative to the current folder, as for pytest's `--junitxml`, elsewhere to the
+    rootdir.
+
+    Raises:
+        UsageError: If the value has the wrong type in TOML.
+    """
+    asked: list[str] = config.getoption(f"--{name.replace('_', '-')}")
+    return (config.invocation_params.dir, asked) if asked else (config.rootpath, lines(config, name))
 
 
 def words(config: pytest.Config, name: str) -> list[str]:

@@ -24,10 +24,7 @@ def reports_of(config: pytest.Config) -> Sequence[tuple[str, Path]]:
         UsageError: A format is not known, or a value has no format.
     """
     if _REPORTS not in config.stash:
-        asked = config.getoption("--llmtrace-report")
-        # A path on the command line is relative to the current folder, as for --junitxml; others to the rootdir.
-        folder = config.invocation_params.dir if asked else config.rootpath
-        wanted = asked or _ini.lines(config, "llmtrace_report")
+        folder, wanted = _ini.base_and_lines(config, "llmtrace_report")
         config.stash[_REPORTS] = list(dict.fromkeys(_parsed(value, folder) for value in wanted))
     return config.stash[_REPORTS]
 

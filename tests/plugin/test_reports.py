@@ -202,3 +202,11 @@ def test_files_are_relative_to_where_the_run_began(run: Callable[..., Any], tmp_
     source = f"{SUITE}\ndef test_elsewhere(llmtrace, tmp_path):\n    import os\n    os.chdir(tmp_path)\n"
     done = run(source, options=[option.format(name) for name, option in FILES.items()], LLMTRACE_VERIFY="warn")
     assert [name for name in FILES if not (tmp_path / name).is_file()] == [], done.out
+
+
+def test_files_that_settings_name_are_relative_to_the_rootdir(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Wherever the run is started, files named in the ini file or the environment are written to the same place."""
+    named = {"LLMTRACE_REPORT": "weaver=weaver.json", "LLMTRACE_EXPORT": "file=spans.jsonl", "LLMTRACE_VERIFY": "warn"}
+    done = run(SUITE, options=["--rootdir=root"], files={"root/README": "the root"}, **named)
+    assert done.code == 0, done.out
+    assert {path.name for path in (tmp_path / "root").iterdir()} >= {"weaver.json", "spans.jsonl"}
