@@ -106,12 +106,14 @@ def account(evidence: Evidence, verdict: Verdict, settings: Settings) -> dict[st
     """Return as plain data what has hidden which findings, for the summary of a whole run."""
     used = {checks.waiver_of(finding, settings.ignore) for finding in verdict.waived}
     found = (*verdict.findings, *verdict.waived, *verdict.known, *verdict.expected)
+    # A test that is not judged needs no waiver.
+    shared = settings.shared.items() if settings.verify else ()
     return {
         "whole": verdict.whole,
         "waived": len(verdict.waived),
         "known": len(verdict.known),
         "expected": Counter(key_of(finding) for finding in verdict.expected),
-        "shared": [[place, name, settings.ignore[name], name in used] for name, place in settings.shared.items()],
+        "shared": [[place, name, settings.ignore[name], name in used] for name, place in shared],
         "watched": [
             [asdict(one), fired]
             for one in settings.known

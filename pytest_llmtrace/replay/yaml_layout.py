@@ -155,6 +155,8 @@ class _Document:
             self.advance(found.end())
             if kind == "key":
                 value = self.nested(name, width)
+            if name == "interactions" and name in items:
+                raise _Unlike
             items[plain(name)] = value
             if self.width != width or self.is_item:
                 break

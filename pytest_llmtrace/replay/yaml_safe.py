@@ -64,7 +64,8 @@ def parse_yaml(
 ) -> Any:
     """Return the value of a YAML document, in time and memory linear in its length.
 
-    Duplicated keys are accepted, the last one wins, as in PyYAML. Timestamps stay text.
+    Duplicated keys are accepted, the last one wins, as in PyYAML; but `interactions` must not be lost. Timestamps stay
+    text.
 
     Args:
         source: The document, or its file in UTF-8, which is read piece by piece.
@@ -223,6 +224,9 @@ class _Builder:
         return len(siblings) % 2 == 1 and siblings[-1] == "interactions"
 
     def mapping(self, items: list[Any], start: Any) -> Located:
+        if not self.open and items[::2].count("interactions") > 1:
+            lines = "this document has several lists `interactions`, of which only the last would be read"
+            raise self.refused(f"{lines}; join them: a merge may have left them", start)
         try:
             found = Located(zip(items[::2], items[1::2], strict=True), start.start_mark.line + 1)
         except TypeError:

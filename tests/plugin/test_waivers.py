@@ -42,6 +42,10 @@ class TestIt:
 @pytest.mark.parametrize("tokens", [3, pytest.param(4, marks=pytest.mark.llmtrace(ignore={"wire/*": "of one"}))])
 def test_n(llmtrace, tokens):
     chat(llmtrace, tokens)
+
+@pytest.mark.llmtrace(verify=False)
+def test_off(llmtrace):
+    chat(llmtrace, 4)
 """
 INI = """
 [pytest]
@@ -65,7 +69,10 @@ LINES = [
 
 @WAYS
 def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """Waivers are united, the closest gives the reason. Unused ones: a test reports its own, the run the wider ones."""
+    """Waivers are united, the closest gives the reason. Unused ones: a test reports its own, the run the wider ones.
+
+    A test that is not judged uses none.
+    """
     result = run(PLACES, plugins=plugins, options=options, files={"pytest.ini": INI})
     assert set(result.outcomes.values()) == {"passed"}, result.out
     summary = result.summary()
@@ -74,7 +81,7 @@ def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], opti
         "llmtrace: 1 finding in test_own_unused (1 exchange, 1 LLM span, N checks)",
     ]
     assert summary[2:7] == ["", *UNUSED.splitlines()], result.out
-    assert "6 tests, 6 exchanges, 6 LLM spans, 1 finding, 3 waived" in summary
+    assert "7 tests, 7 exchanges, 7 LLM spans, 1 finding, 3 waived" in summary
     assert summary[-4:] == LINES
 
 

@@ -111,6 +111,13 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             GOOD + "---\na: 1\n", ":13", "a second YAML document starts here; a cassette is one document", id="two"
         ),
+        pytest.param(
+            GOOD.replace("version: 1", "interactions: []\nversion: 1"),
+            ":1",
+            "this document has several lists `interactions`, of which only the last would be read; "
+            "join them: a merge may have left them",
+            id="two lists",
+        ),
         pytest.param("? [a]\n: 1\n", ":1", "a key of the mapping that starts here is a list or a mapping", id="key"),
         pytest.param("a: !!binary x\n", ":1", "the value that is tagged !!binary is not one", id="binary"),
         pytest.param(
