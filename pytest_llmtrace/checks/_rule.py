@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._words import more_spans
 from pytest_llmtrace.model import Advice, Finding, Severity
 
 __all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "kept", "rule"]
@@ -139,7 +140,7 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
     profile = claim.profile
     finding = check.finding(
         claim.span,
-        ("span", "\n".join((*cut(found.said), *_others(others)))),
+        ("span", "\n".join((*cut(found.said), *more_spans(others)))),
         ("rule", "\n".join((*cut(found.wanted), f"{profile.name}, {profile.source}"))),
         next=found.next,
         follows=found.follows,
@@ -153,8 +154,3 @@ def cut(lines: tuple[str, ...]) -> Iterator[str]:
     yield from lines[:_MOST]
     if len(lines) > _MOST:
         yield f"and {len(lines) - _MOST:,} more"
-
-
-def _others(number: int) -> Iterator[str]:
-    if number:
-        yield f"and {number:,} more {'span' if number == 1 else 'spans'} of this name and scope"

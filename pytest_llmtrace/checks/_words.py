@@ -17,6 +17,7 @@ __all__ = [
     "error_in_words",
     "first_of",
     "is_on",
+    "more_spans",
     "place_of",
     "place_of_exchange",
     "said",
@@ -79,6 +80,11 @@ def dropped(span: SpanRecord) -> str:
 def first_of(lines: Sequence[str], most: int) -> Sequence[str]:
     """Return the lines; if there are more than `most`, only the first, and a line that counts the others."""
     return [*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines
+
+
+def more_spans(number: int) -> Sequence[str]:
+    """Say, in no line or one, how many spans have the same fault beside the one that a finding is about."""
+    return (f"and {number:,} more {'span' if number == 1 else 'spans'} of this name and scope",) if number else ()
 
 
 def attribute_of(fact: Fact) -> str:

@@ -146,7 +146,7 @@ CONDITIONAL = advised(
     id="convention/conditional",
     title="A span has the attributes that its convention requires of a call such as this",
     why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
-    "no failure",
+    "no failure, an unknown model",
     next="set them where the condition is met",
     judge=lambda claim: _held("call", claim),
     compares="Attributes whose condition can be decided from the span, its exchange or both: a failure; whether the "

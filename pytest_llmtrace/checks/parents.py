@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._words import more_spans
 from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
 
 __all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG", "STEP_KEYS"]
@@ -23,6 +24,20 @@ STEP_KEYS = (
 
 
 def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    """Judge all roots; those of one name and scope that were lost in the same way, as in a pool, are one finding."""
+    alike: dict[Finding, list[Finding]] = {}
+    for found in _lost(check, evidence):
+        if found is None:
+            yield None
+        else:
+            alike.setdefault(replace(found, span=None), []).append(found)
+    for first, *others in alike.values():
+        yield from [None] * len(others)
+        (label, said), *rest = first.details
+        yield replace(first, details=((label, "\n".join((said, *more_spans(len(others))))), *rest))
+
+
+def _lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for root, is_own in _roots(evidence):
         if root.links or root.kind in _ENTRIES:  # A span with links says where it comes from.
             yield None

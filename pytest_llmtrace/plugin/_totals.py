@@ -49,6 +49,19 @@ def written(account: dict[str, Any]) -> str:
     return sys.intern(json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":")))
 
 
+def _briefly(report: str, test: str, first: dict[str, str]) -> str:
+    """Return a test's report; only its headline if an earlier test's findings read the same, as those of a whole suite.
+
+    Args:
+        report: The headline, the findings and the tree, between empty lines.
+        test: The test.
+        first: The findings that were shown, with the test that they were shown for; it is kept up to date.
+    """
+    headline, *findings, _tree = report.split("\n\n")
+    shown_for = first.setdefault("\n\n".join(findings), test)
+    return report if shown_for == test else f"{headline}, the same as in {shown_for}"
+
+
 def _read(text: str) -> dict[str, Any]:
     return {**_NOTHING, **json.loads(text)}
 
@@ -118,13 +131,14 @@ class Totals:
         from pytest_llmtrace.report import totals
 
         exchanges, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        first: dict[str, str] = {}
         for test, account in ((test, _read(text)) for test, text in self._by_test.items()):
             exchanges.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
             hid.update(waived=account["waived"], known=account["known"], expected=sum(account["expected"].values()))
             if account["remark"]:
-                yield f"{test}\n{account['remark']}\n"
+                yield f"{test}\n{_briefly(account['remark'], test, first)}\n"
         yield from totals(len(self._by_test), exchanges, captured, findings, hid)
 
     def _write_played(self, session: pytest.Session, accounts: dict[str, Any]) -> None:

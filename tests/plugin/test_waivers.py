@@ -221,6 +221,47 @@ def test_verify_of_a_suite(run: Callable[..., Any], value: str, outcome: str, pr
     assert run(VERIFY, LLMTRACE_VERIFY="error").outcomes == {"test_it": "failed", "test_marked": "failed"}
 
 
+TOLD = """\
+test_it.py::test_it[{test}]
+llmtrace: 1 finding in test_it[{test}] (1 exchange, 1 LLM span, N checks)
+
+error  wire/input-tokens  span 'chat' (app)
+       span   gen_ai.usage.input_tokens = {told}
+       wire   usage.prompt_tokens = 3
+              scripted openai chat, exchange 0, response body
+       why    dashboards add this count up and costs are computed from it; the count is too high{why}
+       next   fix the instrumentation, or waive: @pytest.mark.llmtrace(ignore={{"wire/input-tokens": "reason"}})
+
+chat  CLIENT  UNSET  1 ms
+  `- POST /v1/chat/completions  200  (exchange 0)
+
+"""
+TOTAL = ": it is the total count"
+
+
+def test_what_all_tests_of_a_suite_have_in_common(run: Callable[..., Any]) -> None:
+    """Findings that read like those of an earlier test are printed once; another number is another finding."""
+    done = run(
+        """
+        import pytest
+        from told import chat
+
+        @pytest.mark.parametrize("told", [4, 4, 5], ids="abc")
+        def test_it(llmtrace, told):
+            chat(llmtrace, told)
+        """,
+        files={"pytest.ini": "[pytest]\nllmtrace_verify = warn\n"},
+    )
+    first, other = (TOLD.format(test=test, told=told, why=why) for test, told, why in (("a", 4, ""), ("c", 5, TOTAL)))
+    seen = "1 exchange, 1 LLM span, N checks"
+    again = f"""\
+test_it.py::test_it[b]
+llmtrace: 1 finding in test_it[b] ({seen}), the same as in test_it.py::test_it[a]
+
+"""
+    assert "\n".join(done.summary()).startswith(f"{first}{again}{other}3 tests, 3 exchanges, 3 LLM spans, 3 findings\n")
+
+
 # --- known faults ----------------------------------------------------------------------------------------------------
 
 KNOWN = """

@@ -513,6 +513,21 @@ def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: 
     )
 
 
+def test_all_that_a_pool_has_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
+    """The work items of one pool lose their parent by one mistake, which is one finding for each kind of root."""
+    names = ["worker", "worker", "judge", "worker"]
+    lost = [make_span(2 + i, name=name, worker=THERE, cause=agent.key) for i, name in enumerate(names)]
+    below = [make_span(8 + i, parent=2 + i, attributes=LLM, worker=THERE) for i in range(4)]
+    calls = [make_exchange(index=i, span=8 + i) for i in range(4)]
+    verdict = verify(evidence(calls, [agent, *lost, *below]), {}).findings
+    where = "is a root span, but its thread, or its work item in a pool, was started inside span 'agent' (app)"
+    found = [one for one in verdict if one.check == "structure/parent-lost"]
+    assert [(one.subject, one.span, details(one)["span"]) for one in found] == [
+        ("span 'worker' (app)", lost[0].key, f"{where}\nand 2 more spans of this name and scope"),
+        ("span 'judge' (app)", lost[2].key, where),
+    ]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

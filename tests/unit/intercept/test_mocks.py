@@ -194,3 +194,7 @@ def test_a_request_of_a_package_s_own_accord_says_how_to_keep_it_from_it() -> No
         "LiteLLM fetches its list of prices when it is imported; with LITELLM_LOCAL_MODEL_COST_MAP=True in the "
         "environment it uses the one that it ships"
     )
+    assert _text_for("httpx", "https://api.cerebras.ai/v1/tcp_warming")[2] == (
+        "Cerebras' SDK opens a connection whenever a client is made; with warm_tcp_connection=False it waits for the "
+        "first call"
+    )
