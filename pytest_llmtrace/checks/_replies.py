@@ -22,6 +22,7 @@ __all__ = [
     "made_up_reasons",
     "or_later",
     "request_id",
+    "response_id",
     "same",
     "stop",
 ]
@@ -32,8 +33,15 @@ def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
     return None if mine.value == true.value else Difference()
 
 
+def response_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the ids of responses; a turn that was continued has one for each reply."""
+    return None if mine.value in (true.value, *(reply.response_id for reply in account.replies)) else Difference()
+
+
 def request_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare request ids; a header that was sent several times is also one list, as RFC 9110 (5.3) combines it."""
+    if mine.value in [reply.request_id for reply in account.replies]:
+        return None
     response = account.exchange.response
     lines = response.headers if response is not None else ()
     same_name = [value for name, value in lines if name.lower() == true.keys]
@@ -149,6 +157,8 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return made_up_reasons(mine, true, account)
     if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
         return None
+    if account.replies and said == [kind for reply in account.replies for kind in _kinds(reply.finish_reasons or ())]:
+        return None
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
     if len(said) != len(there) and mine.name != "finish_reason":
@@ -187,6 +197,8 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     """
     if not any(map(is_end, listed(mine.value))):
         return None
+    if account.replies and _PAUSED.issuperset(_kinds(mine.value)):
+        return None  # So did the reply before.
     if account.extent is Extent.BEGUN:
         why = "the reader left before the model had finished, and the span makes it look finished"
         return Difference(why=why, next="leave it out where none came before the reader left")

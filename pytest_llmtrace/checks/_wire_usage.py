@@ -21,6 +21,7 @@ def _tokens(fact: str, key: str, noun: str, why: str, judge: Judge = _numbers.co
         fact=fact,
         noun=noun,
         judge=judge,
+        summed=True,
         **{"title": f"The count of {noun} is the wire's", "invented": _ESTIMATED, "source": _BOTH, **fields},
     )
 
@@ -101,6 +102,7 @@ USAGE: tuple[Comparison, ...] = (
         fact="cost",
         noun="cost",
         judge=_numbers.measure,
+        summed=True,
         next="take the cost that the gateway states",
     ),
 )
