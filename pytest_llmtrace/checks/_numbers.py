@@ -104,7 +104,7 @@ def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
 def _uncached(account: Account) -> Any:
     """Return the input without cached tokens, which Anthropic's API states first."""
     facts = [reply.fact("input_tokens") for reply in account.replies or (account.answered,)]
-    return sum(fact.parts[0][1] for fact in facts if fact.parts)
+    return sum(fact.parts[0][1] for fact in facts if fact.state is State.PRESENT)
 
 
 def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None:
