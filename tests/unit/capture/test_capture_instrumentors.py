@@ -172,7 +172,8 @@ def test_switch_on_what_cannot_be_loaded(module: Callable[[], Any]) -> None:
             capture.switch_on(["made_up_gone"])
         assert str(caught.value) == (
             "the instrumentor 'made_up_gone' of made-up-gone, which is to be switched on, cannot be loaded: "
-            "AttributeError: module 'llmtrace_made_up' has no attribute 'Gone'; install what it needs, or do not name it"
+            "AttributeError: module 'llmtrace_made_up' has no attribute 'Gone'; "
+            "install what it needs, or do not name it"
         )
 
 
