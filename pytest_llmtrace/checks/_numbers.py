@@ -56,7 +56,7 @@ def _apart_by(mine: Fact, true: Fact, account: Account) -> Difference:
 def _of_turn(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Judge a count of a turn that is not the sum over its requests."""
     each = [_stated(true.name, reply) or 0 for reply in account.replies]
-    # If the last reply broke off, or its reader left, nobody knows its count.
+    # If the last reply broke off, or its reader left, its count is unknown.
     is_whole = account.extent is WHOLE and account.answered.truncated is False
     if not is_whole and mine.value == sum(each[:-1]):
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 from pytest_llmtrace import LLMTrace
 
@@ -17,6 +17,7 @@ MODEL = "claude-haiku-4-5"
 QUESTION = {"role": "user", "content": "Will it rain?"}
 TEXTS = ("Let me look.", "It will.")
 tracer = trace.get_tracer("app")
+meter = metrics.get_meter("app")
 
 Ask = Callable[[Any, list[Any]], Any]
 
@@ -115,7 +116,7 @@ def test_a_span_for_each_request(client: Any, ask: Ask) -> None:
     assert findings(run) == []
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(1.0, []), (0.2, ["stream/time-to-first-token"])])
+@pytest.mark.parametrize(("seconds", "found"), [(1.5, []), (0.2, ["stream/time-to-first-token"])])
 def test_the_first_token_of_a_turn(client: Any, seconds: float, found: list[str]) -> None:
     """The first token of a turn comes with its first reply, even if the last one takes longer to begin."""
 
@@ -127,3 +128,23 @@ def test_the_first_token_of_a_turn(client: Any, seconds: float, found: list[str]
             span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
 
     assert findings(run, 1.0, 3.0, timing="recorded") == found
+
+
+@pytest.mark.parametrize(
+    ("measured", "found"),
+    [((24,), []), ((12, 12), []), ((12,), ["metric/token-usage"])],
+    ids=["once", "for each request", "the last request"],
+)
+def test_the_metrics_of_a_turn(client: Any, measured: tuple[int, ...], found: list[str]) -> None:
+    """A turn may be measured once or for each of its requests, but no request may be left out."""
+
+    async def run() -> None:
+        told: list[Any] = []
+        with tracer.start_as_current_span("turn", attributes={"gen_ai.operation.name": "chat"}) as span:
+            await turn(client, plain, told)
+            write(span, told, told)
+        usage = meter.create_histogram("gen_ai.client.token.usage", unit="{token}")
+        for count in measured:
+            usage.record(count, {"gen_ai.token.type": "input", "gen_ai.operation.name": "chat"})
+
+    assert findings(run) == found

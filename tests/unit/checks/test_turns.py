@@ -176,7 +176,7 @@ OVERLOADED = json.dumps({"type": "error", "error": {"type": "overloaded_error", 
 @pytest.mark.parametrize(
     ("fields", "found"),
     [({}, []), ({"usage__input_tokens": 40}, ["wire/input-tokens"])],
-    ids=["what came", "tokens that nobody has stated"],
+    ids=["what came", "tokens that no reply states"],
 )
 def test_a_turn_that_fails(make_span: SpanMaker, requests: Requests, fields: dict[str, Any], found: list[str]) -> None:
     """A failure ends the whole turn; its span may have what came before."""
