@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._several import listed
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
@@ -173,15 +174,22 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
 
 
 def _or_last(check: Comparison, judge: Judge) -> Judge:
-    """Return a judge for a span of a turn that was continued: it may have the fact of the last reply alone."""
+    """Return a judge for a span of a turn that was continued: it may have what the last reply says, or list them all.
+
+    What the replies say together is what differs, if none of these is right.
+    """
 
     def judged(mine: Fact, true: Fact, account: Account) -> Difference | None:
         difference = judge(mine, true, account)
-        last = account.replies[-1].fact(check.fact)
-        if difference is None or last.state is UNREADABLE:
+        if difference is None:
             return None
-        again = check.judge if last.state is PRESENT else check.judge_invented
-        return None if again(mine, last, account) is None else difference
+        others = [account.replies[-1].fact(check.fact)]
+        others += [listed(account.replies, check.fact)] if mine.name == check.fact else []
+        for other in others:
+            again = check.judge if other.state is PRESENT else check.judge_invented
+            if again(mine, other, account) is None:
+                return None
+        return difference
 
     return judged
 

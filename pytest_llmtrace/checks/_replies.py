@@ -155,9 +155,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if not there:
         return made_up_reasons(mine, true, account)
-    if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
-        return None
-    if account.replies and said == [kind for reply in account.replies for kind in _kinds(reply.finish_reasons or ())]:
+    if _are_of_pauses(listed(mine.value), there):
         return None
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
@@ -165,6 +163,14 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         lengths = f"the span has {counted(len(said), 'reason')}, the response {len(there)}"
         return Difference(why=f"{lengths}: choices and reasons no longer match")
     return Difference()
+
+
+def _are_of_pauses(said: list[Any], there: list[str]) -> bool:
+    """Tell whether reasons are the wire's, but for `stop` where a turn was paused."""
+    return len(said) == len(there) and all(
+        word == "stop" if reason in _PAUSED else _kind_of(word) == reason
+        for word, reason in zip(said, there, strict=True)
+    )
 
 
 def _are_of_items(said: list[Any], there: list[str], account: Account) -> bool:

@@ -10,7 +10,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.model import Call, Exchange, Fact, Reading, SpanKey
 from pytest_llmtrace.reading import PRESENT, UNREADABLE
 
-__all__ = ["Several", "answering", "billed", "shared_by"]
+__all__ = ["Several", "answering", "billed", "listed", "shared_by"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +71,14 @@ def billed(call: Call, replies: Sequence[Reading], name: str) -> float | None:
         return None
     pairs = zip(each, replies or (call.truth,), strict=True)
     return sum(counts.get(name, reply.fact(name).value or 0) for counts, reply in pairs)
+
+
+def listed(replies: Sequence[Reading], name: str) -> Fact:
+    """Return the fact of all replies of a turn whose value is a list, with what each reply says as items of its own."""
+    stated = [fact for reply in replies if (fact := reply.fact(name)).state is PRESENT]
+    if not stated or not all(isinstance(fact.value, list) for fact in stated):
+        return replies[-1].fact(name)
+    return _joined(stated, _one_list)
 
 
 def _together(calls: Sequence[Call]) -> Several:

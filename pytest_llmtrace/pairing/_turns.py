@@ -14,13 +14,14 @@ __all__ = ["is_turn", "share_spans"]
 
 def is_turn(drafts: Sequence[Draft]) -> bool:
     """Tell whether each of several calls, in the order of their requests, continues the one before."""
-    return all(
-        wire.is_paused(before.truths[-1])
-        and _is_over(before, after)
-        and _end(before) is not None
-        and _end(before) == wire.resumed_at(after.first.request)
-        for before, after in pairwise(drafts)
-    )
+    return all(_continues(after, before) for before, after in pairwise(drafts))
+
+
+def _continues(after: Draft, before: Draft) -> bool:
+    if not wire.is_paused(before.truths[-1]) or not _is_over(before, after):
+        return False
+    end = _end(before)
+    return end is not None and end == wire.resumed_at(after.first.request)
 
 
 def share_spans(drafts: Sequence[Draft]) -> None:
@@ -61,11 +62,9 @@ def _turns(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
 
 
 def _next(draft: Draft, waiting: list[Draft]) -> Draft | None:
-    """Take the call that continues a turn: the first of those with its end that was made when it was over."""
-    found = next((after for after in reversed(waiting) if _is_over(draft, after)), None)
-    if found is not None:
-        waiting.remove(found)
-    return found
+    """Take the call that continues a turn: the first that was made when it was over, which is the last in the list."""
+    found = next((at for at in reversed(range(len(waiting))) if _is_over(draft, waiting[at])), None)
+    return None if found is None else waiting.pop(found)
 
 
 def _end(draft: Draft) -> tuple[str, str] | None:

@@ -96,6 +96,7 @@ def requests(make_exchange: ExchangeMaker) -> Requests:
         ({"response__id": "msg_1"}, []),
         ({"text": "It will."}, []),
         ({"response__finish_reasons": ("pause_turn", "end_turn")}, []),
+        ({"response__finish_reasons": ("stop", "stop")}, []),
         ({"response__id": "msg_3"}, ["wire/response-id"]),
         ({"text": "Let me look."}, ["wire/output-text"]),
         ({"response__finish_reasons": ("pause_turn",)}, ["wire/finish-reasons"]),
@@ -104,7 +105,15 @@ def requests(make_exchange: ExchangeMaker) -> Requests:
         ({"usage__input_tokens": None, "usage__output_tokens": None}, ["wire/usage-missing"]),
     ],
     ids=[
-        *("right", "the id of the first", "the text of the last", "all reasons", "another id", "the text of the first"),
+        *(
+            "right",
+            "the id of the first",
+            "the text of the last",
+            "all reasons",
+            "stop twice",
+            "another id",
+            "the text of the first",
+        ),
         *("the reason of the first", "the tokens of the last", "another count", "no tokens"),
     ],
 )
@@ -113,6 +122,22 @@ def test_a_turn_is_put_together(
 ) -> None:
     """Texts are joined and counts are added up; the id may be that of any reply, text and reason those of the last."""
     assert checks(requests(), [make_span(attributes=stated(**fields))]) == found
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["Let me look.", "It will."], []),
+        (["Let me l...", "It will."], []),
+        (["It will.", "Let me look."], ["wire/output-text"]),
+        (["Let me look.", "It will.", "It will."], ["wire/output-text"]),
+    ],
+    ids=["in order", "cut by a limit", "in another order", "one twice"],
+)
+def test_a_message_for_each_reply(make_span: SpanMaker, requests: Requests, texts: list[str], found: list[str]) -> None:
+    """A span may show the replies of a turn as messages of their own."""
+    shown = [{"role": "assistant", "parts": [{"type": "text", "content": text}]} for text in texts]
+    assert checks(requests(), [make_span(attributes=stated(output__messages=json.dumps(shown)))]) == found
 
 
 def test_the_count_of_one_reply_alone_is_too_low(make_span: SpanMaker, requests: Requests) -> None:
