@@ -241,7 +241,8 @@ class Call:
     Attributes:
         exchanges: Its attempts, in the order of their requests.
         spans: Its spans, the innermost first. A span that covers several calls belongs only to the call that it
-            describes; the span of a batch of embeddings, which is sent in several requests, belongs to each of them.
+            describes. The span of a batch of embeddings, which is sent in several requests, belongs to each of them,
+            and so does the span of a turn that a reply paused and the next request continues.
         truths: What the bytes of each exchange say, in the order of `exchanges`.
         readings: What each span says, in the order of `spans`.
         inside: The LLM spans inside which the call was made and which describe another call.

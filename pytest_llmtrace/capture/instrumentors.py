@@ -142,7 +142,7 @@ def _switch_on(point: EntryPoint) -> None:
         kind = point.load()
     except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"llmtrace_instrument: {point.name!r} of {_package(point)} cannot be loaded: "
+            f"the instrumentor {point.name!r} of {_package(point)}, which is to be switched on, cannot be loaded: "
             f"{type(error).__name__}: {error}; install what it needs, or do not name it"
         ) from error
     instrumentor = kind()
@@ -162,13 +162,11 @@ def named(name: str) -> list[EntryPoint]:
     if len(packages) == 1:
         return fitting
     if packages:
-        raise UsageError(
-            f"llmtrace_instrument: several packages have an instrumentor {name!r}; name one: {', '.join(packages)}"
-        )
+        raise UsageError(f"several packages have an instrumentor {name!r}; name one: {', '.join(packages)}")
     known = sorted({known for point in points for known in (point.name, _package(point))})
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"installed: {', '.join(known) or 'none'}"
-    raise UsageError(f"llmtrace_instrument: there is no instrumentor {name!r}; {hint}")
+    raise UsageError(f"there is no instrumentor {name!r}; {hint}")
 
 
 def _state(point: EntryPoint) -> Instrumentor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._said import counts
+from pytest_llmtrace.checks._several import Several, shared_by
 from pytest_llmtrace.checks._whole import stated_whole
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
@@ -33,7 +33,7 @@ class Account(NamedTuple):
     """One span's account of one call. It is a tuple for speed, as a `Fact`: there is one for each span of each call.
 
     Attributes:
-        call: The call.
+        call: The call; if it is a turn that was continued, all of the turn's calls as one.
         span: The span that describes the call.
         reading: What the span says.
         stated: The facts that are present on the span, by name, each with all its places.
@@ -41,12 +41,13 @@ class Account(NamedTuple):
             the wire. They are compared, but do not stand for an attribute that is missing.
         is_clear: Whether `stated` has all that the span says: no fact is null, or cannot be read.
         asked: What the first attempt's bytes say: the request's facts are taken from it.
-        answered: What the last attempt's bytes say: the attempt that counts.
+        answered: What the last attempt's bytes say: the attempt that counts; what all replies of a turn say.
         exchange: The last attempt.
         extent: How much of the response the span can know.
         sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
         beside: What the bytes say of the other calls inside the span whose tokens no span of their own counts.
         of_scope: All spans of the span's scope that describe calls.
+        replies: What the bytes of each reply say, if the call is a turn that was continued.
     """
 
     call: Call
@@ -62,6 +63,7 @@ class Account(NamedTuple):
     sure: bool = True
     beside: Sequence[Reading] = ()
     of_scope: Sequence[SpanRecord] = ()
+    replies: Sequence[Reading] = ()
 
     def places(self, name: str) -> Sequence[Fact]:
         """Return the places in which the span states a fact that it is known to state, its own attributes first."""
@@ -89,85 +91,46 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
             beside.setdefault(key, []).append(call.truth)
         for span in call.spans:
             of_scopes.setdefault(span.scope, []).append(span)
-    batches = _batches(calls)
-    return tuple([account for call in calls for account in _accounts(call, beside, of_scopes, batches)])
-
-
-def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, tuple[Call, Reading]]:
-    """Return what each span is compared with that describes several requests for embeddings together.
-
-    That is the call that failed, else the last one, and one reading for the answers to all of them.
-    """
-    told: dict[SpanKey, list[Call]] = {}
-    for call in calls:
-        for span in call.spans if call.truths and call.truth.api == "embeddings" else ():
-            told.setdefault(span.key, []).append(call)
-    return {key: (_spokesman(several), _together(several)) for key, several in told.items() if len(several) > 1}
+    shared = shared_by(calls)
+    return tuple([account for call in calls for account in _accounts(call, beside, of_scopes, shared)])
 
 
 def _accounts(
     call: Call,
     beside: Mapping[SpanKey, Sequence[Reading]],
     of_scopes: Mapping[str, Sequence[SpanRecord]],
-    batches: Mapping[SpanKey, tuple[Call, Reading]],
+    shared: Mapping[SpanKey, Several],
 ) -> Iterator[Account]:
     exchange = call.exchanges[-1]
     if not call.truths or exchange.outcome is Outcome.REFUSED:
         return
-    asked, last = call.truths[0], call.truths[-1]
+    last = call.truths[-1]
     how_far = _extent(exchange, last)
     unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
-        spokesman, answered = batches.get(span.key, (call, last))
-        if call is not spokesman:
+        several = shared.get(span.key)
+        if several is not None and several.spokesman is not call:
             continue
+        told = call if several is None else several.call
         # A finish reason comes at the end: a span that states one has seen all of the response.
         stated = _stated(reading)
         seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
         yield Account(
-            call=call,
+            call=told,
             span=span,
             reading=reading,
             stated=stated,
-            whole=stated_whole(span, call),
+            whole=stated_whole(span, told),
             is_clear=len(stated) == len(reading.facts) and all(fact.state is PRESENT for fact in reading.others),
-            asked=asked,
-            answered=answered,
+            asked=told.truths[0],
+            answered=last if several is None else several.answered,
             exchange=exchange,
             extent=WHOLE if seen else how_far,
             sure=not seen,
             beside=beside.get(span.key, ()),
             of_scope=of_scopes[span.scope],
+            replies=() if several is None else several.replies,
         )
-
-
-def _spokesman(batch: Sequence[Call]) -> Call:
-    return next((call for call in batch if call.truth.error), batch[-1])
-
-
-def _together(batch: Sequence[Call]) -> Reading:
-    """Return one reading for the answers to a batch: counts are added up if every answer states them.
-
-    The rest is that of the last answer; if one failed, the reading is that of the failure.
-    """
-    truths, last = [call.truth for call in batch], _spokesman(batch).truth
-    if last.error:
-        return last
-    facts = {name: fact for name, fact in last.facts.items() if name not in _ADDED}
-    for name in _ADDED:
-        several = [truth.fact(name) for truth in truths]
-        if all(fact.state is PRESENT for fact in several):
-            facts[name] = Fact(
-                name=name,
-                value=sum(fact.value for fact in several),
-                state=PRESENT,
-                parts=tuple(part for fact in several for part in fact.parts),
-                where="\n".join(dict.fromkeys(fact.where for fact in several)),
-            )
-    return replace(last, facts=facts)
-
-
-_ADDED = ("input_tokens", "output_tokens", "total_tokens", "embedding_count", "cost")
 
 
 def _stated(reading: Reading) -> dict[str, list[Fact]]:

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._several import listed
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
@@ -70,6 +71,8 @@ class Comparison(Check):
             since the wire need not state everything that is true.
         unstated: Judges a value that the wire does not state; by default, every value that is not empty is wrong.
         zero_says: Whether 0 is judged as a value, too; for most facts it says that there is nothing.
+        summed: Whether the fact of a turn that was continued is the sum over its replies. If not, the fact of the last
+            reply is right as well: it is what the application was left with.
     """
 
     fact: str
@@ -80,6 +83,7 @@ class Comparison(Check):
     invented: str = ""
     unstated: Judge | None = None
     zero_says: bool = False
+    summed: bool = False
 
     def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
         """Judge a fact that is present on the span, and that the wire does not state."""
@@ -164,7 +168,30 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return _NOTHING
     judge = check.judge if true.state is PRESENT else check.judge_invented
+    if account.replies and not check.of_request and not check.summed:
+        judge = _or_last(check, judge)
     return mine, true, judge if account.span.text_limit is None else _within_limit(judge)
+
+
+def _or_last(check: Comparison, judge: Judge) -> Judge:
+    """Return a judge for a span of a turn that was continued: it may have what the last reply says, or list them all.
+
+    What the replies say together is what differs, if none of these is right.
+    """
+
+    def judged(mine: Fact, true: Fact, account: Account) -> Difference | None:
+        difference = judge(mine, true, account)
+        if difference is None:
+            return None
+        others = [account.replies[-1].fact(check.fact)]
+        others += [listed(account.replies, check.fact)] if mine.name == check.fact else []
+        for other in others:
+            again = check.judge if other.state is PRESENT else check.judge_invented
+            if again(mine, other, account) is None:
+                return None
+        return difference
+
+    return judged
 
 
 def _within_limit(judge: Judge) -> Judge:

@@ -37,7 +37,7 @@ class Bodies:
         ]
 
     def answered(self) -> Iterator[tuple[Mapping[str, Any], str]]:
-        """Yield the body of the last response, or those of its events, with their places.
+        """Yield the body of the last response, or those of its events, with their places; of a turn, of all responses.
 
         What is looked for mostly stands in one of the first events: the others are parsed only if they are needed.
         """
@@ -48,8 +48,12 @@ class Bodies:
 
     @cached_property
     def _unseen(self) -> Iterator[tuple[Mapping[str, Any], str]]:
-        exchange = self.account.exchange
-        return ((body, f"{place_of_exchange(exchange)}, {where}") for body, where in wire.answers(exchange.response))
+        account = self.account
+        return (
+            (body, f"{place_of_exchange(exchange)}, {where}")
+            for exchange in (reversed(account.call.exchanges) if account.replies else (account.exchange,))
+            for body, where in wire.answers(exchange.response)
+        )
 
 
 Source = Callable[[Bodies], Iterable[Right]]
@@ -121,12 +125,17 @@ def _method(bodies: Bodies) -> Iterable[Right]:
 def _counted(side: str, kind: str) -> Source:
     """Return what reads the tokens of one kind, as chat completions (`prompt`, `completion`) or responses name them."""
     older = {"input": "prompt", "output": "completion"}[side]
-    return _answered(f"usage.{side}_tokens_details.{kind}", f"usage.{older}_tokens_details.{kind}")
+    return _of_one(_answered(f"usage.{side}_tokens_details.{kind}", f"usage.{older}_tokens_details.{kind}"))
 
 
 def _used(field: str) -> Source:
     """Return what reads a field of the usage, which Anthropic's streams begin with."""
-    return _answered(f"usage.{field}", f"message.usage.{field}")
+    return _of_one(_answered(f"usage.{field}", f"message.usage.{field}"))
+
+
+def _of_one(source: Source) -> Source:
+    """Return what reads a count of one reply: for a turn of several there is no field with its sum."""
+    return lambda bodies: () if bodies.account.replies else source(bodies)
 
 
 # Of Anthropic: the tokens that were written to a cache, by how long they live there.

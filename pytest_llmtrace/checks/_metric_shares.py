@@ -12,10 +12,10 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._metric_scopes import Scope
+from pytest_llmtrace.checks._several import billed
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Call, Exchange, Fact, Reading, SpanKey, StreamEnd
 from pytest_llmtrace.reading import PRESENT
@@ -153,10 +153,10 @@ def _values(fact: Fact, account: Account) -> list[float]:
     """Return the possible values of a call: its last attempt's, also with attempts before, calls inside, or both."""
     if fact.state is not PRESENT or not is_count(fact.value):
         return []
-    before = sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
+    before = 0 if account.replies else sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
     inside = sum(_stated(truth, fact.name) for truth in account.beside)
-    billed = wire.billed_tokens(account.exchange).get(fact.name, fact.value)
-    return [fact.value, billed, *(fact.value + more for more in (before, inside, before + inside) if more)]
+    every = billed(account.call, account.replies, fact.name) or fact.value
+    return [fact.value, every, *(fact.value + more for more in (before, inside, before + inside) if more)]
 
 
 def _of_other(call: Call, name: str) -> Share:

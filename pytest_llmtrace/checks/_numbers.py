@@ -7,9 +7,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from pytest_llmtrace import wire
-from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._several import billed
 from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Reading, State
@@ -20,6 +20,7 @@ __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure
 _PRECISION = 1e-6
 
 _SUMMED = "the counts of several attempts are added up, but the attempts before the last were abandoned"
+_OF_ONE = "the turn took several requests, each of which is billed, and this is the count of one of them"
 _CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low"
 
 
@@ -28,18 +29,42 @@ def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
     The count of a span around several calls may be their sum: that the others have no span is reported with them. It
     may also be that of all iterations of Anthropic's API, where the wire's leaves out those that compact.
+
+    The count of a turn that was continued is the sum of its requests' counts.
     """
     if is_number(mine.value) and mine.value == true.value:
         return None
     if not (is_number(mine.value) and is_number(true.value)):
         return Difference()
-    if mine.value in (_sum_of_calls(true, account), wire.billed_tokens(account.exchange).get(true.name)):
+    if mine.value in (_sum_of_calls(true, account), billed(account.call, account.replies, true.name)):
         return None
-    if mine.value == _sum_of_attempts(true.name, account):
-        return Difference(why=_SUMMED)
+    if account.replies:
+        return _of_turn(mine, true, account)
+    return (
+        Difference(why=_SUMMED)
+        if mine.value == _sum_of_attempts(true.name, account)
+        else _apart_by(mine, true, account)
+    )
+
+
+def _apart_by(mine: Fact, true: Fact, account: Account) -> Difference:
     way = "low" if mine.value < true.value else "high"
     more = f"the count is too {way}{_by_what(mine, true.value, account)}"
     return Difference(more=more, follows=_wrong_parts(mine, true.value, account))
+
+
+def _of_turn(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Judge a count of a turn that is not the sum over its requests."""
+    each = [_stated(true.name, reply) or 0 for reply in account.replies]
+    # If the last reply broke off, or its reader left, its count is unknown.
+    is_whole = account.extent is WHOLE and account.answered.truncated is False
+    if not is_whole and mine.value == sum(each[:-1]):
+        return None
+    difference = _apart_by(mine, true, account)
+    return replace(difference, more="", why=_OF_ONE, next=_ADD_UP) if mine.value in each else difference
+
+
+_ADD_UP = "add up the usage of all replies of the turn"
 
 
 def _sum_of_attempts(name: str, account: Account) -> float | None:
@@ -71,9 +96,15 @@ def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | 
 def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare input counts; a count that leaves cached tokens out is reported as that."""
     difference = count(mine, true, account)
-    if difference is not None and len(true.parts) > 1 and mine.value == true.parts[0][1]:
+    if difference is not None and len(true.parts) > 1 and mine.value == _uncached(account):
         return replace(difference, why=_CACHED)
     return difference
+
+
+def _uncached(account: Account) -> Any:
+    """Return the input without cached tokens, which Anthropic's API states first."""
+    facts = [reply.fact("input_tokens") for reply in account.replies or (account.answered,)]
+    return sum(fact.parts[0][1] for fact in facts if fact.state is State.PRESENT)
 
 
 def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._several import answering
 from pytest_llmtrace.model import Exchange
 
 __all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack", "time_of"]
@@ -80,20 +82,40 @@ def _offsets(exchange: Exchange) -> tuple[float, ...] | None:
 
 
 def _pacing(account: Account) -> Pacing | None:
-    exchange = account.exchange
-    offsets = _offsets(exchange)
-    if offsets is None:
+    exchanges = answering(account.call, account.replies)
+    paces = [pace for exchange in exchanges if (pace := _pace(exchange)) is not None]
+    if len(paces) < len(exchanges):
         return None
-    progress = wire.progress(exchange)
-    if progress is None or offsets[progress.last] < MEANINGFUL:
-        return None
+    # A turn of several replies has a first event in each of them.
+    pieces = [pace.piece for pace in paces if pace.piece is not None]
     return Pacing(
         account=account,
-        first=_window(exchange, offsets, progress.first),
-        piece=None if progress.piece is None else _window(exchange, offsets, progress.piece),
-        last=offsets[progress.last],
-        lead=max(0.0, (exchange.started_ns - account.span.start_ns) / 1e9),
+        first=_spread([pace.first for pace in paces]),
+        piece=_spread(pieces) if pieces else None,
+        last=paces[-1].last,
+        lead=max(0.0, (account.exchange.started_ns - account.span.start_ns) / 1e9),
     )
+
+
+class _Pace(NamedTuple):
+    """When a client got the first event of one stream, the first piece of the content, and the last chunk."""
+
+    first: Window
+    piece: Window | None
+    last: float
+
+
+def _pace(exchange: Exchange) -> _Pace | None:
+    offsets = _offsets(exchange) if exchange.timed else None
+    progress = None if offsets is None else wire.progress(exchange)
+    if offsets is None or progress is None or offsets[progress.last] < MEANINGFUL:
+        return None
+    piece = None if progress.piece is None else _window(exchange, offsets, progress.piece)
+    return _Pace(_window(exchange, offsets, progress.first), piece, offsets[progress.last])
+
+
+def _spread(windows: Sequence[Window]) -> Window:
+    return Window(earliest=min(one.earliest for one in windows), latest=max(one.latest for one in windows))
 
 
 def _clock_ran(exchange: Exchange, seconds: float) -> bool:

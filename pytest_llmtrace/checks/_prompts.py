@@ -30,7 +30,7 @@ def given(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 def _is_of_several(account: Account) -> bool:
     """Tell whether a span describes several requests for embeddings together."""
-    return account.answered is not account.call.truth
+    return account.answered is not account.call.truth and not account.replies
 
 
 def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -22,6 +22,7 @@ __all__ = [
     "made_up_reasons",
     "or_later",
     "request_id",
+    "response_id",
     "same",
     "stop",
 ]
@@ -32,8 +33,15 @@ def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
     return None if mine.value == true.value else Difference()
 
 
+def response_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the ids of responses; a turn that was continued has one for each reply."""
+    return None if mine.value in (true.value, *(reply.response_id for reply in account.replies)) else Difference()
+
+
 def request_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare request ids; a header that was sent several times is also one list, as RFC 9110 (5.3) combines it."""
+    if mine.value in [reply.request_id for reply in account.replies]:
+        return None
     response = account.exchange.response
     lines = response.headers if response is not None else ()
     same_name = [value for name, value in lines if name.lower() == true.keys]
@@ -147,7 +155,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if not there:
         return made_up_reasons(mine, true, account)
-    if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
+    if _are_of_pauses(listed(mine.value), there):
         return None
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
@@ -155,6 +163,14 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         lengths = f"the span has {counted(len(said), 'reason')}, the response {len(there)}"
         return Difference(why=f"{lengths}: choices and reasons no longer match")
     return Difference()
+
+
+def _are_of_pauses(said: list[Any], there: list[str]) -> bool:
+    """Tell whether reasons are the wire's, but for `stop` where a turn was paused."""
+    return len(said) == len(there) and all(
+        word == "stop" if reason in _PAUSED else _kind_of(word) == reason
+        for word, reason in zip(said, there, strict=True)
+    )
 
 
 def _are_of_items(said: list[Any], there: list[str], account: Account) -> bool:
@@ -187,6 +203,8 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     """
     if not any(map(is_end, listed(mine.value))):
         return None
+    if account.replies and _PAUSED.issuperset(_kinds(mine.value)):
+        return None  # So did the reply before.
     if account.extent is Extent.BEGUN:
         why = "the reader left before the model had finished, and the span makes it look finished"
         return Difference(why=why, next="leave it out where none came before the reader left")

@@ -25,7 +25,8 @@ _NO_PRICES = (
 def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     by_call: dict[int, list[Account]] = {}
     for account in evidence.accounts:
-        by_call.setdefault(id(account.call), []).append(account)
+        # The spans of a turn's last call state its counts, too.
+        by_call.setdefault(id(account.exchange), []).append(account)
     for accounts in by_call.values():
         stated = _stated_usage(accounts[0])
         told = set().union(*[account.reading.facts for account in accounts])

@@ -79,10 +79,12 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/response-id",
         title="The response id is the response's own",
         why="nobody can find this call at the provider, in its logs or its bills, by the id on the span",
+        compares="The span's id with that of the response; if one span describes a turn of several requests, with that "
+        "of any of its replies.",
         source=f"{_OTEL}: `gen_ai.response.id`, the unique identifier for the completion",
         fact="response_id",
         noun="response id",
-        judge=_replies.same,
+        judge=_replies.response_id,
         early=Early.YES,
         invented="no response gave itself an id, so the span's leads nowhere",
         next="take it from the reply, and leave it out where there is none",

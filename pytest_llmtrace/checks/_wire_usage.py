@@ -21,6 +21,7 @@ def _tokens(fact: str, key: str, noun: str, why: str, judge: Judge = _numbers.co
         fact=fact,
         noun=noun,
         judge=judge,
+        summed=True,
         **{"title": f"The count of {noun} is the wire's", "invented": _ESTIMATED, "source": _BOTH, **fields},
     )
 
@@ -35,7 +36,8 @@ USAGE: tuple[Comparison, ...] = (
         early=Early.MESSAGES,
         compares="The span's count of input tokens with the response's. Input is everything that the model read, "
         "cached tokens included: on Anthropic's API, the sum of three counts. If such a reply lists several "
-        "iterations, all counts may also be those of all iterations, which are billed.",
+        "iterations, all counts may also be those of all iterations, which are billed. If one span describes a turn "
+        "that `pause_turn` has divided into several requests, each count is the sum over them.",
         source=f"{_BOTH}. OTel GenAI, Anthropic: `gen_ai.usage.input_tokens` is the sum of `input_tokens`, "
         "`cache_read_input_tokens` and `cache_creation_input_tokens`",
     ),
@@ -101,6 +103,7 @@ USAGE: tuple[Comparison, ...] = (
         fact="cost",
         noun="cost",
         judge=_numbers.measure,
+        summed=True,
         next="take the cost that the gateway states",
     ),
 )

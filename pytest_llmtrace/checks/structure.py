@@ -241,7 +241,8 @@ EXCHANGE_WITHOUT_SPAN = Check(
     compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
     "are none, others may be: those that name the same response id, and those that were open at the time and were "
     "started in the same thread or task, state the same answer, or name the same model. A span describes one call: a "
-    "second call inside of it has no span, unless both are requests of one batch of embeddings.",
+    "second call inside of it has no span, unless both are requests of one batch of embeddings, or of one turn: a "
+    "reply of Anthropic's API that stops with `pause_turn`, and the request that sends it back for the model to go on.",
     whole_runs_only=True,
 )
 

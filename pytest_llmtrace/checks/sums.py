@@ -47,7 +47,7 @@ def _counted_around(check: Check, evidence: Evidence) -> Iterator[Finding | None
             ("span", "\n".join(said(fact, fact.name) for fact in again)),
             (
                 "inside",
-                "\n".join(first_of([f"{title_of_span(one)}: {stated(says)}" for _, one, says in within], _SHOWN)),
+                "\n".join(first_of(_told(within), _SHOWN)),
             ),
         )
         yield found if span.key in llm else replace(found, severity=Severity.WARNING)
@@ -67,6 +67,11 @@ def _inside(evidence: Evidence) -> Mapping[SpanKey, _Inside]:
     return found
 
 
+def _told(inside: _Inside) -> Sequence[str]:
+    spans = {span.key: f"{title_of_span(span)}: {stated(reading)}" for _, span, reading in inside}
+    return list(spans.values())
+
+
 def _is_step(span: SpanRecord) -> bool:
     return any(key in span.attributes for key in STEP_KEYS) or any(
         key.startswith(_OF_AGENTS) for key in span.attributes
@@ -76,9 +81,10 @@ def _is_step(span: SpanRecord) -> bool:
 def _sums(name: str, inside: _Inside) -> set[float]:
     """Return the values that repeat a count of these calls: of one call or of all, with or without cached tokens."""
     truths = [call.truths[-1] for call, _, _ in inside if call.truths]
+    readings = {span.key: reading for _, span, reading in inside}  # One span may describe several calls.
     known = set[float]()
     for amounts in (
-        [_amount(name, reading) for _, _, reading in inside],
+        [_amount(name, reading) for reading in readings.values()],
         [_amount(name, truth) for truth in truths],
         [_uncached(name, truth) for truth in truths],
     ):

@@ -9,7 +9,7 @@ from typing import Final
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import re
-from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, is_event, with_pieces
+from pytest_llmtrace.faults._pieces import Piece, as_sent, data_of, in_pieces, in_tune, is_event, with_pieces
 from pytest_llmtrace.faults._plan import Fault
 from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
@@ -45,10 +45,7 @@ def put_on(answer: Answer, fault: Fault, broken_off: Break) -> Answer:
     Raises:
         Inapplicable: If the fault cannot happen to this reply.
     """
-    try:
-        response = wire.plain(answer.response)
-    except ValueError as error:
-        raise Inapplicable(str(error)) from None
+    response = answer.response if fault.kind.name in _AS_SENT else _plain(answer.response)
     spoilt = _MAKERS[fault.kind.name](fault, response, broken_off)
     return replace(
         answer,
@@ -57,6 +54,17 @@ def put_on(answer: Answer, fault: Fault, broken_off: Break) -> Answer:
         failure=spoilt.failure or (answer.failure if spoilt.stalls else None),
         stalls=spoilt.stalls,
     )
+
+
+_AS_SENT: Final = frozenset({"slow-first-byte"})
+"""The faults that change neither bytes nor headers, so that a reply keeps its content encoding and its length."""
+
+
+def _plain(response: Response) -> Response:
+    try:
+        return wire.plain(response)
+    except ValueError as error:
+        raise Inapplicable(str(error)) from None
 
 
 # --- cut -------------------------------------------------------------------------------------------------------------
@@ -147,7 +155,7 @@ def _stall(fault: Fault, response: Response, _: Break) -> _Spoilt:
 
 
 def _slow_first_byte(fault: Fault, response: Response, _: Break) -> _Spoilt:
-    return _late(response, in_pieces(response), 0, fault.seconds, f"{fault.name} of {fault.seconds:g} s")
+    return _late(response, as_sent(response), 0, fault.seconds, f"{fault.name} of {fault.seconds:g} s")
 
 
 def _late(response: Response, pieces: Sequence[Piece], first: int, seconds: float, words: str) -> _Spoilt:

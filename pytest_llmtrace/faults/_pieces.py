@@ -12,7 +12,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.model import Response
 
-__all__ = ["Piece", "data_of", "in_pieces", "in_tune", "is_event", "with_pieces"]
+__all__ = ["Piece", "as_sent", "data_of", "in_pieces", "in_tune", "is_event", "with_pieces"]
 
 _BETWEEN = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 _DATA = re.compile(rb"^data: ?(.*?)\r?$", re.MULTILINE)
@@ -26,21 +26,27 @@ class Piece(NamedTuple):
     offset: float = 0.0
 
 
+def as_sent(response: Response) -> list[Piece]:
+    """Return the chunks of a response as they travel."""
+    chunks = response.chunks
+    offsets = response.offsets if response.offsets and len(response.offsets) == len(chunks) else (0.0,) * len(chunks)
+    return [Piece(chunk, offset) for chunk, offset in zip(chunks, offsets, strict=True)]
+
+
 def in_pieces(response: Response) -> list[Piece]:
     """Return the pieces of a response that has no content encoding: its chunks, or the events of a stream.
 
     Streams are often recorded as one block, or with events that the end of a packet cuts in two: their chunks are
     joined and split into events.
     """
-    chunks = response.chunks
-    offsets = response.offsets if response.offsets and len(response.offsets) == len(chunks) else (0.0,) * len(chunks)
+    sent, chunks = as_sent(response), response.chunks
     if not wire.is_stream(response) or (len(chunks) > 1 and all(map(_ends_an_event, chunks))):
-        return [Piece(chunk, offset) for chunk, offset in zip(chunks, offsets, strict=True)]
+        return sent
     is_framed = wire.is_framed(response)
     events = wire.frames(response.body) if is_framed else [event for event in _BETWEEN.split(response.body) if event]
     ends = list(accumulate(map(len, chunks)))
     return [
-        Piece(event, offsets[bisect_left(ends, end)])
+        Piece(event, sent[bisect_left(ends, end)].offset)
         for event, end in zip(events, accumulate(map(len, events)), strict=True)
     ]
 

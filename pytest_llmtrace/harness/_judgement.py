@@ -24,7 +24,7 @@ class Judgement:
 
     def __init__(self, settings: Settings, *, is_block: bool = False) -> None:
         self._settings = settings
-        self._is_block = is_block
+        self.is_block = is_block
         self._late: tuple[Evidence, Verdict] | None = None
         self._complete = False
         self._to_be_called = False
@@ -53,7 +53,7 @@ class Judgement:
 
     def _worded(self, verdict: Verdict) -> Verdict:
         """Return a verdict whose findings name the place where this trace takes waivers."""
-        return replace(verdict, findings=tuple(map(_of_block, verdict.findings))) if self._is_block else verdict
+        return replace(verdict, findings=tuple(map(_of_block, verdict.findings))) if self.is_block else verdict
 
     def fails(self, verdict: Verdict, *, asked: bool = False) -> bool:
         """Tell whether a verdict fails the test under these settings.

@@ -183,6 +183,7 @@ class LLMTrace(Captured, Scripted):
                 allow_hosts=self.settings.allow_hosts,
                 recorder=self._desk.recorder,
                 timing=self.settings.timing,
+                of_block=self._judgement.is_block,
             )
             stack.callback(self._ledger.close)
             stack.enter_context(ownership.active(self._owner))

@@ -41,6 +41,7 @@ class Ledger:
         allow_hosts: Iterable[str],
         recorder: Callable[[], object | None],
         timing: clock.Timing,
+        of_block: bool = False,
     ) -> None:
         self.label = label
         self.timing = timing
@@ -48,6 +49,7 @@ class Ledger:
         self.children = Children()
         self.hosts = Hosts(allow_hosts)
         self._never_recorded = Hosts(allow_hosts)
+        self._of_block = of_block
         self._recorder = recorder
         self._answerer: Answerer | None = answerer
         self._ambient = ambient
@@ -123,7 +125,9 @@ class Ledger:
     def refusal(self, passage: Passage) -> UnmatchedRequest:
         """Return the error for a request that nothing answered."""
         why = "it came after the end of its test" if self._answerer is None else self._answerer.explain(passage.request)
-        return _refusal.unmatched(passage.request, why=why, label=self.label, library=passage.library)
+        return _refusal.unmatched(
+            passage.request, why=why, label=self.label, library=passage.library, of_block=self._of_block
+        )
 
     def block(self, host: str, port: int | None, *, noted: bool = True) -> BlockedConnection:
         """Return the error for a connection that is refused, and note the connection unless an exchange reports it."""

@@ -53,6 +53,7 @@ def open_ledger(
     allow_hosts: Iterable[str] = (),
     recorder: Callable[[], object | None] = nobody,
     timing: clock.Timing = "instant",
+    of_block: bool = False,
 ) -> Ledger:
     """Open the ledger of an owner: from here on its requests are observed, and refused if nothing answers them.
 
@@ -64,13 +65,20 @@ def open_ledger(
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
         recorder: Returns what records a request that passes now; None if it may not go to the network to be recorded.
         timing: Whether answers take no time, the recorded time on the virtual clock, or the recorded time for real.
+        of_block: Whether the owner is a `with LLMTrace()` block, whose refusals name no marker.
 
     Returns:
         The ledger, to be closed by the caller.
     """
     install()
     ledger = Ledger(
-        owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, recorder=recorder, timing=timing
+        owner.label,
+        answerer=answerer,
+        ambient=ambient,
+        allow_hosts=allow_hosts,
+        recorder=recorder,
+        timing=timing,
+        of_block=of_block,
     )
     add(owner, ledger)
     return ledger

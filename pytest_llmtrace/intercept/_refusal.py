@@ -56,7 +56,7 @@ _PLUMBING = frozenset(
 )
 
 
-def unmatched(request: Request, *, why: str, label: str, library: str) -> UnmatchedRequest:
+def unmatched(request: Request, *, why: str, label: str, library: str, of_block: bool = False) -> UnmatchedRequest:
     """Return the error for a request that nothing answered.
 
     Args:
@@ -64,6 +64,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
         why: Why nothing answered: the nearest recorded request and the differing part.
         label: The test, as reports name it.
         library: The client library, as `httpx2`.
+        of_block: Whether the request is one of a `with LLMTrace()` block, which has no marker and no fixture.
 
     Returns:
         An error that also derives from the base errors of the loaded SDKs, so that they raise it at once, unwrapped.
@@ -76,8 +77,9 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
         for mock, seen in _blind_mocks(library)
     )
     own = next((how for path, how in _OWN_ACCORD.items() if url.path.endswith(path)), "")
+    name, trace = ("LLMTrace", "the trace's ") if of_block else ("@pytest.mark.llmtrace", "llmtrace.")
     last = (
-        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        f'next: name a cassette, {name}(cassette="..."), script {trace}gateway(...), '
         f'or let the host through with allow_hosts=("{host}",)'
     )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]

@@ -9,7 +9,7 @@ Everything here takes n log n steps, since a load test has ten thousand calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ from pytest_llmtrace.model import Call, Exchange, LogRecord, Pairing, Reading, S
 from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
 from pytest_llmtrace.pairing._fetched import fetched
 from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
+from pytest_llmtrace.pairing._turns import is_turn, share_spans
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["match", "pair"]
@@ -60,6 +61,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
         drafts = list(told_apart(drafts, left))
         _find(drafts, left, readings)
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
+    share_spans(drafts)
     _add_notes(drafts, spans, readings)
     _add_events(drafts, logs, readings)
     left = _untold(drafts, free) if free else []
@@ -109,8 +111,8 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
     innermost = {id(draft): next(iter(draft.by_scope.values())).key for draft in drafts if draft.by_scope}
     covering = set()
     for key, several in shared.items():
-        if all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several):
-            continue  # A batch, sent in as many requests as the API needs: its span describes them all.
+        if is_turn(several) or _is_batch(key, several, innermost):
+            continue
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
         for draft in several:
             if draft is not told:
@@ -119,6 +121,11 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
         if told is None:
             covering.add(key)
     return covering
+
+
+def _is_batch(key: SpanKey, several: Iterable[Draft], innermost: Mapping[int, SpanKey]) -> bool:
+    """Tell whether a span describes all of several calls: embeddings, in as many requests as the API needs."""
+    return all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several)
 
 
 def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) -> Draft | None:

@@ -152,6 +152,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report = yield
     else:
         report = yield from _part("_items").reported(item, call)
+    if _declared.UNSERVED in item.stash:
+        report.llmtrace_unserved = True
     if _declared.is_grouped(item.config):
         report.llmtrace_test = _declared.id_of(item)
     return report

@@ -31,6 +31,7 @@ __all__ = [
     "PARTIAL",
     "TRACE",
     "UNREADABLE",
+    "UNSERVED",
     "declare",
     "declare_marker",
     "id_of",
@@ -60,6 +61,8 @@ COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 forks to run one test (pytest-forked) begins within that protocol, and is not such a copy."""
 MISMARKED: Final[pytest.StashKey[str]] = pytest.StashKey()
 """What is wrong with a marker of an item; such an item is not traced."""
+UNSERVED: Final[pytest.StashKey[bool]] = pytest.StashKey()
+"""Whether an item has our marker and cannot use the fixture, as items of another kind than functions and doctests."""
 COLLECTED: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
 """The ids of the tests that the run has collected, including those that it then deselected."""
 ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()

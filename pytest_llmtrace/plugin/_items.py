@@ -66,12 +66,15 @@ def take_up(item: pytest.Item) -> None:
 def _ask_for_fixture(item: pytest.Item) -> None:
     """Let a marked item use the fixture, and open its trace before all other fixtures if its class or module is marked.
 
-    Only functions and doctests can: other items that plugins collect have no fixtures.
+    Only functions and doctests can: other items that plugins collect have no fixtures. Whoever marks a whole folder
+    marks them too, so this is no error, but it is said at the end of the run.
 
     What `unittest` skips is marked `skip` here; pytest would learn of it only when the fixtures are set up.
     """
     names = getattr(item, "fixturenames", None)  # Variants of one test share this list: it is copied, not changed.
     if names is None:
+        item.stash[_declared.UNSERVED] = True
+        _totals.register(item.config)
         return
     why = skipped_testcase(item)
     if why is not None and item.config.pluginmanager.hasplugin("skipping"):  # Else the mark is unknown.

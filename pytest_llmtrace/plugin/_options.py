@@ -284,8 +284,11 @@ def _instrument(config: pytest.Config) -> tuple[str, ...]:
     if names:
         from pytest_llmtrace import capture
 
-        for name in names:
-            capture.named(name)  # An unknown instrumentor is one error of the run, not one of each test.
+        try:
+            for name in names:
+                capture.named(name)  # An unknown instrumentor is one error of the run, not one of each test.
+        except UsageError as error:
+            raise UsageError(f"{_ini.place(config, 'llmtrace_instrument')}: {error}") from None
     return names
 
 

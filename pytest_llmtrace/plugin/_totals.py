@@ -74,6 +74,7 @@ class Totals:
         self._by_test: dict[str, str] = {}
         self._reported: set[str] = set()
         self._untraced: set[str] = set()
+        self._unserved: set[str] = set()
         self._said: list[str] = []
         self._writes = False
 
@@ -88,6 +89,8 @@ class Totals:
         test = getattr(report, "llmtrace_test", report.nodeid)
         if account is not None:
             self._by_test[test] = account
+        if getattr(report, "llmtrace_unserved", False) and report.when == "call":
+            self._unserved.add(test)
         if self._baseline:
             self._reported.add(test)
             if report.when == "call" and report.passed and account is None:
@@ -102,6 +105,7 @@ class Totals:
         whole = not stopped and not any(account["partial"] for account in accounts.values())
         if self._baseline and accounts and self._writes:
             self._end_baseline(session, self._baseline, accounts, whole=whole)
+        self._said += _marked_in_vain(sorted(self._unserved))
         self._said += _unused_known(accounts)
         self._said += _gone(accounts, session.config.rootpath)
         if self._writes:
@@ -207,6 +211,14 @@ def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Itera
     if len(missing) > _SHOWN:
         yield f"                 and {len(missing) - _SHOWN} more"
     yield f"               to remove them: {baseline.command}"
+
+
+def _marked_in_vain(items: list[str]) -> Iterator[str]:
+    """Say which items have the marker and ran without a trace, since they have no fixtures."""
+    if items:
+        more = f" and {len(items) - 1} more have" if len(items) > 1 else " has"
+        yield f"  untraced     {items[0]}{more} the marker, but no fixtures: nothing answers or verifies their calls"
+        yield "               give the marker to functions and doctests only, or open LLMTrace(...) where the item runs"
 
 
 def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, shown, text
 from pytest_llmtrace.wire._json import parse_text
 from pytest_llmtrace.wire._usage import anthropic_tokens
 
-__all__ = ["fold", "state"]
+__all__ = ["end_of", "fold", "state", "summaries"]
 
 # Type of a delta -> its field, and the field of the block that it continues.
 _DELTAS = {
@@ -179,6 +179,21 @@ def summaries(document: Document) -> tuple[str, ...]:
     compacted = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
     said = (block.get("content") for block in compacted if block.get("type") == "compaction")
     return tuple(text for text in said if isinstance(text, str))
+
+
+def end_of(blocks: Any) -> tuple[str, str] | None:
+    """Return by what the last block of some content can be recognised that has an id or a text; `None` if none has.
+
+    A client that sends content back may leave out reasoning, and white space at the end.
+    """
+    for block in reversed(blocks) if isinstance(blocks, list) else ():
+        if not isinstance(block, dict):
+            continue
+        for key in ("id", "tool_use_id", "text"):
+            said = block.get(key)
+            if isinstance(said, str) and said.strip():
+                return (key, said.strip())
+    return None
 
 
 def _kinds(blocks: Any) -> list[Any] | None:

@@ -26,11 +26,14 @@ __all__ = [
     "executed_calls",
     "fetches",
     "is_done",
+    "is_paused",
     "is_whole",
     "nameless_calls",
+    "paused_at",
     "place_of_event",
     "read",
     "read_fetched",
+    "resumed_at",
     "summaries",
 ]
 
@@ -102,6 +105,36 @@ def summaries(exchange: Exchange) -> tuple[str, ...]:
     if api != "messages" or exchange.response is None:
         return ()
     return _messages.summaries(_open(exchange.response, api, body))
+
+
+def is_paused(reading: Reading) -> bool:
+    """Tell whether a reply has paused its turn: the client is to send it back, for the model to go on from there.
+
+    Source: Anthropic, "Handling stop reasons", on `pause_turn`.
+    """
+    return reading.api == "messages" and reading.finish_reasons == ["pause_turn"]
+
+
+def paused_at(exchange: Exchange) -> tuple[str, str] | None:
+    """Return by what the end of a reply of the Messages API can be recognised in a request that continues it."""
+    api, body = read_request(exchange.request)
+    if api != "messages" or exchange.response is None:
+        return None
+    return _messages.end_of(_open(exchange.response, api, body).body.get("content"))
+
+
+def resumed_at(request: Request) -> tuple[str, str] | None:
+    """Return by what the reply can be recognised that a request continues; `None` if it continues none.
+
+    A request that continues a reply has it as its last message.
+    """
+    api, body = read_request(request)
+    messages = body.get("messages")
+    last = messages[-1] if api == "messages" and isinstance(messages, list) and messages else None
+    if not isinstance(last, dict) or last.get("role") != "assistant":
+        return None
+    content = last.get("content")
+    return _messages.end_of([{"text": content}] if isinstance(content, str) else content)
 
 
 def executed_calls(exchange: Exchange) -> tuple[Any, ...]:

@@ -242,13 +242,20 @@ def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: 
             "mute",
             "unknown value of LLMTRACE_APP_EXPORTERS 'mute': did you mean 'muted'? known: live, muted",
         ),
-        ("LLMTRACE_INSTRUMENT", "a nobody", "llmtrace_instrument: there is no instrumentor 'a'; "),
+        ("LLMTRACE_INSTRUMENT", "a nobody", "LLMTRACE_INSTRUMENT: there is no instrumentor 'a'; "),
     ],
 )
 def test_wrong_options_stop_the_run(run: Callable[..., Any], name: str, value: str, text: str) -> None:
     """An option value without meaning is a usage error."""
     done = run("def test_it(): pass\n", **{name: value})
     assert (done.status, f"ERROR: llmtrace: {text}" in done.text) == (pytest.ExitCode.USAGE_ERROR, True)
+
+
+def test_a_wrong_instrumentor_is_named_where_it_is_set(run: Callable[..., Any]) -> None:
+    """An instrumentor that is not installed is reported under the name of the ini value, if it was named there."""
+    done = run("def test_it(): pass\n", files={"pytest.ini": "[pytest]\nllmtrace_instrument = nobody\n"})
+    text = "ERROR: llmtrace: llmtrace_instrument: there is no instrumentor 'nobody'; "
+    assert (done.status, text in done.text) == (pytest.ExitCode.USAGE_ERROR, True)
 
 
 def test_a_wrong_set_up_is_one_clear_error(run: Callable[..., Any]) -> None:

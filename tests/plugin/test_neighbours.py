@@ -411,6 +411,56 @@ def test_doctests_of_a_marked_module(run: Callable[..., Any]) -> None:
     ]
 
 
+# A plugin's own kind of items, which have no fixtures, and a suite that marks whole folders.
+CASES = """
+import pytest
+
+class Case(pytest.Item):
+    def runtest(self):
+        pass
+
+    def reportinfo(self):
+        return self.path, None, self.name
+
+class Cases(pytest.File):
+    def collect(self):
+        return [Case.from_parent(self, name=name) for name in self.path.read_text().split()]
+
+def pytest_collect_file(file_path, parent):
+    return Cases.from_parent(parent, path=file_path) if file_path.suffix == ".cases" else None
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name != "unmarked":
+            item.add_marker(pytest.mark.llmtrace)
+"""
+
+
+@pytest.mark.parametrize(("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"])
+@pytest.mark.parametrize(
+    ("cases", "first"),
+    [("one", "it.cases::one has"), ("one two unmarked three", "it.cases::one and 2 more have")],
+    ids=["one", "several"],
+)
+def test_items_that_no_fixture_can_serve(
+    run: Callable[..., Any], cases: str, first: str, plugins: list[str], options: list[str]
+) -> None:
+    """The marker of items without fixtures has no effect, which is said once, at the end of the run."""
+    source = "def test_function(llmtrace): pass"
+    result = run(source, files={"conftest.py": CASES, "it.cases": cases}, plugins=plugins, options=[*options, "."])
+    assert result.code == 0, result.out
+    assert [line for line in result.summary() if line.startswith(("  untraced", "     "))] == [
+        f"  untraced     {first} the marker, but no fixtures: nothing answers or verifies their calls",
+        "               give the marker to functions and doctests only, or open LLMTrace(...) where the item runs",
+    ]
+
+
+def test_unmarked_items_are_not_spoken_of(run: Callable[..., Any]) -> None:
+    """Nothing is said where such items have no marker."""
+    files = {"conftest.py": CASES, "it.cases": "unmarked"}
+    assert run(files=files, options=["it.cases"]).summary() == []
+
+
 INSTRUMENTED = """
 import httpx
 import pytest

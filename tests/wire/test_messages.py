@@ -443,3 +443,53 @@ def test_all_iterations_are_billed(
 def test_only_anthropics_api_bills_iterations(make: Callable[..., Exchange]) -> None:
     """Replies of other APIs have no such list, and a request without a reply has none."""
     assert wire.billed_tokens(make("chat", {"usage": {"iterations": [COMPACTION, ITERATION]}})) == {}
+
+
+# --- Turns that are continued ----------------------------------------------------------------------------------------
+
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "end"),
+    [
+        ([text("a"), text("b ")], ("text", "b")),
+        ([text("a"), tool(id="srvtoolu_1")], ("id", "srvtoolu_1")),
+        ([tool(id="srvtoolu_1"), FOUND], ("tool_use_id", "srvtoolu_1")),
+        ([text("a"), {"type": "thinking", "thinking": "hm"}], ("text", "a")),
+        ([text("a"), text(" "), 1], ("text", "a")),
+        ([{"type": "thinking", "thinking": "hm"}], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_what_a_reply_ends_with(make: Callable[..., Exchange], content: Any, end: tuple[str, str] | None) -> None:
+    """A reply that a request sends back is recognised by its last text or id; reasoning may be left out."""
+    exchange = make("messages", {**message(stop="pause_turn"), "content": content})
+    assert wire.paused_at(exchange) == end
+    again = {"model": "m", "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": content}]}
+    assert wire.resumed_at(make("messages", {}, asked=again).request) == end
+
+
+@pytest.mark.parametrize(
+    ("messages", "end"),
+    [
+        ([{"role": "assistant", "content": "a\n"}], ("text", "a")),
+        ([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}], None),
+        (["a"], None),
+        ([], None),
+    ],
+    ids=["a text", "not the last", "no message", "none"],
+)
+def test_only_a_last_message_is_continued(
+    make: Callable[..., Exchange], messages: Any, end: tuple[str, str] | None
+) -> None:
+    """A request continues what the model has said in its last message."""
+    assert wire.resumed_at(make("messages", {}, asked={"model": "m", "messages": messages}).request) == end
+
+
+def test_other_apis_have_no_turns_to_continue(make: Callable[..., Exchange]) -> None:
+    """Only Anthropic's API pauses a turn."""
+    messages = [{"role": "assistant", "content": "a"}]
+    exchange = make("chat", message(text("a"), stop="pause_turn"), asked={"model": "m", "messages": messages})
+    assert (wire.paused_at(exchange), wire.resumed_at(exchange.request)) == (None, None)

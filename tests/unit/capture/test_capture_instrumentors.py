@@ -149,10 +149,10 @@ def test_switch_on_what_the_app_has_switched_on(module: Callable[[], Any], caplo
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("made_up_fin", "llmtrace_instrument: there is no instrumentor 'made_up_fin'; did you mean 'made_up_fine'?"),
+        ("made_up_fin", "there is no instrumentor 'made_up_fin'; did you mean 'made_up_fine'?"),
         pytest.param(
             "made_up",
-            "llmtrace_instrument: several packages have an instrumentor 'made_up'; "
+            "several packages have an instrumentor 'made_up'; "
             "name one: made-up-broken, made-up-fine, made-up-gone, made-up-picky",
             id="several",
         ),
@@ -171,8 +171,9 @@ def test_switch_on_what_cannot_be_loaded(module: Callable[[], Any]) -> None:
         with pytest.raises(UsageError) as caught:
             capture.switch_on(["made_up_gone"])
         assert str(caught.value) == (
-            "llmtrace_instrument: 'made_up_gone' of made-up-gone cannot be loaded: AttributeError: "
-            "module 'llmtrace_made_up' has no attribute 'Gone'; install what it needs, or do not name it"
+            "the instrumentor 'made_up_gone' of made-up-gone, which is to be switched on, cannot be loaded: "
+            "AttributeError: module 'llmtrace_made_up' has no attribute 'Gone'; "
+            "install what it needs, or do not name it"
         )
 
 

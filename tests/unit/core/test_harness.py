@@ -342,6 +342,21 @@ def test_what_to_do_in_a_block() -> None:
     assert dict(finding.details)["next"].endswith(', or waive: LLMTrace(ignore={"capture/nothing": "reason"})')
 
 
+def test_what_to_do_about_a_refusal_in_a_block() -> None:
+    """The refusal of a request in a block says what the block takes, in the exception as in the finding."""
+    with LLMTrace(verify=False) as trace:
+        with pytest.raises(UnmatchedRequest) as refused:
+            http.post(URL, json={"model": "gpt-4o", "messages": []})
+        [finding] = trace.findings()
+    step = (
+        'name a cassette, LLMTrace(cassette="..."), script the trace\'s gateway(...), '
+        'or let the host through with allow_hosts=("api.openai.com",)'
+    )
+    assert str(refused.value).endswith(f"\nnext: {step}")
+    waiver = 'or waive: LLMTrace(ignore={"replay/unmatched": "reason"})'
+    assert (finding.check, dict(finding.details)["next"]) == ("replay/unmatched", f"{step}, {waiver}")
+
+
 def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
     """The end of a block neither fails on a finding that was asked for within it, nor prints it."""
     with LLMTrace() as trace:

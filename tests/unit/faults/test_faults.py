@@ -175,6 +175,16 @@ def test_waits_come_before_a_chunk(
     assert not spoil(reply, "truncate").stalls
 
 
+@pytest.mark.parametrize("reply", [WHOLE, STREAM], ids=["whole", "stream"])
+def test_a_slow_first_byte_changes_nothing_else(spoil: Spoil, reply: Response) -> None:
+    """A reply that comes late keeps its headers, its declared length and its content encoding."""
+    packed = gzip.compress(reply.body)
+    coded = replace(reply, headers=(*reply.headers, ("content-encoding", "gzip")), chunks=(packed,), offsets=None)
+    for sent in (reply, coded):
+        late = spoil(sent, "slow-first-byte").response
+        assert (late.headers, late.chunks) == (sent.headers, sent.chunks)
+
+
 def test_bodies_that_say_something_else(spoil: Spoil) -> None:
     """Bodies may be turned into broken JSON, into nothing, or be sent with a content type that is not theirs."""
     broken = spoil(WHOLE, "invalid-json")
