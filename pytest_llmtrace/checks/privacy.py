@@ -120,7 +120,7 @@ def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
     for sought in known:
         yield _leak(carrier, text, evidence.contents.within, sought, _sized(sought.what, sought.value))
     side = None if text.is_key or known else side_of(text.channel, text.key)
-    held = content_in(text.text) if side else Holds.NOTHING
+    held = content_in(text.text, text.key) if side else Holds.NOTHING
     if held is Holds.CONTENT:
         yield _Leak(text.place, _sized(f"content ({side})", text.text), "", _switch(carrier, text))
     elif held is Holds.MARKER and evidence.content == "absent":

@@ -365,6 +365,18 @@ SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"events": (SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi there"}),)},
         "event gen_ai.user.message content: content (input), 8 characters",
     ),
+    "a list": (
+        {"attributes": {"gen_ai.output.messages": ({"role": "user", "parts": ({"type": "text", "content": "A"},)},)}},
+        "attribute gen_ai.output.messages[0].parts[0].content: content (output), 1 characters",
+    ),
+    "a mapping": (
+        {"attributes": {"gen_ai.tool.call.arguments": {"name": "Ann"}}},
+        "attribute gen_ai.tool.call.arguments.name: content (input), 3 characters",
+    ),
+    "arguments that are named as structure is": (
+        {"attributes": {"gen_ai.tool.call.arguments": '{"name": "Ann"}'}},
+        "attribute gen_ai.tool.call.arguments: content (input), 15 characters",
+    ),
 }  # fmt: skip
 
 
@@ -377,6 +389,61 @@ def test_content_is_found_where_it_is_not_wanted(
     found = said(judged(**fields, evidence={"content": intention}))
     assert ("privacy/content", "span", line) in found
     assert judged(**fields) == []
+
+
+TOLD_AS = {"id": "call_1", "type": "function", "function": {"name": "find"}}
+STRUCTURE: dict[str, Any] = {
+    "gen_ai.choice": {
+        "index": 0,
+        "finish_reason": "tool_calls",
+        "message": {"role": "assistant", "tool_calls": [TOLD_AS]},
+    },
+    "gen_ai.assistant.message": {"tool_calls": [TOLD_AS]},
+    "gen_ai.tool.message": {"id": "call_1"},
+    "gen_ai.user.message": None,
+}
+
+
+@pytest.mark.parametrize("event", STRUCTURE)
+@pytest.mark.parametrize("intention", ["absent", "redacted"])
+def test_the_structure_of_a_message_in_a_log_event_is_no_content(judged: Judge, event: str, intention: str) -> None:
+    """With capture off, OpenTelemetry's events keep roles, ids and names of tools: nobody has said any of these."""
+    log = LogRecord(scope="opentelemetry.instrumentation.openai_v2", event_name=event, body=STRUCTURE[event])
+    assert judged(evidence={"content": intention, "logs": (log,)}) == []
+
+
+def test_what_a_message_in_a_log_event_says_is_content(judged: Judge) -> None:
+    """Beside the structure, each text of a message counts; below `arguments`, so do names that structure has too."""
+    asked = {**TOLD_AS, "function": {"name": "find", "arguments": {"name": "Ann", "who": "me"}}}
+    body = {"message": {"role": "assistant", "content": [{"type": "text", "text": "hi"}], "tool_calls": [asked]}}
+    log = LogRecord(scope="opentelemetry.instrumentation.openai_v2", event_name="gen_ai.choice", body=body)
+    lines = (
+        "event gen_ai.choice message.content[0].text: content (output), 2 characters",
+        "event gen_ai.choice message.tool_calls[0].function.arguments.name: content (output), 3 characters",
+        "event gen_ai.choice message.tool_calls[0].function.arguments.who: content (output), 2 characters",
+    )
+    found = said(judged(evidence={"content": "absent", "logs": (log,)}))
+    assert found == [("privacy/content", "log", "\n".join(lines))]
+
+
+@pytest.mark.parametrize(
+    ("scope", "switch"),
+    [
+        ("opentelemetry.instrumentation.openai.v1", "set TRACELOOP_TRACE_CONTENT=false, or waive"),
+        (
+            "opentelemetry.instrumentation.openai_v2",
+            "set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",
+        ),
+        ("opentelemetry.util.genai.handler", "set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT"),
+        ("opentelemetry.instrumentation.vertexai", "keep it out of this place, or waive"),
+        ("app", "keep it out of this place, or waive"),
+    ],
+)
+def test_the_switch_for_log_events_is_that_of_their_scope(judged: Judge, scope: str, switch: str) -> None:
+    """OpenTelemetry's and OpenLLMetry's scopes begin alike; if both have one of that name, no switch is named."""
+    log = LogRecord(scope=scope, event_name="gen_ai.user.message", body={"content": "hi"})
+    [finding] = judged(evidence={"content": "absent", "logs": (log,)})
+    assert finding.details[-1][1].startswith(switch)
 
 
 def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
