@@ -156,7 +156,7 @@ class Evidence:
     @lazy
     def secrets(self) -> Search:
         """The search for the secrets of this trace."""
-        return Search(secrets_of(self.exchanges, self.canaries))
+        return Search(secrets_of(self.exchanges, self.canaries, self.spans))
 
     @lazy
     def unwritten(self) -> Search:

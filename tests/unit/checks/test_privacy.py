@@ -12,7 +12,17 @@ import pytest
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.checks import Evidence, _privacy_suspicions, refuse_content, verify
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Response, SpanEvent, SpanKey, SpanLink
+from pytest_llmtrace.model import (
+    Exchange,
+    Finding,
+    LogRecord,
+    MetricPoint,
+    Request,
+    Response,
+    SpanEvent,
+    SpanKey,
+    SpanLink,
+)
 from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.report import render
 
@@ -297,6 +307,42 @@ def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key
     span = make_span(attributes={"gen_ai.system": "anthropic", "note": f"a {key} test"})
     found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
     assert [finding for finding in found if finding.check.startswith("privacy/")] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "attributes"),
+    [
+        ("http://localhost:1234/v1/chat/completions", {"gen_ai.provider.name": "lm-studio"}),
+        ("http://localhost:1234/v1/chat/completions", {"llm.system": "lm-studio", "note": "a lm-studio call"}),
+        ("http://lm-studio:1234/v1/chat/completions", {"server.address": "lm-studio"}),
+        ("http://lm-studio.internal/v1/chat/completions", {"server.address": "lm-studio.internal"}),
+    ],
+)
+def test_a_key_that_is_the_name_of_its_server_is_none(
+    make_exchange: Make, make_span: Make, url: str, attributes: dict[str, str]
+) -> None:
+    """Local servers take any key, and their own name is a usual one: spans have that name for what it names."""
+    request = Request(method="POST", url=url, headers=(("authorization", "Bearer lm-studio"),), body=b"{}")
+    sent = make_exchange(request=request)
+    found = verify(Evidence(exchanges=(sent,), spans=(make_span(attributes=attributes),)), {}).findings
+    assert [finding for finding in found if finding.check == "privacy/secret"] == []
+
+
+@pytest.mark.parametrize("key", ["dummy-key", "not-needed", "sk-no-key-required", "open-sesame"])
+def test_another_key_of_words_is_one(make_exchange: Make, make_span: Make, key: str) -> None:
+    """A test's key is always a placeholder: where it comes out, the real one does too, which may be a pass phrase."""
+    sent = make_exchange(headers=(("authorization", f"Bearer {key}"),))
+    span = make_span(attributes={"gen_ai.provider.name": "lm-studio", "headers": f"Bearer {key}"})
+    found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
+
+
+def test_a_key_with_digits_is_no_name(make_exchange: Make, make_span: Make) -> None:
+    """A key that somebody has made at random is a secret even where a span gives it as the name of the provider."""
+    sent = make_exchange(headers=(("authorization", f"Bearer {KEY}"),))
+    span = make_span(attributes={"gen_ai.provider.name": KEY})
+    found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
 
 
 def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
