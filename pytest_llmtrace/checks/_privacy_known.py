@@ -15,7 +15,7 @@ from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
 from pytest_llmtrace.secrets.urls import hits_in_url
 
-__all__ = ["answered_in", "asked_in", "contents", "secrets_of"]
+__all__ = ["answered_in", "asked_in", "contents", "ids_of", "secrets_of"]
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
@@ -163,6 +163,31 @@ def _parts(name: str, value: str) -> Iterator[str]:
             yield base64.b64decode(credentials).decode("utf-8").partition(":")[2]
         except ValueError:
             return
+
+
+# --- ids -------------------------------------------------------------------------------------------------------------
+
+_REQUEST_IDS = frozenset({"request-id", "x-request-id"})
+
+
+def ids_of(calls: Iterable[Call]) -> Iterator[Sought]:
+    """Yield the ids that belong to one call or to something in it: of responses, requests and tool calls.
+
+    An id of words alone, as a mock may have, is left out: it may be a name as well.
+    """
+    for call in calls:
+        for exchange, truth in zip(call.exchanges, call.truths, strict=False):
+            for value, what in _ids(exchange, truth):
+                if isinstance(value, str) and not is_wordy(value):
+                    yield Sought(value=value, what=what, where=f"response, exchange {exchange.index}", kind="id")
+
+
+def _ids(exchange: Exchange, truth: Reading) -> Iterator[tuple[Any, str]]:
+    yield truth.response_id, "the id of a response"
+    yield from ((made.get("id"), "the id of a tool call") for made in truth.tool_calls or ())
+    for name, value in exchange.response.headers if exchange.response else ():
+        if name.lower() in _REQUEST_IDS:
+            yield value, "the id of a request"
 
 
 # --- contents --------------------------------------------------------------------------------------------------------

@@ -647,6 +647,8 @@ UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
         ("resp_0af7651916cd43dd8448eb211c80319c", "attribute x contains an id"),
         (f"about {PROMPT}", "attribute x contains the prompt"),
         ("word " * 60, "attribute x contains 300 characters"),
+        ("chatcmpl-1", "attribute x contains the id of a response"),
+        ("chatcmpl-12", ""),
         ("gpt-4o-2024-08-06", ""),
         ("fp_2fe1e4a3a9c84d4e8d1f", ""),
         ("api.openai.com", ""),
@@ -658,6 +660,30 @@ def test_a_metric_has_few_series(judged: Judge, value: str, line: str) -> None:
     points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
     found = said(judged(evidence={"metrics": points}))
     assert found == ([("privacy/high-cardinality", "metric", line)] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("of req_Zk2LwVnR", "attribute x contains the id of a request"),
+        ("call_aX7kQ", "attribute x contains the id of a tool call"),
+        ("chat-reply", ""),
+        ("find", ""),
+    ],
+)
+def test_a_metric_has_no_id_of_the_exchange(make_exchange: Make, make_span: Make, value: str, line: str) -> None:
+    """Ids that the exchange gives are known whatever they look like; a mock's id of words alone may be a name."""
+    asked = {"id": "call_aX7kQ", "type": "function", "function": FOUND}
+    choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [asked]}, "finish_reason": "tool_calls"}
+    body = json.dumps({**REPLY, "id": "chat-reply", "choices": [choice]}).encode()
+    sent = make_exchange(
+        span=1, body=ASKED, response=Response(status=200, headers=(("X-Request-Id", "req_Zk2LwVnR"),), chunks=(body,))
+    )
+    span = make_span(attributes={"gen_ai.request.model": "gpt-4o"})
+    points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
+    seen = Evidence(exchanges=(sent,), spans=(span,), calls=pair((sent,), (span,)), metrics=points)
+    found = [one for one in verify(seen, {}).findings if one.check == "privacy/high-cardinality"]
+    assert said(found) == ([("privacy/high-cardinality", "metric", line)] if line else [])
 
 
 def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
