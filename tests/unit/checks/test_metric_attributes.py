@@ -27,7 +27,7 @@ EMBEDDED = {"object": "list", "model": "m", "data": [], "usage": {"prompt_tokens
 WHERE = "cassettes/chat.yaml, interaction 0, exchange 0"
 WAIVE = 'or waive: @pytest.mark.llmtrace(ignore={{"{}": "reason"}})'
 UNCOUNTED = "rates of errors are made of this attribute, so this failure is counted as a success, with its latency"
-FAILED = {"status": "ERROR", "status_description": "rate limit"}
+FAILED: dict[str, Any] = {"status": "ERROR", "status_description": "rate limit"}
 
 Sent = tuple[str, int, dict[str, Any]]
 """What a call is: its URL, the status of its response, and further fields of its span."""
@@ -151,7 +151,7 @@ def test_a_call_without_a_span_may_have_been_measured(judged: Judged) -> None:
 
 def test_an_attribute_is_told_once(judged: Judged) -> None:
     """An attribute that is wrong on several metrics is one finding, which names them and says what to do."""
-    wrong = {"gen_ai__operation__name": "embeddings"}
+    wrong: dict[str, Any] = {"gen_ai__operation__name": "embeddings"}
     tokens = [
         measured(name=USAGE, value=value, gen_ai__token__type=of, **wrong)
         for of, value in (("input", 12), ("output", 4))
