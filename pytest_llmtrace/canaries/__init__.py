@@ -5,6 +5,6 @@ This package knows nothing of spans: it searches any text, and bytes as text.
 
 from pytest_llmtrace.canaries._canaries import PLACES, Canaries
 from pytest_llmtrace.canaries._layers import Glance, layers
-from pytest_llmtrace.canaries._search import Kind, Search, Sought
+from pytest_llmtrace.canaries._search import Kind, Search, Sought, is_wordy
 
-__all__ = ["PLACES", "Canaries", "Glance", "Kind", "Search", "Sought", "layers"]
+__all__ = ["PLACES", "Canaries", "Glance", "Kind", "Search", "Sought", "is_wordy", "layers"]

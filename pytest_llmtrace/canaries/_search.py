@@ -12,7 +12,7 @@ from pytest_llmtrace.canaries._layers import BASE64, Glance, from_base64, layers
 from pytest_llmtrace.secrets.names import MASK
 from pytest_llmtrace.secrets.words import WORD, words_of
 
-__all__ = ["Kind", "Search", "Sought", "is_telling"]
+__all__ = ["Kind", "Search", "Sought", "is_telling", "is_wordy"]
 
 _END = 40
 """Characters. Longer values are found by this much of their beginning and end, since many are cut on their way; of
@@ -63,8 +63,12 @@ def is_telling(value: str, kind: Kind) -> bool:
     """
     if len(value) < _SHORTEST[kind]:
         return False
-    tokens = words_of(value)
-    return len(tokens) > 1 or any(len(token) >= _LONG_WORD or not token.isalpha() for token in tokens)
+    return len(words_of(value)) > 1 or not is_wordy(value)
+
+
+def is_wordy(value: str) -> bool:
+    """Tell whether a value consists of words alone, as names do: nobody has made it at random."""
+    return all(token.isalpha() and len(token) < _LONG_WORD for token in words_of(value))
 
 
 class Search:

@@ -15,7 +15,7 @@ from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._failures import CallFailure, failures
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
-from pytest_llmtrace.checks._privacy_known import contents, secrets_of
+from pytest_llmtrace.checks._privacy_known import contents, ids_of, secrets_of
 from pytest_llmtrace.checks._privacy_suspicions import Suspicion, suspicions
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
@@ -156,7 +156,7 @@ class Evidence:
     @lazy
     def secrets(self) -> Search:
         """The search for the secrets of this trace."""
-        return Search(secrets_of(self.exchanges, self.canaries))
+        return Search(secrets_of(self.exchanges, self.canaries, self.spans))
 
     @lazy
     def unwritten(self) -> Search:
@@ -168,6 +168,11 @@ class Evidence:
         """The search for content: what was said in the calls of this trace, and the canaries that are not secrets."""
         given = (canary for canary in self.canaries if canary.kind != "secret")
         return Search((*given, *contents(self.calls)))
+
+    @lazy
+    def ids(self) -> Search:
+        """The search for the ids of single responses, requests and tool calls."""
+        return Search(ids_of(self.calls))
 
     @lazy
     def accounts(self) -> tuple[Account, ...]:

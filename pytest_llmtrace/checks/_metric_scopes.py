@@ -17,11 +17,11 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Evidence
 from pytest_llmtrace.model import Call, MetricPoint, Reading, SpanKey
 
-__all__ = ["Part", "Scope", "parts_of", "scope_of"]
+__all__ = ["EMBEDDINGS", "Part", "Scope", "parts_of", "scope_of"]
 
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 _OPERATION = "gen_ai.operation.name"
-_EMBEDDINGS = frozenset({"embeddings", "embedding"})
+EMBEDDINGS = frozenset({"embeddings", "embedding"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +201,7 @@ def _kind_of_point(point: MetricPoint) -> _Kind:
     operation = point.attributes.get(_OPERATION)
     return _Kind(
         models=frozenset(name for name in given if isinstance(name, str) and name),
-        embeds=operation in _EMBEDDINGS if isinstance(operation, str) else None,
+        embeds=operation in EMBEDDINGS if isinstance(operation, str) else None,
     )
 
 

@@ -51,7 +51,7 @@ def _sides(texts: Iterable[Text]) -> Iterator[str]:
     """Yield `input` or `output` for each text with content that stands in a place where a convention puts it."""
     for text in texts:
         side = side_of(text.channel, text.key)
-        if side and content_in(text.text) is Holds.CONTENT:
+        if side and content_in(text.text, text.key) is Holds.CONTENT:
             yield side
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._stdlib import base64, json, re
-from pytest_llmtrace.canaries import PLACES, Kind, Sought
-from pytest_llmtrace.model import Call, Exchange, Headers, Reading
+from pytest_llmtrace.canaries import PLACES, Kind, Sought, is_wordy
+from pytest_llmtrace.model import Call, Exchange, Headers, Reading, SpanRecord
 from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
 from pytest_llmtrace.secrets.urls import hits_in_url
 
-__all__ = ["answered_in", "asked_in", "contents", "secrets_of"]
+__all__ = ["answered_in", "asked_in", "contents", "ids_of", "secrets_of"]
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
@@ -38,10 +38,18 @@ _HOMES = {"anthropic-organization-id": PLACES["organization"].home}
 _OF_RESPONSES = frozenset({"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"})
 
 
-def secrets_of(exchanges: Iterable[Exchange], canaries: Iterable[Sought] = ()) -> Iterator[Sought]:
-    """Yield the secrets of a trace: the canaries that stand for secrets, and the secrets that its exchanges carry."""
+def secrets_of(
+    exchanges: Sequence[Exchange], canaries: Iterable[Sought] = (), spans: Sequence[SpanRecord] = ()
+) -> Iterator[Sought]:
+    """Yield the secrets of a trace: the canaries that stand for secrets, and the secrets that its exchanges carry.
+
+    Args:
+        exchanges: The exchanges.
+        canaries: The canaries that were handed out to the test.
+        spans: The spans, which name providers.
+    """
     yield from (canary for canary in canaries if canary.kind == "secret")
-    yield from _secrets(exchanges)
+    yield from (sought for sought in _secrets(exchanges) if not _is_name(sought.value, exchanges, spans))
 
 
 def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
@@ -58,6 +66,27 @@ def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
             if not is_mask(value):
                 where = f"{where}, exchange {exchange.index}"  # noqa: PLW2901
                 yield Sought(value=value, what=what, where=where, kind="secret", home=home)
+
+
+def _is_name(value: str, exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> bool:
+    """Tell whether a value of words alone is the name of a host or of a provider, as `lm-studio` is, and no secret.
+
+    Other values of words, as `dummy-key`, are looked for: where a test's key comes out, a real one does too.
+    """
+    if not is_wordy(value):
+        return False
+    named = any(value == span.attributes.get(key) for span in spans for key in _PROVIDERS)
+    return named or any(value in _labels_of_host(one.request.url) for one in exchanges)
+
+
+def _labels_of_host(url: str) -> list[str]:
+    try:
+        return (urlsplit(url).hostname or "").split(".")
+    except ValueError:  # A URL that no client would have sent.
+        return []
+
+
+_PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 
 
 _Carried = tuple[str, str, str, str]
@@ -134,6 +163,31 @@ def _parts(name: str, value: str) -> Iterator[str]:
             yield base64.b64decode(credentials).decode("utf-8").partition(":")[2]
         except ValueError:
             return
+
+
+# --- ids -------------------------------------------------------------------------------------------------------------
+
+_REQUEST_IDS = frozenset({"request-id", "x-request-id"})
+
+
+def ids_of(calls: Iterable[Call]) -> Iterator[Sought]:
+    """Yield the ids that belong to one call or to something in it: of responses, requests and tool calls.
+
+    An id of words alone, as a mock may have, is left out: it may be a name as well.
+    """
+    for call in calls:
+        for exchange, truth in zip(call.exchanges, call.truths, strict=False):
+            for value, what in _ids(exchange, truth):
+                if isinstance(value, str) and not is_wordy(value):
+                    yield Sought(value=value, what=what, where=f"response, exchange {exchange.index}", kind="id")
+
+
+def _ids(exchange: Exchange, truth: Reading) -> Iterator[tuple[Any, str]]:
+    yield truth.response_id, "the id of a response"
+    yield from ((made.get("id"), "the id of a tool call") for made in truth.tool_calls or ())
+    for name, value in exchange.response.headers if exchange.response else ():
+        if name.lower() in _REQUEST_IDS:
+            yield value, "the id of a request"
 
 
 # --- contents --------------------------------------------------------------------------------------------------------

@@ -38,12 +38,33 @@ _OUTPUT = r"""
 | langfuse\.(?:observation|trace)\.output | mlflow\.(?:spanOutputs|chunk\.value)
 """
 _PLACES = re.compile(rf"(?x)(?P<input>{_INPUT})|(?P<output>{_OUTPUT})")
+# A part of a value that is no text but a list or, for tools, a mapping.
+_INSIDE = re.compile(
+    rf"(?x)(?:(?P<input>{_INPUT})|(?P<output>{_OUTPUT}))(?:(?=\[)|(?<=\.arguments)(?=\.)|(?<=\.result)(?=\.))(?P<path>.+)"
+)
 _EVENTS = {"gen_ai.choice": "output", "gen_ai.assistant.message": "input", "gen_ai.content.completion": "output"}
 _IN_EVENTS = re.compile(r"(?:gen_ai\.event\.)?(?:content|message|tool_calls|arguments)")
-# Fields of messages in JSON that tell how something was said, not what was said.
+# Fields of messages that tell how something was said, not what was said.
 _STRUCTURE = frozenset(
-    {"finish_reason", "id", "index", "kind", "mime_type", "modality", "model", "name", "object", "role", "type"}
+    {
+        "call_id",
+        "finish_reason",
+        "id",
+        "index",
+        "kind",
+        "mime_type",
+        "modality",
+        "model",
+        "name",
+        "object",
+        "role",
+        "tool_call_id",
+        "tool_use_id",
+        "type",
+    }
 )
+_FREE = "arguments"
+"""Below this field, names are the tool's own: its `name` or `type` is what was said."""
 
 
 class Holds(StrEnum):
@@ -56,18 +77,48 @@ class Holds(StrEnum):
 
 @lru_cache(maxsize=4096)
 def side_of(channel: str, key: str) -> str | None:
-    """Tell whether a place is one for what was asked (`input`) or answered (`output`); None if it is neither."""
+    """Tell whether a place is one for what was asked (`input`) or answered (`output`); None if it is neither.
+
+    A place in a message may be the whole of its JSON, or a single field of it where the message is no text; fields
+    that tell how something was said are no such places.
+    """
     found = _PLACES.fullmatch(key)
     if found is not None:
         return found.lastgroup
+    inside = _INSIDE.fullmatch(key)
+    if inside is not None:
+        side = "input" if inside["input"] else "output"
+        return side if _is_free(inside[side]) or _is_said(inside["path"]) else None
     event = channel.removeprefix("event ")
-    if event.startswith("gen_ai.") and event != channel and _IN_EVENTS.match(key):
+    if event.startswith("gen_ai.") and event != channel and _IN_EVENTS.match(key) and _is_said(key):
         return _EVENTS.get(event, "input")
     return None
 
 
-def content_in(text: str) -> Holds:
-    """Tell what stands in a place for content; of messages in JSON only what they say counts, not their structure."""
+def _is_said(path: str) -> bool:
+    """Tell whether a field of a message, named by its path, is what was said, and not how."""
+    for step in _STEPS.split(path):
+        if step == _FREE:
+            return True
+        if step in _STRUCTURE:
+            return False
+    return True
+
+
+_STEPS = re.compile(r"[.\[\]]+")
+
+
+def _is_free(key: str) -> bool:
+    return key.endswith((".arguments", ".result"))
+
+
+def content_in(text: str, key: str = "") -> Holds:
+    """Tell what stands in a place for content; of messages in JSON only what they say counts, not their structure.
+
+    Args:
+        text: The text that stands there.
+        key: The key of the place, as in `Text`.
+    """
     value: Any = text
     if text.lstrip().startswith(("{", "[")):
         try:
@@ -75,22 +126,22 @@ def content_in(text: str) -> Holds:
         except (ValueError, RecursionError):
             value = text
     try:
-        return _held(value)
+        return _held(value, free=_is_free(key))
     except RecursionError:
         return Holds.CONTENT  # It is nested too deeply to be looked at; a mask never is.
 
 
-def _held(value: Any) -> Holds:
+def _held(value: Any, *, free: bool) -> Holds:
     if isinstance(value, str):
         return Holds.NOTHING if not value.strip() else Holds.MARKER if is_masked(value) else Holds.CONTENT
-    inner: list[Any] = []
+    inner: list[tuple[Any, bool]] = []
     if isinstance(value, Mapping):
-        inner = [item for key, item in value.items() if key not in _STRUCTURE]
+        inner = [(item, free or key == _FREE) for key, item in value.items() if free or key not in _STRUCTURE]
     elif isinstance(value, list):
-        inner = value
+        inner = [(item, free) for item in value]
     elif value is not None:
         return Holds.CONTENT
-    found = {_held(item) for item in inner}
+    found = {_held(item, free=below) for item, below in inner}
     return next((held for held in (Holds.CONTENT, Holds.MARKER) if held in found), Holds.NOTHING)
 
 
@@ -121,7 +172,10 @@ _CONTENT_SWITCHES = {
     "otel-genai": "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",
 }
 _OTEL = "opentelemetry.instrumentation."
-_OTEL_GENAI = "opentelemetry.instrumentation.genai."
+_UTIL = "opentelemetry.util.genai"
+# OpenTelemetry's own instrumentations. Some of its names are also names of OpenLLMetry's; those are left out.
+_OWN = ("genai.", "openai_v2", "google_genai", "botocore.")
+_SHARED = ("langchain", "openai_agents", "vertexai")
 
 
 def switch_for(subject: object, channel: str, key: str) -> str:
@@ -141,12 +195,13 @@ def switch_for(subject: object, channel: str, key: str) -> str:
 
 
 def _source_of(subject: object, scope: str) -> str:
-    if scope.startswith(_OTEL_GENAI):
+    name = scope.removeprefix(_OTEL)
+    if scope.startswith(_UTIL) or (name != scope and name.startswith(_OWN)):
         return "otel-genai"
     if isinstance(subject, SpanRecord):
         reading = dialects.read(subject)
         source = reading.source if reading else ""
-        return "" if source == "otel-genai" and not scope.startswith(_OTEL) else source
-    if isinstance(subject, LogRecord | MetricPoint) and scope.startswith(_OTEL):
+        return "" if source == "otel-genai" and name == scope else source
+    if isinstance(subject, LogRecord | MetricPoint) and name != scope and not name.startswith(_SHARED):
         return "openllmetry"
     return ""

@@ -79,6 +79,9 @@ def _of_one_call(text: str, evidence: Evidence, tools: frozenset[str]) -> str | 
     """Name what ties a text to a single call: an id, content, its length; None if nothing does."""
     if _ID.search(text):
         return "an id"
+    ids = evidence.ids.within(text)
+    if ids:
+        return ids[0].what
     within = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()
     known = [one for one in within if one.value not in tools]
     if known:
@@ -106,6 +109,6 @@ HIGH_CARDINALITY = Check(
     source="OpenTelemetry specification, trace API: a span name identifies a class of spans, and has low cardinality",
     severity=Severity.WARNING,
     compares="The attributes of metrics, and the names of spans that describe no LLM call (`structure/span-name` "
-    "judges those that do). They must not contain ids (UUIDs, hexadecimal numbers) or content of the exchanges, nor "
-    "be longer than 256 characters.",
+    "judges those that do). They must not contain ids (UUIDs, hexadecimal numbers, and those of the exchanges' "
+    "responses, requests and tool calls) or content of the exchanges, nor be longer than 256 characters.",
 )

@@ -12,9 +12,9 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Finding, Severity
 
-__all__ = ["PROVIDER_NAME"]
+__all__ = ["PROVIDERS", "PROVIDER_NAME", "is_another"]
 
-_NAMES = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 
 # Gateways that are one provider's own servers, with its names. Azure, Amazon and Google serve models of several.
 _OWN: Mapping[str | None, frozenset[str]] = {
@@ -37,15 +37,16 @@ def _provider_name(check: Check, evidence: Evidence) -> list[Finding | None]:
     for account in evidence.accounts:
         answered, attributes = account.answered, account.span.attributes
         if answered.gateway in _OWN:
-            stated = [name for name in _NAMES if name in attributes]
-            wrong = [name for name in stated if _is_another(attributes[name], answered.gateway, answered.api)]
+            stated = [name for name in PROVIDERS if name in attributes]
+            wrong = [name for name in stated if is_another(attributes[name], answered.gateway, answered.api)]
             if stated:
                 looked.append(_finding(check, account, wrong) if wrong else None)
     return looked
 
 
-def _is_another(value: Any, gateway: str | None, api: str | None) -> bool:
-    return isinstance(value, str) and _names_another(value, gateway, api)
+def is_another(value: Any, gateway: str | None, api: str | None) -> bool:
+    """Tell whether a value names another provider than the one whose own servers were asked."""
+    return gateway in _OWN and isinstance(value, str) and _names_another(value, gateway, api)
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._replies import is_end, listed
 from pytest_llmtrace.checks._words import place_of, shown
 from pytest_llmtrace.model import Finding, Severity, SpanRecord, State, StreamEnd
 
-__all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE"]
+__all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE", "is_status", "tells_why"]
 
 
 # --- The status ------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account, failure in evidence.failures:
         if account.span.status != "ERROR":
             continue
-        if _tells_why(account.span):
+        if tells_why(account.span):
             yield None
             continue
         yield check.finding(
@@ -66,7 +66,8 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         )
 
 
-def _tells_why(span: SpanRecord) -> bool:
+def tells_why(span: SpanRecord) -> bool:
+    """Tell whether a span gives the reason of an error."""
     if span.status_description or any(event.name == "exception" for event in span.events):
         return True
     return any(span.attributes.get(key) for key in ("error.type", "error.message", "exception.type", "error"))
@@ -91,7 +92,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         reading, span = account.reading, account.span
         # A wrapper that only borrows some of the convention's names has not promised its error.type.
         wanted = reading.has_place_for("error_type") and "gen_ai.operation.name" in span.attributes
-        if not wanted or span.status != "ERROR" or not _tells_why(account.span):
+        if not wanted or span.status != "ERROR" or not tells_why(account.span):
             continue  # wire/error-reason reports a span without any reason.
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
@@ -118,7 +119,7 @@ ERROR_TYPE = Check(
 def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account, failure in evidence.failures:
         fact = account.reading.fact("error_type")
-        if not failure.codes or not _is_status(fact.value):
+        if not failure.codes or not is_status(fact.value):
             continue
         if str(fact.value) in failure.codes:
             yield None
@@ -130,7 +131,8 @@ def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         )
 
 
-def _is_status(value: Any) -> bool:
+def is_status(value: Any) -> bool:
+    """Tell whether a value is an HTTP status from 400 to 599."""
     text = str(value) if isinstance(value, int | str) else ""
     return len(text) == 3 and text.isdecimal() and text[0] in "45"  # noqa: PLR2004
 
@@ -194,7 +196,7 @@ def _says_it_was_cut(account: Account) -> bool:
     reading = account.reading
     reasons = [*listed(reading.finish_reasons), reading.finish_reason]
     in_words = any(reasons) and not any(map(is_end, reasons))
-    return account.span.status == "ERROR" or in_words or _tells_why(account.span)
+    return account.span.status == "ERROR" or in_words or tells_why(account.span)
 
 
 CUT_STREAM = Check(

@@ -9,8 +9,9 @@ from functools import cache
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import compare
-from pytest_llmtrace.checks._metric_scopes import Part, Scope, parts_of, scope_of
-from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_certain, is_count, tokens_of
+from pytest_llmtrace.checks._metric_known import DURATIONS, INFERENCE, TOKENS_USED, measured_scopes
+from pytest_llmtrace.checks._metric_scopes import Part, Scope, parts_of
+from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_certain, tokens_of
 from pytest_llmtrace.checks._metric_words import (
     Measured,
     calls_in_words,
@@ -25,63 +26,32 @@ from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.checks._words import first_of
 from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity
 
-__all__ = ["CHECKS", "COST", "OPERATION_COUNT", "TOKEN_USAGE"]
+__all__ = ["CHECKS", "COST", "OPERATION_COUNT", "TOKENS", "TOKEN_USAGE"]
 
-_USAGE = "gen_ai.client.token.usage"
 _TYPE = "gen_ai.token.type"
 # Values of `gen_ai.token.type` in the conventions; until 1.28 it was `completion` instead of `output`.
 _TYPES = {"input": "input_tokens", "output": "output_tokens", "completion": "output_tokens"}
 
-_INFERENCE = "gen_ai.client.inference"
 # What replaces `gen_ai.client.token.usage` in the conventions of 2026-10: counters, and histograms.
 _ADDED = {
-    f"{_INFERENCE}.usage.input_tokens": "input_tokens",
-    f"{_INFERENCE}.usage.output_tokens": "output_tokens",
-    f"{_INFERENCE}.usage.cache_read.input_tokens": "cache_read_tokens",
-    f"{_INFERENCE}.usage.cache_write.input_tokens": "cache_write_tokens",
-    f"{_INFERENCE}.usage.reasoning.output_tokens": "reasoning_tokens",
+    f"{INFERENCE}.usage.input_tokens": "input_tokens",
+    f"{INFERENCE}.usage.output_tokens": "output_tokens",
+    f"{INFERENCE}.usage.cache_read.input_tokens": "cache_read_tokens",
+    f"{INFERENCE}.usage.cache_write.input_tokens": "cache_write_tokens",
+    f"{INFERENCE}.usage.reasoning.output_tokens": "reasoning_tokens",
 }
 _SPREAD = {
-    f"{_INFERENCE}.operation.input_tokens": "input_tokens",
-    f"{_INFERENCE}.operation.output_tokens": "output_tokens",
+    f"{INFERENCE}.operation.input_tokens": "input_tokens",
+    f"{INFERENCE}.operation.output_tokens": "output_tokens",
 }
 # LiteLLM's metric of cost; until 1.108 it had the second name.
 _COSTS = {"gen_ai.usage.cost": "cost", "gen_ai.client.token.cost": "cost"}
 _BY_NAME = {**_ADDED, **_SPREAD, **_COSTS}
 
-_TOKENS: tuple[Collection[str], ...] = ((_USAGE,), _ADDED, _SPREAD)
+TOKENS: tuple[Collection[str], ...] = ((TOKENS_USED,), _ADDED, _SPREAD)
 """Metrics of tokens, in groups that are judged together."""
-_DURATIONS = (("gen_ai.client.operation.duration",), (f"{_INFERENCE}.duration",))
-
-_OPERATION = "gen_ai.operation.name"
-# Operations that are one call of a model; an agent's or a tool's are measured beside them.
-_OF_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "completion", "embedding"})
-
 _MOST = 8
 """How many sums of a finding are shown."""
-
-
-def _scopes(evidence: Evidence, names: Collection[str]) -> Iterator[tuple[Scope, Sequence[MetricPoint]]]:
-    """Yield each scope that measures calls by these metrics and whose calls are all known, with its points."""
-    by_scope: dict[str, list[MetricPoint]] = {}
-    for point in evidence.metrics:
-        if point.name in names:
-            by_scope.setdefault(point.scope, []).append(point)
-    for scope, points in by_scope.items():
-        asked = [point for point in points if str(point.attributes.get(_OPERATION, "chat")) in _OF_CALLS]
-        kinds = {point.kind for point in asked}
-        if kinds not in ({"histogram"}, {"sum"}) or any(point.shared or not is_count(point.value) for point in asked):
-            continue
-        seen = scope_of(evidence, scope, asked)
-        if seen.accounts and _is_known(seen, asked, evidence):
-            yield seen, asked
-
-
-def _is_known(scope: Scope, points: Iterable[MetricPoint], evidence: Evidence) -> bool:
-    """Tell whether a scope can have measured known calls only: none of its spans reports a call that was not seen."""
-    strays = [stray for stray in evidence.strays if stray.span.scope == scope.tracer]
-    named = all(_OPERATION in point.attributes for point in points)
-    return all(stray.covers and named for stray in strays)
 
 
 def _fact_of(point: MetricPoint) -> str | None:
@@ -171,7 +141,7 @@ def _balances(several: Sequence[_Sum], fact: str) -> bool:
 
 
 def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for names in _TOKENS:
+    for names in TOKENS:
         yield from _added_up(check, evidence, names)
 
 
@@ -184,7 +154,7 @@ def _added_up(
     check: Check, evidence: Evidence, names: Collection[str], units: Collection[str] = ()
 ) -> Iterator[Finding | None]:
     lacking = cache(lambda: [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one])
-    for scope, points in _scopes(evidence, names):
+    for scope, points in measured_scopes(evidence, names):
         facts = dict.fromkeys(map(_fact_of, points))
         # A scope that counts cached tokens under a type of their own may leave them out of the input.
         if None in facts or (units and any(point.unit not in units for point in points)):
@@ -236,7 +206,9 @@ def _cause(wrong: _Sum, evidence: Evidence, lacking: Callable[[], list[Finding]]
 
 def _as_calls(scope: Scope, wrong: Sequence[_Sum], evidence: Evidence, *, is_mixed: bool) -> tuple[str, ...]:
     """Name the check of how often calls are measured if it explains the sums: as often, or mixed up by model too."""
-    found = (points for names in _DURATIONS for seen, points in _scopes(evidence, names) if seen.name == scope.name)
+    found = (
+        points for names in DURATIONS for seen, points in measured_scopes(evidence, names) if seen.name == scope.name
+    )
     points = next(found, None)
     if points is None:
         return ()
@@ -269,7 +241,7 @@ def _usage_finding(
 
 
 def _operation_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for scope, points in (found for names in _DURATIONS for found in _scopes(evidence, names)):
+    for scope, points in (found for names in DURATIONS for found in measured_scopes(evidence, names)):
         if _measured(points).count is None:
             continue
         wrong, is_mixed = _wrong(scope, points)
@@ -332,12 +304,12 @@ TOKEN_USAGE = Check(
     look=_token_usage,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"The sums of `{_USAGE}`, by `{_TYPE}`, with the token counts of the responses; likewise the metrics that "
-    f"the conventions of 2026-10 have instead (`{_INFERENCE}.usage.*`, `{_INFERENCE}.operation.*`). {_SUMS} Also not "
-    "judged are the counts of calls whose tokens nobody has stated, and scopes that measure types of tokens other than "
-    f"input and output. {_LEFT} If the scope's spans state the same wrong count, or leave the same count out, the "
+    compares=f"The sums of `{TOKENS_USED}`, by `{_TYPE}`, with the token counts of the responses; likewise the metrics "
+    f"that the conventions of 2026-10 have instead (`{INFERENCE}.usage.*`, `{INFERENCE}.operation.*`). {_SUMS} Also "
+    "not judged are the counts of calls whose tokens nobody has stated, and scopes that measure types of tokens other "
+    f"than input and output. {_LEFT} If the scope's spans state the same wrong count, or leave the same count out, the "
     "metric is reported within the finding about the span.",
-    source=f"OTel GenAI, metrics: `{_USAGE}`, `{_INFERENCE}.usage.*`",
+    source=f"OTel GenAI, metrics: `{TOKENS_USED}`, `{INFERENCE}.usage.*`",
 )
 
 COST = Check(
@@ -363,9 +335,9 @@ OPERATION_COUNT = Check(
     look=_operation_count,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"The numbers of measurements of `{_DURATIONS[0][0]}` and `{_DURATIONS[1][0]}` with the number of calls. "
+    compares=f"The numbers of measurements of `{DURATIONS[0][0]}` and `{DURATIONS[1][0]}` with the number of calls. "
     f"{_SUMS} {_LEFT} A call whose span took no time by the clock need not have been measured.",
-    source=f"OTel GenAI, metrics: `{_DURATIONS[0][0]}`, `{_DURATIONS[1][0]}`",
+    source=f"OTel GenAI, metrics: `{DURATIONS[0][0]}`, `{DURATIONS[1][0]}`",
 )
 
 CHECKS: tuple[Check, ...] = (OPERATION_COUNT, TOKEN_USAGE, COST)

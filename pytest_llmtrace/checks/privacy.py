@@ -120,7 +120,7 @@ def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
     for sought in known:
         yield _leak(carrier, text, evidence.contents.within, sought, _sized(sought.what, sought.value))
     side = None if text.is_key or known else side_of(text.channel, text.key)
-    held = content_in(text.text) if side else Holds.NOTHING
+    held = content_in(text.text, text.key) if side else Holds.NOTHING
     if held is Holds.CONTENT:
         yield _Leak(text.place, _sized(f"content ({side})", text.text), "", _switch(carrier, text))
     elif held is Holds.MARKER and evidence.content == "absent":
@@ -201,7 +201,8 @@ SECRET = Check(
     compares="Secrets with every text that telemetry carries.\n"
     "  - Looked for are the secrets that the exchanges carry (keys, provider keys, cookies and organizations in "
     "headers, fields and the user in the URL, fields of the body) and canaries. Each must have 8 characters or more "
-    "and be no plain word. It must stand by itself in the text: as it is, as JSON or URLs escape it, or in base64. "
+    "and be no plain word, nor words that are the name of the host or of a span's provider, as a key `lm-studio` is. "
+    "It must stand by itself in the text: as it is, as JSON or URLs escape it, or in base64. "
     "Also looked for is whatever has the shape of a key of a provider, or of a service that agents use. The "
     "organization may stand in `anthropic.organization.id`, which is documented to hold it.\n"
     "  - Looked through are span names, attributes and their keys, events, links, status descriptions, attributes of "

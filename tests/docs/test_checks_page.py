@@ -40,6 +40,8 @@ The checks `metric/...` compare what the points of a scope add up to with the by
 - A meter whose scope has no spans belongs to the only tracer of its package, as LiteLLM's does. It need not measure every call that this tracer has spans of.
 - Not judged are metrics that are neither histograms nor counters, scopes with LLM spans that describe no exchange, and tests whose trace was open at the same time as another one, or during which spans of others ended.
 
+`metric/attributes` reports an attribute only if it is true of no call that the scope can have measured. `metric/error-type` reports more measurements without an error than calls that can have succeeded.
+
 `metric/duration` compares what is sure of all measurements together: how long the trace was open, and how long the responses took.
 
 The checks `convention/...` compare each span that has ended with the convention that it claims to keep, in the version that `conventions=` names, if it names one. A span that claims none is compared only with the conventions that `conventions=` names, if it uses their names. If several spans of one name and scope break a rule in the same way, that is one finding. `convention/metric-...` compare each metric with the convention that has its namespace, all series of one scope together. Where two conventions, or two versions of one, merely differ, there is no finding. Nor is a value that an open list (of providers, operations, models) does not have.

@@ -12,7 +12,17 @@ import pytest
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.checks import Evidence, _privacy_suspicions, refuse_content, verify
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Response, SpanEvent, SpanKey, SpanLink
+from pytest_llmtrace.model import (
+    Exchange,
+    Finding,
+    LogRecord,
+    MetricPoint,
+    Request,
+    Response,
+    SpanEvent,
+    SpanKey,
+    SpanLink,
+)
 from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.report import render
 
@@ -299,6 +309,42 @@ def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key
     assert [finding for finding in found if finding.check.startswith("privacy/")] == []
 
 
+@pytest.mark.parametrize(
+    ("url", "attributes"),
+    [
+        ("http://localhost:1234/v1/chat/completions", {"gen_ai.provider.name": "lm-studio"}),
+        ("http://localhost:1234/v1/chat/completions", {"llm.system": "lm-studio", "note": "a lm-studio call"}),
+        ("http://lm-studio:1234/v1/chat/completions", {"server.address": "lm-studio"}),
+        ("http://lm-studio.internal/v1/chat/completions", {"server.address": "lm-studio.internal"}),
+    ],
+)
+def test_a_key_that_is_the_name_of_its_server_is_none(
+    make_exchange: Make, make_span: Make, url: str, attributes: dict[str, str]
+) -> None:
+    """Local servers take any key, and their own name is a usual one: spans have that name for what it names."""
+    request = Request(method="POST", url=url, headers=(("authorization", "Bearer lm-studio"),), body=b"{}")
+    sent = make_exchange(request=request)
+    found = verify(Evidence(exchanges=(sent,), spans=(make_span(attributes=attributes),)), {}).findings
+    assert [finding for finding in found if finding.check == "privacy/secret"] == []
+
+
+@pytest.mark.parametrize("key", ["dummy-key", "not-needed", "sk-no-key-required", "open-sesame"])
+def test_another_key_of_words_is_one(make_exchange: Make, make_span: Make, key: str) -> None:
+    """A test's key is always a placeholder: where it comes out, the real one does too, which may be a pass phrase."""
+    sent = make_exchange(headers=(("authorization", f"Bearer {key}"),))
+    span = make_span(attributes={"gen_ai.provider.name": "lm-studio", "headers": f"Bearer {key}"})
+    found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
+
+
+def test_a_key_with_digits_is_no_name(make_exchange: Make, make_span: Make) -> None:
+    """A key that somebody has made at random is a secret even where a span gives it as the name of the provider."""
+    sent = make_exchange(headers=(("authorization", f"Bearer {KEY}"),))
+    span = make_span(attributes={"gen_ai.provider.name": KEY})
+    found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
+
+
 def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
     """The password alone is a secret, as name and password together are; a value that is not base64 has no password."""
     coded = base64.b64encode(b"shop:open-sesame-7").decode()
@@ -365,6 +411,18 @@ SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"events": (SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi there"}),)},
         "event gen_ai.user.message content: content (input), 8 characters",
     ),
+    "a list": (
+        {"attributes": {"gen_ai.output.messages": ({"role": "user", "parts": ({"type": "text", "content": "A"},)},)}},
+        "attribute gen_ai.output.messages[0].parts[0].content: content (output), 1 characters",
+    ),
+    "a mapping": (
+        {"attributes": {"gen_ai.tool.call.arguments": {"name": "Ann"}}},
+        "attribute gen_ai.tool.call.arguments.name: content (input), 3 characters",
+    ),
+    "arguments that are named as structure is": (
+        {"attributes": {"gen_ai.tool.call.arguments": '{"name": "Ann"}'}},
+        "attribute gen_ai.tool.call.arguments: content (input), 15 characters",
+    ),
 }  # fmt: skip
 
 
@@ -377,6 +435,61 @@ def test_content_is_found_where_it_is_not_wanted(
     found = said(judged(**fields, evidence={"content": intention}))
     assert ("privacy/content", "span", line) in found
     assert judged(**fields) == []
+
+
+TOLD_AS = {"id": "call_1", "type": "function", "function": {"name": "find"}}
+STRUCTURE: dict[str, Any] = {
+    "gen_ai.choice": {
+        "index": 0,
+        "finish_reason": "tool_calls",
+        "message": {"role": "assistant", "tool_calls": [TOLD_AS]},
+    },
+    "gen_ai.assistant.message": {"tool_calls": [TOLD_AS]},
+    "gen_ai.tool.message": {"id": "call_1"},
+    "gen_ai.user.message": None,
+}
+
+
+@pytest.mark.parametrize("event", STRUCTURE)
+@pytest.mark.parametrize("intention", ["absent", "redacted"])
+def test_the_structure_of_a_message_in_a_log_event_is_no_content(judged: Judge, event: str, intention: str) -> None:
+    """With capture off, OpenTelemetry's events keep roles, ids and names of tools: nobody has said any of these."""
+    log = LogRecord(scope="opentelemetry.instrumentation.openai_v2", event_name=event, body=STRUCTURE[event])
+    assert judged(evidence={"content": intention, "logs": (log,)}) == []
+
+
+def test_what_a_message_in_a_log_event_says_is_content(judged: Judge) -> None:
+    """Beside the structure, each text of a message counts; below `arguments`, so do names that structure has too."""
+    asked = {**TOLD_AS, "function": {"name": "find", "arguments": {"name": "Ann", "who": "me"}}}
+    body = {"message": {"role": "assistant", "content": [{"type": "text", "text": "hi"}], "tool_calls": [asked]}}
+    log = LogRecord(scope="opentelemetry.instrumentation.openai_v2", event_name="gen_ai.choice", body=body)
+    lines = (
+        "event gen_ai.choice message.content[0].text: content (output), 2 characters",
+        "event gen_ai.choice message.tool_calls[0].function.arguments.name: content (output), 3 characters",
+        "event gen_ai.choice message.tool_calls[0].function.arguments.who: content (output), 2 characters",
+    )
+    found = said(judged(evidence={"content": "absent", "logs": (log,)}))
+    assert found == [("privacy/content", "log", "\n".join(lines))]
+
+
+@pytest.mark.parametrize(
+    ("scope", "switch"),
+    [
+        ("opentelemetry.instrumentation.openai.v1", "set TRACELOOP_TRACE_CONTENT=false, or waive"),
+        (
+            "opentelemetry.instrumentation.openai_v2",
+            "set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",
+        ),
+        ("opentelemetry.util.genai.handler", "set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT"),
+        ("opentelemetry.instrumentation.vertexai", "keep it out of this place, or waive"),
+        ("app", "keep it out of this place, or waive"),
+    ],
+)
+def test_the_switch_for_log_events_is_that_of_their_scope(judged: Judge, scope: str, switch: str) -> None:
+    """OpenTelemetry's and OpenLLMetry's scopes begin alike; if both have one of that name, no switch is named."""
+    log = LogRecord(scope=scope, event_name="gen_ai.user.message", body={"content": "hi"})
+    [finding] = judged(evidence={"content": "absent", "logs": (log,)})
+    assert finding.details[-1][1].startswith(switch)
 
 
 def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
@@ -534,6 +647,8 @@ UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
         ("resp_0af7651916cd43dd8448eb211c80319c", "attribute x contains an id"),
         (f"about {PROMPT}", "attribute x contains the prompt"),
         ("word " * 60, "attribute x contains 300 characters"),
+        ("chatcmpl-1", "attribute x contains the id of a response"),
+        ("chatcmpl-12", ""),
         ("gpt-4o-2024-08-06", ""),
         ("fp_2fe1e4a3a9c84d4e8d1f", ""),
         ("api.openai.com", ""),
@@ -545,6 +660,30 @@ def test_a_metric_has_few_series(judged: Judge, value: str, line: str) -> None:
     points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
     found = said(judged(evidence={"metrics": points}))
     assert found == ([("privacy/high-cardinality", "metric", line)] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("of req_Zk2LwVnR", "attribute x contains the id of a request"),
+        ("call_aX7kQ", "attribute x contains the id of a tool call"),
+        ("chat-reply", ""),
+        ("find", ""),
+    ],
+)
+def test_a_metric_has_no_id_of_the_exchange(make_exchange: Make, make_span: Make, value: str, line: str) -> None:
+    """Ids that the exchange gives are known whatever they look like; a mock's id of words alone may be a name."""
+    asked = {"id": "call_aX7kQ", "type": "function", "function": FOUND}
+    choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [asked]}, "finish_reason": "tool_calls"}
+    body = json.dumps({**REPLY, "id": "chat-reply", "choices": [choice]}).encode()
+    sent = make_exchange(
+        span=1, body=ASKED, response=Response(status=200, headers=(("X-Request-Id", "req_Zk2LwVnR"),), chunks=(body,))
+    )
+    span = make_span(attributes={"gen_ai.request.model": "gpt-4o"})
+    points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
+    seen = Evidence(exchanges=(sent,), spans=(span,), calls=pair((sent,), (span,)), metrics=points)
+    found = [one for one in verify(seen, {}).findings if one.check == "privacy/high-cardinality"]
+    assert said(found) == ([("privacy/high-cardinality", "metric", line)] if line else [])
 
 
 def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
