@@ -43,6 +43,12 @@ def tools(description: str = "Looks.") -> LogRecord:
     return replace(details(ANSWER), attributes={"gen_ai.tool.definitions": [tool]})
 
 
+def result(identity: str | None) -> LogRecord:
+    """Make the event of a tool's result."""
+    return LogRecord(scope="app", event_name="gen_ai.tool.message", body={"id": identity, "content": "Cold."})
+
+
+COLD = {"role": "tool", "text": "Cold."}
 OFFERED = {
     "tools": [{"name": "look", "type": "function"}],
     "tool_definitions": [{"name": "look", "description": "Looks."}],
@@ -81,6 +87,9 @@ def said(*events: LogRecord) -> Mapping[str, Any] | None:
         # The tools may be in an event of their own, and in each of several events.
         ([tools(), details(ANSWER)], {**OFFERED, **SAID}),
         ([tools(), tools()], OFFERED),
+        # A result that names its call shows that the call is missing; one that names none does not.
+        ([result("c1")], {"input_messages": [{**COLD, "answers": "c1"}], "input_tool_calls": []}),
+        ([result(None)], {"input_messages": [COLD]}),
         # Content is not captured; content has a form of its own; nothing is stated of the choice.
         ([choice(message={"role": "assistant"})], {"finish_reasons": ["stop"]}),
         ([choice(message={"content": [{"kind": "text", "text": "Yes."}]})], {"finish_reasons": ["stop"]}),
