@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -72,10 +72,15 @@ def _texts(pieces: Iterable[Piece]) -> list[Said] | None:
     return [piece for piece in pieces if "text" in piece] or None
 
 
-def _calls(pieces: Sequence[Piece]) -> list[Piece] | None:
+def _calls(pieces: Iterable[Piece]) -> list[Piece] | None:
     """Return the tool calls; an empty list if there is none, although there are results that name their calls."""
-    calls = [piece for piece in pieces if "name" in piece]
-    return calls or ([] if any("answers" in piece for piece in pieces) else None)
+    calls, has_result = [], False
+    for piece in pieces:
+        if "name" in piece:
+            calls.append(piece)
+        elif "answers" in piece:
+            has_result = True
+    return calls if calls or has_result else None
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
