@@ -177,7 +177,7 @@ class Evidence:
     @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
-        return tuple(claims(self.spans, self.accounts, self.profiles))
+        return tuple(claims(self.spans, self.accounts, self.profiles, self.events_beside if self.logs else {}))
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
 from pytest_llmtrace.dialects._convert import Unreadable, json_value
@@ -18,7 +18,7 @@ from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, 
 from pytest_llmtrace.dialects._tools import tool_places
 from pytest_llmtrace.model import LogRecord, SpanRecord
 
-__all__ = ["EVENTS", "answers_in_events", "as_attributes", "on_span"]
+__all__ = ["EVENTS", "EventContent", "answers_in_events", "as_attributes", "content_of_events", "on_span"]
 
 # The event with the whole call, since semconv 1.37; before that, there was one event for each choice.
 _DETAILS = "gen_ai.client.inference.operation.details"
@@ -163,6 +163,34 @@ def answers_in_events(span: SpanRecord, beside: Sequence[LogRecord]) -> Iterator
             yield f"event {_CHOICE}[{number}].message", _said_in(body)
 
 
+class EventContent(NamedTuple):
+    """An attribute with content, on an event that has a whole call.
+
+    Attributes:
+        place: What reports call it; it ends in the name of the attribute.
+        name: The name of the attribute.
+        value: Its value.
+        is_log: Whether the event is a log record, and not an event of a span.
+    """
+
+    place: str
+    name: str
+    value: Any
+    is_log: bool
+
+
+def content_of_events(span: SpanRecord, beside: Sequence[LogRecord]) -> tuple[EventContent, ...]:
+    """Return the attributes with content of the events of a span, and of the log events beside it."""
+    told = [(event.attributes, False) for event in span.events if event.name == _DETAILS]
+    told += [(event.attributes, True) for event in beside if event.event_name == _DETAILS]
+    return tuple(
+        EventContent(_inside(name), name, attributes[name], is_log)
+        for attributes, is_log in told
+        for name in _OF_DETAILS
+        if name in attributes
+    )
+
+
 _NAMES = frozenset({_DETAILS, _CHOICE, *_ROLES})
 _BODY = "gen_ai.event.content"  # Azure's SDKs write the whole body here, as JSON.
 
@@ -176,8 +204,8 @@ def _body(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _opened(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of a body, whose lists stand as JSON: attributes of events have no structured values."""
-    fields = json_value(attributes)
+    """Return the fields of a body, with its list of tool calls, which most SDKs take only as JSON."""
+    fields: Mapping[str, Any] = json_value(attributes)
     if not isinstance(fields.get(_CALLS), str):
         return fields
     try:
