@@ -91,7 +91,16 @@ _CHOSEN = message_places(
 
 def _messages(raw: Any) -> Iterator[Piece]:
     for body in raw:
-        yield from of_message(json_value(body))
+        yield from of_message(_unpacked(json_value(body)))
+
+
+def _unpacked(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message with its parts, if it is the model's, and they stand in its content as Strands' JSON."""
+    content = body.get("content")
+    if body.get("role") != "assistant" or not isinstance(content, str) or not content.startswith("[{"):
+        return body
+    said = _written(content)
+    return {**body, **said} if "parts" in said else body
 
 
 _GIVEN = several(

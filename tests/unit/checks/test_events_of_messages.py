@@ -85,7 +85,11 @@ def judged(
 
 def asked_for(**other: Any) -> dict[str, Any]:
     """Make the event of the answer with the tool call, which differs from the true one."""
-    function = {**CALL["function"], **{key: other.pop(key) for key in ("name", "arguments") if key in other}}
+    function = {
+        "name": "look",
+        "arguments": '{"at": 1}',
+        **{key: other.pop(key) for key in ("name", "arguments") if key in other},
+    }
     return {"gen_ai.assistant.message": {"tool_calls": [{**CALL, "function": function, **other}]}}
 
 

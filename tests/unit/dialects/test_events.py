@@ -199,6 +199,14 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
             [("gen_ai.assistant.message", {"content": "Hi", "tool_calls": json.dumps([TOOL])})],
             {"input_messages": [{"role": "assistant", "text": "Hi"}], "input_tool_calls": [ASKED]},
         ),
+        (  # Strands has the tool calls of the history in the content, with other parts.
+            [("gen_ai.assistant.message", {"content": json.dumps([{"text": "Hi"}, USE])})],
+            {"input_messages": [{"role": "assistant", "text": "Hi"}], "input_tool_calls": [ASKED]},
+        ),
+        (
+            [("gen_ai.assistant.message", {"content": '[{"sky": "clear"}]'})],
+            {"input_messages": [{"role": "assistant", "text": '[{"sky": "clear"}]'}]},
+        ),
         (
             [("gen_ai.assistant.message", {"content": "Hi", "tool_calls": "[{"})],
             {"input_messages": [{"role": "assistant", "text": "Hi"}]},
