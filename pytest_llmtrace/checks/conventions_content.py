@@ -78,6 +78,8 @@ PARTS = rule(
 
 
 def _structured(claim: Claim) -> Breach | bool:
+    if not claim.events:
+        return False
     told = [one for one in claim.events if one.is_log]
     wrong = [one for one in told if isinstance(one.value, str) and not is_masked(one.value)]
     if not wrong:
