@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -182,7 +182,7 @@ class Evidence:
     @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
-        return tuple(claims(self.spans, self.accounts, self.profiles))
+        return tuple(claims(self.spans, self.accounts, self.profiles, self.events_beside if self.logs else {}))
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:
@@ -193,6 +193,15 @@ class Evidence:
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:
         """The spans by their keys."""
         return {span.key: span for span in self.spans}
+
+    @lazy
+    def events_beside(self) -> Mapping[SpanKey, Sequence[LogRecord]]:
+        """The log records that are events, by the span in which they were emitted."""
+        found: dict[SpanKey, list[LogRecord]] = {}
+        for log in self.logs:
+            if log.span is not None and log.event_name:
+                found.setdefault(log.span, []).append(log)
+        return found
 
     @lazy
     def call_of(self) -> Mapping[SpanKey, Call]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import conventions, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._account import Account
-from pytest_llmtrace.checks._content import Broken, broken
+from pytest_llmtrace.checks._content import Broken, broken, broken_in_events
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile, SpanType, Wanted
+from pytest_llmtrace.dialects import EventContent, content_of_events
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import Request, SpanKey, SpanRecord, State
+from pytest_llmtrace.model import LogRecord, Request, SpanKey, SpanRecord, State
 
 __all__ = ["Claim", "claims", "is_known_elsewhere", "others"]
 
@@ -32,6 +33,7 @@ class Claim:
         is_wanted: Whether `conventions=` names that profile; if not, it was chosen by what the span says.
         own: The registries of the user's own that `conventions=` names.
         account: The account of the span, which has the bytes of its call; None if it describes no call.
+        events: The content in events of the span, or beside it.
     """
 
     span: SpanRecord
@@ -40,6 +42,7 @@ class Claim:
     is_wanted: bool = False
     own: tuple[Profile, ...] = ()
     account: Account | None = None
+    events: tuple[EventContent, ...] = ()
 
     @property
     def wanted(self) -> Mapping[str, Wanted]:
@@ -78,8 +81,9 @@ class Claim:
 
     @lazy
     def broken(self) -> list[Broken] | None:
-        """What is wrong with the attributes of the span that hold JSON; None if it has no such attribute."""
-        return broken(self.span, self.sheet, self.profile.convention)
+        """What is wrong with the attributes of the span and its events that hold JSON; None if there are none."""
+        found = broken(self.span, self.sheet, self.profile.convention)
+        return [*(found or ()), *broken_in_events(self.span, self.events)] if self.events else found
 
     @lazy
     def asked(self) -> Mapping[str, Any]:
@@ -97,13 +101,19 @@ def _may_ask(request: Request) -> bool:
     return named or b"\\u" in body or b"\0" in body  # A name may be written with escapes, and a zero byte means UTF-16.
 
 
-def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
+def claims(
+    spans: Iterable[SpanRecord],
+    accounts: Iterable[Account],
+    wanted: tuple[Profile, ...],
+    beside: Mapping[SpanKey, Sequence[LogRecord]],
+) -> Iterator[Claim]:
     """Yield a claim for each ended span and each convention that it is compared with, in the order of the spans.
 
     Args:
         spans: The spans.
         accounts: The accounts of those spans that describe calls.
         wanted: The conventions that `conventions=` names.
+        beside: The log events, by the span in which they were emitted.
     """
     by_span: dict[SpanKey, Account] = {}
     own = conventions.own(wanted)
@@ -112,6 +122,7 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
     for span in spans:
         if span.ended is None:
             continue  # It has not said all that it will say.
+        events = content_of_events(span, beside.get(span.key, ())) if beside or span.events else ()
         for profile in conventions.claims(span, wanted):
             yield Claim(
                 span=span,
@@ -120,6 +131,7 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
                 is_wanted=profile in wanted,
                 own=own,
                 account=by_span.get(span.key),
+                events=events if events and profile.convention == "otel-genai" else (),
             )
 
 

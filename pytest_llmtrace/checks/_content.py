@@ -10,9 +10,10 @@ from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._structure import FORMS, Flaw, flaws
+from pytest_llmtrace.dialects import EventContent
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["Broken", "broken"]
+__all__ = ["Broken", "broken", "broken_in_events"]
 
 # A model writes what stands here, and may write something else; a span that repeats it tells the truth.
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
@@ -55,6 +56,14 @@ def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | No
     found = [flaw for name in texts for flaw in _found(name, attributes[name])]
     limit = limit_of(span) if any(flaw.is_cut for flaw in found) else None
     return [flaw for flaw in found if not (flaw.is_cut and len(attributes[flaw.name]) == limit)]
+
+
+def broken_in_events(span: SpanRecord, events: Iterable[EventContent]) -> Iterator[Broken]:
+    """Yield the flaws of the content in the events of a span, or beside it."""
+    for place, name, value, _ in events:
+        for flaw in _found(name, value):
+            if not (flaw.is_cut and len(value) in (limit_of(span), span.text_limit)):
+                yield flaw._replace(name=place, where=f"{place}{flaw.where.removeprefix(name)}")
 
 
 def _is_said_to_be_json(attributes: Mapping[str, Any], name: str, says: str) -> bool:

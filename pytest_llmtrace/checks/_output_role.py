@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
+from pytest_llmtrace import dialects
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of, said, shown
@@ -28,7 +29,12 @@ _ANSWERS = {"output_texts": "output text", "tool_calls": "tool calls", "refusals
 
 def _output_role(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account in evidence.accounts:
-        roles = [*_flattened(account.span.attributes), *_in_json(account.span.attributes)]
+        span = account.span
+        roles = [*_flattened(span.attributes), *_listed(_MESSAGES, span.attributes.get(_MESSAGES))]
+        beside = evidence.events_beside.get(span.key, ()) if evidence.logs else ()
+        if beside or span.events:
+            told = dialects.answers_in_events(span, beside)
+            roles += [role for place, messages in told for role in _listed(place, messages)]
         wrong = [f"{place} = {shown(role)}" for place, role in roles if isinstance(role, str) and role in _ASKING]
         true = _answer(account) if wrong else None
         if roles:
@@ -44,14 +50,17 @@ def _flattened(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield place, attributes[place]
 
 
-def _in_json(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    raw = attributes.get(_MESSAGES)
-    if not isinstance(raw, str) or not any(role in raw for role in _IN_JSON):  # Parsing is what costs here.
-        return
-    messages = parsed(raw)
-    for number, message in enumerate(messages if isinstance(messages, list) else ()):
+def _listed(place: str, messages: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the roles of messages, which are a list, only one, or the JSON of either, each with its place."""
+    if isinstance(messages, str):
+        if not any(role in messages for role in _IN_JSON):  # Parsing is what costs here.
+            return
+        messages = parsed(messages)
+    if isinstance(messages, Mapping):
+        yield f"{place}.role", messages.get("role")
+    for number, message in enumerate(messages if isinstance(messages, list | tuple) else ()):
         if isinstance(message, Mapping):
-            yield f"{_MESSAGES}[{number}].role", message.get("role")
+            yield f"{place}[{number}].role", message.get("role")
 
 
 def _answer(account: Account) -> tuple[Fact, str] | None:
@@ -76,9 +85,10 @@ OUTPUT_ROLE = Check(
     next="give the messages of the answer the role that the response gives them, assistant",
     look=_output_role,
     compares="The roles of the messages of the answer on a span, in the attributes that OpenInference, OpenLLMetry and "
-    "OTel GenAI have for it. None may be that of somebody whose words the model was given: a user, or the author of "
-    "its instructions (`system`, `developer`). Other roles are not judged, and neither are spans of calls whose "
-    "response has neither text nor tool calls.",
+    "OTel GenAI have for it, and in OpenTelemetry's events, whether they are events of the span or log records emitted "
+    "in it. None may be that of somebody whose words the model was given: a user, or the author of its instructions "
+    "(`system`, `developer`). Other roles are not judged, and neither are spans of calls whose response has neither "
+    "text nor tool calls.",
     source="OpenInference: `llm.output_messages.*.message.role`; OTel GenAI, client inference span: "
     "`gen_ai.output.messages`, whose messages are those returned by the model",
 )

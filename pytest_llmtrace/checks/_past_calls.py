@@ -141,7 +141,7 @@ class _Told:
         )
 
     def left_out(self, mine: Fact) -> Difference | None:
-        """Judge the calls that a library's span shows in none of its places, where it shows others."""
+        """Judge the calls that a library's span shows in none of its places, where it shows others, or results."""
         places = self._account.places(mine.name)
         if not any(self._left.values()) or mine is not places[0] or not is_of_library(self._account):
             return None
@@ -150,12 +150,23 @@ class _Told:
         for said in [said for place in places if place is not mine for said in _shown(place)]:
             self.difference(mine, said)
         left = sorted(number for numbers in self._left.values() for number in numbers)
-        return self._lost(mine, left) if 0 < len(left) < len(self._calls) else None
+        if not left:
+            return None
+        result = self._result_of(left) if len(left) == len(self._calls) else ""
+        return None if result is None else self._lost(mine, left, result)
 
-    def _lost(self, mine: Fact, left: Sequence[int]) -> Difference:
+    def _result_of(self, left: Sequence[int]) -> str | None:
+        """Name a result on the span of one of these calls: where it shows one, it has a place for its call."""
+        ids = {_id(self._calls[number]) for number in left} - {""}
+        texts = (said for fact in self._account.stated.get("input_messages", ()) for said in listed(fact.value))
+        answered = (said.get("answers") for said in texts if isinstance(said, Mapping))
+        found = next((identity for identity in answered if isinstance(identity, str) and identity in ids), None)
+        return None if found is None else f", but the result of call {shown(found)}"
+
+    def _lost(self, mine: Fact, left: Sequence[int], result: str) -> Difference:
         lost = [f"{self._places[number]}: {_in_words(self._calls[number])}, which the span lacks" for number in left]
         return Difference(
-            span=f"{mine.keys}: {len(self._calls) - len(lost)} of {len(self._calls)} tool calls",
+            span=f"{mine.keys}: {len(self._calls) - len(lost)} of {len(self._calls)} tool calls{result}",
             wire="\n".join(first_of(lost, _MOST)),
             next=dropped(self._account.span),
         )

@@ -15,6 +15,8 @@ from pytest_llmtrace.checks._texts import apart
 from pytest_llmtrace.checks._tools import is_of_provider, is_renamed
 from pytest_llmtrace.checks._words import attribute_of, dropped, first_of, shown
 from pytest_llmtrace.model import Fact
+from pytest_llmtrace.reading import UNREADABLE
+from pytest_llmtrace.secrets.json_text import parsed
 
 __all__ = ["given"]
 
@@ -183,10 +185,22 @@ def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | 
         span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
         wire="\n".join(first_of([_told(true, number) for number in missed], _MOST)),
         next=dropped(account.span),
+        follows=tuple(_unread(account)),
     )
 
 
 _MOST = 3
+
+
+def _unread(account: Account) -> Iterator[str]:
+    """Name the checks that find an attribute in which the span may have the texts, but cannot be read."""
+    reading = account.reading
+    facts = (fact for fact in (*reading.facts.values(), *reading.others) if fact.name == "input_messages")
+    if any(fact.state is UNREADABLE for fact in facts):
+        yield "wire/unreadable"
+    held = map(account.span.attributes.get, ("gen_ai.input.messages", "gen_ai.system_instructions"))
+    if any(isinstance(raw, str) and raw.lstrip().startswith(("[", "{")) and parsed(raw) is None for raw in held):
+        yield "convention/content"
 
 
 def _told(true: Fact, number: int) -> str:

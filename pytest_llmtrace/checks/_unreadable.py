@@ -55,8 +55,9 @@ def _truth(comparison: Comparison, account: Account) -> Fact:
 
 
 def _was_cut(fact: Fact, account: Account) -> bool:
-    limit = limit_of(account.span, account.of_scope)
-    return any(isinstance(raw, str) and len(raw) == limit for _, raw in fact.parts)
+    # A limit cuts the texts of events as it cuts those of the span, which may all be shorter.
+    limits = (limit_of(account.span, account.of_scope), account.span.text_limit)
+    return any(isinstance(raw, str) and len(raw) in limits for _, raw in fact.parts)
 
 
 def _finding(check: Check, comparison: Comparison, fact: Fact, true: Fact, account: Account) -> Finding:

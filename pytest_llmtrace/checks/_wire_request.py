@@ -97,8 +97,8 @@ REQUEST: tuple[Comparison, ...] = (
         why="the tool calls in the prompt on the span are not those that the model was given",
         compares="The names, ids and arguments of the tool calls in the span's prompt with those in the messages of "
         "the request, in any order. Calls that the provider ran itself are passed over.\n"
-        "  - The span of an instrumentation or a framework that shows some of the calls must show all of them. A span "
-        "that shows none may have no place for them.\n"
+        "  - The span of an instrumentation or a framework that shows some of the calls, or the result of one, must "
+        "show all of them. A span that shows neither may have no place for them.\n"
         "  - An application's own span may show only some of the calls, and under ids of its own.\n"
         "  - Where the ids are the same, names may differ as they may in `wire/request-tools`.\n"
         "  - A call that was sent as a text, with its name and its arguments, may be shown as a call.\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._rule import Breach, rule
 from pytest_llmtrace.model import Severity
 
-__all__ = ["CHECKS", "CONTENT", "PARTS"]
+__all__ = ["CHECKS", "CONTENT", "EVENTS", "PARTS"]
 
 
 def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
@@ -21,7 +22,7 @@ def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
     return Breach(
         names=tuple(by_name),
         said=tuple(f"{fault.where} {fault.what}" for fault in wrong),
-        wanted=tuple(f"{name}: {_FORMS.get(name, 'JSON')}" for name in by_name),
+        wanted=tuple(f"{name}: {_FORMS.get(name.rpartition(' ')[2], 'JSON')}" for name in by_name),
         follows=_causes(claim, by_name),
     )
 
@@ -54,9 +55,10 @@ CONTENT = rule(
     next="write it in the convention's structure, as JSON where the SDK takes no structured values",
     judge=lambda claim: _judged(claim, fatal=True),
     compares="Attributes that hold JSON, either always or because their MIME type says so, as a text or as structured "
-    "values. The value must be JSON. Messages, parts, tool definitions, documents and records must have the fields "
-    "that all of them need. Not judged are what a model wrote (arguments of tools), what a tool takes or returns if "
-    "it is not an object, values that were masked, and texts that are not JSON and as long as a length limit.",
+    "values; those of the event `gen_ai.client.inference.operation.details` too, on the span or as a log record. The "
+    "value must be JSON. Messages, parts, tool definitions, documents and records must have the fields that all of "
+    "them need. Not judged are what a model wrote (arguments of tools), what a tool takes or returns if it is not an "
+    "object, values that were masked, and texts that are not JSON and as long as a length limit.",
     source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings, "
     "`input.mime_type`",
 )
@@ -74,4 +76,34 @@ PARTS = rule(
     source="OTel GenAI, the JSON schemas of messages: TextPart, ToolCallRequestPart and others",
 )
 
-CHECKS = (CONTENT, PARTS)
+
+def _structured(claim: Claim) -> Breach | bool:
+    if not claim.events:
+        return False
+    told = [one for one in claim.events if one.is_log]
+    wrong = [one for one in told if isinstance(one.value, str) and not is_masked(one.value)]
+    if not wrong:
+        return bool(told)
+    names = tuple(dict.fromkeys(one.place for one in wrong))
+    flawed = {flaw.name for flaw in claim.broken or () if flaw.is_fatal}
+    return Breach(
+        names=names,
+        said=tuple(f"{name} is a string" for name in names),
+        wanted=tuple(dict.fromkeys(f"{one.name}: structured values, when it is recorded on events" for one in wrong)),
+        follows=("wire/unreadable", "convention/content") if flawed.issuperset(names) else (),
+    )
+
+
+EVENTS = rule(
+    id="convention/event-content",
+    title="Content on an event is structured",
+    why="whoever reads the event by its convention finds a string where the messages should be",
+    next="give the event lists and objects, without json.dumps; OpenTelemetry's older SDKs do not take them",
+    judge=_structured,
+    severity=Severity.WARNING,
+    compares="Messages, instructions and tools on a log record that is the event "
+    "`gen_ai.client.inference.operation.details`. On a span, and on an event of a span, JSON in a string is right too.",
+    source="OTel GenAI, `gen_ai.output.messages` and the others: on events, it must be recorded in structured form",
+)
+
+CHECKS = (CONTENT, PARTS, EVENTS)

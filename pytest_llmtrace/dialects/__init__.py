@@ -8,6 +8,7 @@ before the built-in ones.
 
 from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._events import EventContent, answers_in_events, content_of_events
 from pytest_llmtrace.dialects._files import text_files
 from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
@@ -26,8 +27,11 @@ from pytest_llmtrace.dialects._reader import (
 
 __all__ = [
     "Dialect",
+    "EventContent",
     "added",
+    "answers_in_events",
     "attribute",
+    "content_of_events",
     "counted",
     "encoded_parts",
     "inside",

@@ -249,6 +249,8 @@ def from_json(raw: Any) -> list[Message]:
 
 def from_value(value: Any) -> list[Message]:
     """Read messages from parsed JSON: a list of them, or one."""
+    if type(value) is str and is_encoded(value):
+        raise Unreadable("it was written as JSON twice, so it is a string and not a list")
     listed = [value] if isinstance(value, dict) else sequence(value, "the value")
     return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 

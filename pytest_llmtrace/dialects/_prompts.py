@@ -73,7 +73,14 @@ def _texts(pieces: Iterable[Piece]) -> list[Said] | None:
 
 
 def _calls(pieces: Iterable[Piece]) -> list[Piece] | None:
-    return [piece for piece in pieces if "name" in piece] or None
+    """Return the tool calls; an empty list if there is none, although there are results that name their calls."""
+    calls, has_result = [], False
+    for piece in pieces:
+        if "name" in piece:
+            calls.append(piece)
+        elif "answers" in piece:
+            has_result = True
+    return calls if calls or has_result else None
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

@@ -33,6 +33,16 @@ def said(text: str, *calls: dict[str, Any]) -> dict[str, Any]:
     return {"input_messages": prompt, **(sent(*calls) if calls else {"input_tool_calls": ABSENT})}
 
 
+COLD = {
+    "input_messages": seen([{"role": "tool", "text": "Cold.", "answers": "call_1"}], ("messages[2].content", "Cold."))
+}
+
+
+def shown_result(identity: str | None) -> dict[str, Any]:
+    """Make the result of a tool call that a span shows."""
+    return {"input_messages": [{"role": "tool", "text": "Cold.", "answers": identity}]}
+
+
 # The fields of a case are those in `_prompt_cases`.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
@@ -114,6 +124,18 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         OTHER,
         LIBRARY,
     ),
+    (
+        ID,
+        {**COLD, **sent(OSLO, ROME)},
+        {**shown_result("call_1"), **shown()},
+        "gen_ai.input_tool_calls: 0 of 2 tool calls, but the result of call 'call_1'",
+        (
+            "messages[1].tool_calls[0]: look called with {'at': 'Oslo'}, which the span lacks\n"
+            "messages[1].tool_calls[1]: look called with {'at': 'Rome'}, which the span lacks"
+        ),
+        OTHER,
+        LIBRARY,
+    ),
 )
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
@@ -141,6 +163,10 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, {"input_tool_calls": ABSENT}, shown(HEARD), CONTINUED),
     (ID, sent(OSLO), {}),
     (ID, sent(OSLO), shown(), LIBRARY),
+    # A result without an id, or on an application's own span, does not show that there is a place for its call.
+    (ID, {**COLD, **sent(OSLO)}, {**shown_result(None), **shown()}, LIBRARY),
+    (ID, {**COLD, **sent(OSLO)}, {**shown_result("call_1"), **shown()}),
+    (ID, {**COLD, **sent(OSLO)}, {**shown_result("call_1"), **shown()}, {**CONTINUED, **LIBRARY}),
     (ID, sent(OSLO), {"input_tool_calls": "look"}, LIBRARY),
     (ID, sent(OSLO), {"input_tool_calls": [None, {"name": 1}, OSLO]}, LIBRARY),
 )

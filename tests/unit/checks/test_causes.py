@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
-from pytest_llmtrace.model import Call, Fact, Finding, SpanKey, State, StreamEnd
+from pytest_llmtrace.model import Call, Exchange, Fact, Finding, Severity, SpanKey, SpanRecord, State, StreamEnd
+from pytest_llmtrace.pairing import match
 
 Judged = Callable[..., list[Finding]]
 STREAM: Mapping[str, Any] = {
@@ -158,3 +160,41 @@ def test_a_waiver_of_the_cause_hides_what_follows(make_call: Callable[..., Call]
         ("wire/output-tokens", ("wire/total-tokens",)),
         ("waiver/unused", ()),
     ]
+
+
+SENT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+INSTRUCTED = [{"type": "text", "content": "Be brief."}]
+GREETED = [{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "instructed", "found"),
+    [
+        (json.dumps(GREETED), json.dumps(INSTRUCTED), []),
+        (
+            json.dumps(json.dumps(GREETED)),
+            json.dumps(INSTRUCTED),
+            [("wire/unreadable", ("wire/input-messages", "convention/content"))],
+        ),
+        (str(GREETED), json.dumps(INSTRUCTED), [("convention/content", ("wire/input-messages",))]),
+        (json.dumps(GREETED), str(INSTRUCTED), [("convention/content", ("wire/input-messages",))]),
+        # What is lost although all can be read has a cause of its own.
+        (json.dumps([]), json.dumps(INSTRUCTED), [("wire/input-messages", ())]),
+        (json.dumps([7]), json.dumps(INSTRUCTED), [("wire/input-messages", ()), ("convention/content", ())]),
+    ],
+)
+def test_texts_are_lost_with_the_attribute_that_holds_them(
+    make_span: Callable[..., SpanRecord],
+    make_exchange: Callable[..., Exchange],
+    asked: str,
+    instructed: str,
+    found: list[tuple[str, tuple[str, ...]]],
+) -> None:
+    """If an attribute cannot be read, the span shows none of its texts; that is one finding."""
+    said = {"gen_ai.input.messages": asked, "gen_ai.system_instructions": instructed}
+    named = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    span = make_span(1, name="chat gpt-4o", scope="team.instrumentation", attributes={**named, **said})
+    exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": SENT})
+    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=match([exchange], [span]).calls)
+    findings = [one for one in verify(seen, {}).findings if one.severity is not Severity.INFO]
+    assert told(findings) == found

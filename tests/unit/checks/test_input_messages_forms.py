@@ -81,6 +81,7 @@ def answer(response: Any) -> dict[str, Any]:
 
 
 CALL = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+WITH_CALL = ("assistant", [{"type": "tool_call", "id": "c", "name": "look", "arguments": {}}])
 LOOKED: list[dict[str, Any]] = [user("Hi"), {"role": "assistant", "tool_calls": [CALL]}]
 IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}}
 PARTS: list[dict[str, Any]] = [{"type": "text", "text": "sun"}, IMAGE, {"type": "text", "text": "rain"}]
@@ -127,13 +128,13 @@ def results(*contents: Any) -> dict[str, Any]:
         pytest.param(
             "chat",
             {"messages": [*LOOKED, {"role": "tool", "tool_call_id": "c", "content": '{"sky":"blue","text":"clear"}'}]},
-            genai(("user", [text("Hi")]), ("tool", [answer({"sky": "blue", "text": "clear"})])),
+            genai(("user", [text("Hi")]), WITH_CALL, ("tool", [answer({"sky": "blue", "text": "clear"})])),
             id="a result that is JSON, parsed",
         ),
         pytest.param(
             "chat",
             {"messages": [*LOOKED, {"role": "tool", "tool_call_id": "c", "content": "42"}]},
-            genai(("user", [text("Hi")]), ("tool", [answer(42)])),
+            genai(("user", [text("Hi")]), WITH_CALL, ("tool", [answer(42)])),
             id="a result that is a number, parsed",
         ),
         pytest.param(

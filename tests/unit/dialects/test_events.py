@@ -37,6 +37,24 @@ def given() -> LogRecord:
     return replace(details(ANSWER), attributes={"gen_ai.input.messages": asked})
 
 
+def tools(description: str = "Looks.") -> LogRecord:
+    """Make the event with the tools only."""
+    tool = {"type": "function", "name": "look", "description": description}
+    return replace(details(ANSWER), attributes={"gen_ai.tool.definitions": [tool]})
+
+
+def result(identity: str | None) -> LogRecord:
+    """Make the event of a tool's result."""
+    return LogRecord(scope="app", event_name="gen_ai.tool.message", body={"id": identity, "content": "Cold."})
+
+
+COLD = {"role": "tool", "text": "Cold."}
+OFFERED = {
+    "tools": [{"name": "look", "type": "function"}],
+    "tool_definitions": [{"name": "look", "description": "Looks."}],
+}
+
+
 def said(*events: LogRecord) -> Mapping[str, Any] | None:
     """Return the values that are read from events, by the names of their facts."""
     reading: Reading | None = dialects.read_events(SPAN, events)
@@ -58,6 +76,20 @@ def said(*events: LogRecord) -> Mapping[str, Any] | None:
             ([choice(reason="tool_calls", **one)], CALLED)
             for one in ({"message": {"tool_calls": [TOOL]}}, {"message": {"role": "assistant"}, "tool_calls": [TOOL]})
         ),
+        (
+            [details([{"parts": [{"type": "reasoning", "content": "Hm."}, {"type": "refusal", "content": "No."}]}])],
+            {"output_texts": [None], "reasoning_texts": ["Hm."], "refusals": ["No."], "tool_calls": []},
+        ),
+        (
+            [choice(message={"content": None, "refusal": "No."})],
+            {"finish_reasons": ["stop"], "output_texts": [None], "refusals": ["No."], "tool_calls": []},
+        ),
+        # The tools may be in an event of their own, and in each of several events.
+        ([tools(), details(ANSWER)], {**OFFERED, **SAID}),
+        ([tools(), tools()], OFFERED),
+        # A result that names its call shows that the call is missing; one that names none does not.
+        ([result("c1")], {"input_messages": [{**COLD, "answers": "c1"}], "input_tool_calls": []}),
+        ([result(None)], {"input_messages": [COLD]}),
         # Content is not captured; content has a form of its own; nothing is stated of the choice.
         ([choice(message={"role": "assistant"})], {"finish_reasons": ["stop"]}),
         ([choice(message={"content": [{"kind": "text", "text": "Yes."}]})], {"finish_reasons": ["stop"]}),
@@ -80,6 +112,7 @@ def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> N
         [choice("first", message={"content": "Yes."})],
         [details(ANSWER), details(ANSWER)],
         [details(ANSWER), details(ANSWER), given()],
+        [tools(), tools("Listens.")],
     ],
 )
 def test_events_that_say_nothing_of_one_answer(events: list[LogRecord]) -> None:
@@ -135,7 +168,7 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
     [
         (  # Strands, in the form of semconv 1.36.
             [("gen_ai.choice", {"finish_reason": "end_turn", "message": json.dumps([THOUGHT, {"text": "Yes."}])})],
-            {**SAID, "finish_reasons": ["end_turn"]},
+            {**SAID, "finish_reasons": ["end_turn"], "reasoning_texts": ["Hm."]},
         ),
         (
             [("gen_ai.choice", {"finish_reason": "tool_use", "message": json.dumps([USE, {"cachePoint": {}}])})],
@@ -158,6 +191,26 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
         ([("gen_ai.choice", {"finish_reason": "stop", "message": "Yes."})], SAID),
         ([("gen_ai.choice", {"finish_reason": "stop", "message": '"Yes."'})], {**SAID, "output_texts": ['"Yes."']}),
         ([("gen_ai.choice", {"finish_reason": "stop", "message": "[7]"})], {"finish_reasons": ["stop"]}),
+        (
+            [("gen_ai.choice", {"finish_reason": "tool_calls", "message": "{}", "tool_calls": json.dumps([TOOL])})],
+            CALLED,
+        ),
+        (
+            [("gen_ai.assistant.message", {"content": "Hi", "tool_calls": json.dumps([TOOL])})],
+            {"input_messages": [{"role": "assistant", "text": "Hi"}], "input_tool_calls": [ASKED]},
+        ),
+        (  # Strands has the tool calls of the history in the content, with other parts.
+            [("gen_ai.assistant.message", {"content": json.dumps([{"text": "Hi"}, USE])})],
+            {"input_messages": [{"role": "assistant", "text": "Hi"}], "input_tool_calls": [ASKED]},
+        ),
+        (
+            [("gen_ai.assistant.message", {"content": '[{"sky": "clear"}]'})],
+            {"input_messages": [{"role": "assistant", "text": '[{"sky": "clear"}]'}]},
+        ),
+        (
+            [("gen_ai.assistant.message", {"content": "Hi", "tool_calls": "[{"})],
+            {"input_messages": [{"role": "assistant", "text": "Hi"}]},
+        ),
         ([("gen_ai.choice", {"gen_ai.event.content": "Yes."})], {}),
         ([("gen_ai.choice", {"gen_ai.event.content": "[7]"})], {}),
         ([("exception", {"exception.message": "No."})], None),

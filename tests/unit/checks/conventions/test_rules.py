@@ -499,6 +499,7 @@ def test_severities() -> None:
             "deprecated",
             "conditional",
             "content-parts",
+            "event-content",
             "tokens",
             "indices",
             "metric-unknown",
