@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
 from pytest_llmtrace.dialects._convert import Unreadable, json_value
-from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._dialect import Dialect, together
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
 from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, of_message, prompt_places, several
 from pytest_llmtrace.model import LogRecord, SpanRecord
@@ -67,7 +67,15 @@ def _labels(key: str, text: str, calls: str) -> Mapping[str, str]:
     }
 
 
-_TOLD = message_places(_DETAILS, from_json, _labels(f"event {_DETAILS}: {_ANSWER}", "parts[text]", "parts[tool_call]"))
+_SPOKEN = f"event {_DETAILS}: {_ANSWER}"
+_TOLD = message_places(
+    _DETAILS,
+    from_json,
+    {
+        **_labels(_SPOKEN, "parts[text]", "parts[tool_call]"),
+        "transcripts": f"{_SPOKEN}[*].parts[audio].transcript",
+    },
+)
 _CHOSEN = message_places(_CHOICE, _choices, _labels(f"event {_CHOICE}", "message.content", "tool_calls"))
 
 
@@ -92,7 +100,10 @@ EVENTS = Dialect(
     name="otel-genai events",
     facts={
         **_GIVEN,
-        **{name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _TOLD},
+        **together(
+            {name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _CHOSEN},
+            {"output_texts": _TOLD["transcripts"]},
+        ),
     },
 )
 
