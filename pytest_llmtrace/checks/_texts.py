@@ -20,8 +20,10 @@ __all__ = [
     "bare",
     "is_cut",
     "is_cut_from",
+    "is_heard_out",
     "is_same",
     "reasoning",
+    "shows_content",
     "texts",
     "unstated_texts",
     "without_thoughts",
@@ -97,16 +99,12 @@ def _answers(there: list[str], account: Account) -> list[str]:
 
 
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
-    """Judge messages without any text: a fault only if they show other content, or the span shows the prompt.
-
-    An instrumentation's switch captures all content or none, and capturing none is not a fault.
-    """
-    answered = account.answered
-    if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(bare, there)):
+    """Judge messages without any text: a fault only if content is captured, since capturing none is not a fault."""
+    if not is_heard_out(account) or not any(map(bare, there)):
         return None
     if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
         return None  # Another place on the span states the texts.
-    if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
+    if not shows_content(mine, account):
         return None
     return Difference(
         span=f"{mine.keys or mine.name}: no text",
@@ -114,13 +112,23 @@ def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
     )
 
 
-def _shows_more(mine: Fact, account: Account) -> bool:
-    """Tell whether the messages that have no text show the arguments of tool calls, or reasoning."""
+def is_heard_out(account: Account) -> bool:
+    """Tell whether the client has read an answer that is complete, so that nothing of it is missing on the span."""
+    answered = account.answered
+    return account.extent is Extent.WHOLE and not answered.truncated and not answered.error
+
+
+def shows_content(mine: Fact, account: Account) -> bool:
+    """Tell whether the messages that a fact is taken from show a text, reasoning or arguments, or the span the prompt.
+
+    An instrumentation's switch captures all content or none.
+    """
     own = attribute_of(mine)
-    calls = [call for fact in account.stated.get("tool_calls", ()) if attribute_of(fact) == own for call in fact.value]
-    if any(isinstance(call, Mapping) and call.get("arguments") for call in calls):
-        return True
-    return any(attribute_of(fact) == own for fact in account.stated.get("reasoning_texts", ()))
+    for name in ("output_texts", "reasoning_texts", "tool_calls"):
+        values = [one for fact in account.stated.get(name, ()) if attribute_of(fact) == own for one in fact.value]
+        if any(one.get("arguments") if isinstance(one, Mapping) else one for one in values):
+            return True
+    return dialects.shows_prompt(account.span)
 
 
 def _agree(said: list[str], there: list[str]) -> bool:

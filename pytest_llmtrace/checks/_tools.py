@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_mask, is_masked, is_masked_from, limit_of
 from pytest_llmtrace.checks._replies import listed
-from pytest_llmtrace.checks._texts import is_cut_from
+from pytest_llmtrace.checks._texts import is_cut_from, is_heard_out, shows_content
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
@@ -106,18 +106,36 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if len(asked) != len(true.value):
         return None
     for said, there in _matched(asked, true.value):
-        text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
-        if text is None or same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
+        if not isinstance(said, Mapping) or not isinstance(there, Mapping):
             continue
-        name = _part(there, "name")
-        why, what = _wrong_form(text, there.get("arguments"))
+        text = said.get("arguments")
+        if text is None and not _are_lost(mine, there, account):
+            continue
+        if same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
+            continue
+        why, what = (_LEFT_OUT, "") if text is None else _wrong_form(text, there.get("arguments"))
+        name, how = _part(there, "name"), "without arguments" if text is None else f"with {shown(text)}"
         return Difference(
-            span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
+            span=f"{mine.keys or mine.name}: {name} called {how}",
             wire=f"{true.keys}: {name} called with {shown(there.get('arguments'))}",
             why=why,
             next=what,
         )
     return None
+
+
+_LEFT_OUT = (
+    "what the tool was called with is missing; other content is there, so the arguments were not left out on purpose"
+)
+
+
+def _are_lost(mine: Fact, there: Mapping[str, Any], account: Account) -> bool:
+    """Tell whether the arguments of a call are missing by a fault: content is captured, but no place has them."""
+    stated = [call for fact in account.stated.get(mine.name, ()) for call in fact.value if isinstance(call, Mapping)]
+    elsewhere = [call for call in stated if all(_part(call, key) == _part(there, key) for key in ("id", "name"))]
+    if any(call.get("arguments") is not None for call in elsewhere):
+        return False
+    return is_heard_out(account) and shows_content(mine, account)
 
 
 def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:

@@ -73,6 +73,8 @@ ANSWER: tuple[Comparison, ...] = (
         "  - Of arguments that broke off (`max_tokens`, a cut stream), the values that had come are right, as "
         "Anthropic's SDK hands them out.\n"
         "  - The text for a custom tool may stand as the `input` of an object, as OpenInference writes it.\n"
+        "  - Missing arguments are a finding where the messages show a text, reasoning or the arguments of another "
+        "call, or the span shows the prompt: then content capture is on, and they were not left out on purpose.\n"
         "  - What a length limit has cut, or a mask has hidden, is not judged.",
         source="OTel GenAI: `arguments` of a `tool_call` part; OpenInference: `tool_call.function.arguments`",
         fact="tool_calls",
@@ -85,7 +87,8 @@ ANSWER: tuple[Comparison, ...] = (
         title="The captured answer is the answer",
         why="the answer shown on the span is not the one that the user got",
         compares="The text of each choice with that of the response. The texts on the span are compared, and those in "
-        "OpenTelemetry's events, whether they are events of the span or log records emitted in it.\n"
+        "OpenTelemetry's events, whether they are events of the span or log records emitted in it. What audio says is "
+        "compared where the span has its transcript.\n"
         "  - White space makes no difference. A refusal, and a summary that Anthropic's `compaction` block has, may "
         "stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left out of the "
         "answer if the span shows it as reasoning.\n"
