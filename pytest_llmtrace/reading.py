@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from pytest_llmtrace._quick import quick
 
-__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State", "made"]
+__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Joined", "Reading", "State", "made"]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -131,6 +131,27 @@ class Fact(NamedTuple):
 
 made: Callable[[tuple[str, Any, State, tuple[tuple[str, Any], ...], str, str]], Fact] = partial(tuple.__new__, Fact)
 """Make a fact from the tuple of its fields, in half the time: a named tuple's own constructor is a Python function."""
+
+
+class Joined(str):
+    """A text that the wire has in several pieces: nothing says what stands between them.
+
+    Attributes:
+        pieces: The pieces, in order.
+    """
+
+    __slots__ = ("pieces",)
+    pieces: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pieces: Sequence[str]) -> str:
+        """Join pieces; one alone is a plain text."""
+        if len(pieces) == 1:
+            return pieces[0]
+        text = cls("".join(pieces))
+        text.pieces = tuple(pieces)
+        return text
+
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
-from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Joined
 
 __all__ = ["Comparison", "Difference", "Early", "Judge", "agreed", "compare", "comparison", "is_empty"]
 
@@ -185,8 +185,8 @@ def _within(true: Fact, limit: int | None) -> Fact:
 
 
 def _cut(value: Any, limit: int | None) -> Any:
-    if isinstance(value, str):
-        return value[:limit]
+    if isinstance(value, str):  # What the span has between the pieces of a text counts, too.
+        return value if isinstance(value, Joined) else value[:limit]
     if isinstance(value, list | tuple):
         return [_cut(item, limit) for item in value]
     return {key: _cut(item, limit) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,8 +1,8 @@
-"""Do two texts say the same? A text stays the same if a limit cut it, a mask hides it, or its white space differs."""
+"""Do two texts say the same? A text stays the same if a limit cut it, or a mask hides it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects, wire
@@ -11,13 +11,14 @@ from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import cut_at, is_masked, is_masked_from, limit_of
+from pytest_llmtrace.checks._spaces import are_alike, bare, begins, is_respaced, pieces_of
 from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
+from pytest_llmtrace.reading import Joined
 from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = [
     "apart",
-    "bare",
     "is_cut",
     "is_cut_from",
     "is_heard_out",
@@ -45,9 +46,9 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
         limit: The limit of the span, as `limit_of` returns it.
     """
     mark = cut_at(mine)
-    if mark is not None and _begins(whole, mine[:mark]):
+    if mark is not None and begins(pieces_of(whole), mine[:mark]):
         return True
-    return len(mine) == limit and _begins(whole, mine)
+    return len(mine) == limit and begins(pieces_of(whole), mine)
 
 
 def is_cut(mine: str, limit: int | None) -> bool:
@@ -90,12 +91,17 @@ def _answers(there: list[str], account: Account) -> list[str]:
     thoughts = [thought for text in there if "<think" in text for thought in _THOUGHT.findall(text)]
     if not thoughts:
         return there
-    whole, limit = "".join(thoughts), limit_of(account.span, account.of_scope)
+    whole, limit = Joined.of(thoughts), limit_of(account.span, account.of_scope)
     begun = account.extent is not Extent.WHOLE
     shown = ["".join(_stated(fact.value)) for fact in account.stated.get("reasoning_texts", ())]
     if not any(is_same(text, whole, limit, begun=begun) for text in shown):
         return there
-    return _stated([without_thoughts(text) for text in there])
+    return _stated([Joined.of([*_around_thoughts(text)]) for text in there])
+
+
+def _around_thoughts(text: str) -> Iterator[str]:
+    for piece in pieces_of(text):
+        yield from _THOUGHT.split(piece)[::2]
 
 
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
@@ -173,11 +179,14 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
 
 
 def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> bool:
-    """Tell whether two texts are the same, apart from white space, masks, and what a limit or an early end cut off."""
+    """Tell whether two texts are the same, apart from masks, and what a limit or an early end cut off.
+
+    White space may differ at the ends of the text and of each of its pieces.
+    """
     if mine == true or is_masked(mine):
         return True
-    said, whole = bare(mine), bare(true)
-    if said == whole or (begun and whole.startswith(said)):
+    pieces = pieces_of(true)
+    if are_alike(mine, pieces) or (begun and begins(pieces, mine)):
         return True
     return is_cut_from(mine, true, limit) or is_masked_from(mine, true)
 
@@ -191,7 +200,14 @@ def apart(fact: Fact, mine: str, true: str, *, key: str = "") -> Difference:
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
         wire=f"{key and f'{key}: '}{_around(true, at)}, {_where_apart(mine, true, at)}",
+        **(_RESPACED if is_respaced(mine, pieces_of(true)) else {}),
     )
+
+
+_RESPACED = {
+    "more": "only the white space differs, which makes one word of two, or lines up code and lists in another way",
+    "next": "take the text as it is, and strip neither its chunks nor its lines",
+}
 
 
 def _where_apart(mine: str, true: str, at: int) -> str:
@@ -214,15 +230,3 @@ def _around(text: str, at: int) -> str:
 def _stated(value: Any) -> list[str]:
     values: Iterable[Any] = value if isinstance(value, list | tuple) else (value,)
     return [text for text in values if isinstance(text, str) and text]
-
-
-def bare(text: str) -> str:
-    """Return a text without its white space, the form in which texts are compared."""
-    # A server that streams UTF-16 may cut a character in two (surrogates); writing and reading it as JSON joins them.
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return "".join(whole.split())
-
-
-def _begins(whole: str, beginning: str) -> bool:
-    # White space at the cut may have been trimmed.
-    return bool(beginning) and bare(whole).startswith(bare(beginning))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pytest_llmtrace.model import Fact, Request, State
+from pytest_llmtrace.reading import Joined
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, ONE_BLOCK, STREAMING, call, seen
 
 COMPACTED = {"content": [{"type": "compaction", "content": "They spoke of Oslo."}]}
@@ -49,7 +50,7 @@ LEFT_UNFINISHED = "the reader left before the model had finished, and the span m
 OTHER_TEXT = "the answer shown on the span is not the one that the user got"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
-TWO_TEXTS = {"output_texts": ["First.Second."]}
+TWO_TEXTS = {"output_texts": [Joined.of(["First.", "Second."])]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
 
