@@ -69,6 +69,7 @@ class Comparison(Check):
         invented: Why a value on the span is wrong where the wire states none. If empty, such a value is not judged,
             since the wire need not state everything that is true.
         unstated: Judges a value that the wire does not state; by default, every value that is not empty is wrong.
+        unsaid: Judges an empty value where the wire has none, either; by default, it is right.
         zero_says: Whether 0 is judged as a value, too; for most facts it says that there is nothing.
     """
 
@@ -79,12 +80,13 @@ class Comparison(Check):
     early: Early = Early.NO
     invented: str = ""
     unstated: Judge | None = None
+    unsaid: Judge | None = None
     zero_says: bool = False
 
     def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
         """Judge a fact that is present on the span, and that the wire does not state."""
         if is_empty(mine.value) and not (self.zero_says and is_number(mine.value)):
-            return None
+            return self.unsaid(mine, true, account) if self.unsaid else None
         return self.unstated(mine, true, account) if self.unstated else Difference()
 
 

@@ -10,7 +10,7 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import cut_at, is_masked, is_masked_from, limit_of
+from pytest_llmtrace.checks._marks import cut_at, has_mask, is_masked, is_masked_from, limit_of
 from pytest_llmtrace.checks._spaces import are_alike, bare, begins, is_respaced, pieces_of
 from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
@@ -26,6 +26,8 @@ __all__ = [
     "reasoning",
     "shows_content",
     "texts",
+    "unsaid",
+    "unstated_reasoning",
     "unstated_texts",
     "without_thoughts",
 ]
@@ -104,16 +106,24 @@ def _around_thoughts(text: str) -> Iterator[str]:
         yield from _THOUGHT.split(piece)[::2]
 
 
+def unsaid(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge messages without any text where the wire has none, either: a refusal may have been lost."""
+    return _lost(mine, [], account) if account.answered.refusals else None
+
+
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
     """Judge messages without any text: a fault only if content is captured, since capturing none is not a fault."""
-    if not is_heard_out(account) or not any(map(bare, there)):
+    refused = account.answered.fact("refusals")
+    said = there or _stated(refused.value or ())
+    if not is_heard_out(account) or not any(map(bare, said)):
         return None
-    if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
-        return None  # Another place on the span states the texts.
+    if any(_stated(fact.value) for name in (mine.name, "refusals") for fact in account.stated.get(name, ())):
+        return None  # Another place on the span states what was said.
     if not shows_content(mine, account):
         return None
     return Difference(
         span=f"{mine.keys or mine.name}: no text",
+        wire="" if there else f"{refused.keys} = {shown(refused.value)}",
         more="other content is there, so the text was not left out on purpose",
     )
 
@@ -162,6 +172,17 @@ def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | No
     others = _beside(account)
     made_up = [text for text in _stated(mine.value) if text not in others and not is_masked(text)]
     return Difference() if made_up else None
+
+
+def unstated_reasoning(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge a span's reasoning where the wire has none in a field for it: it may stand in any other field."""
+    answers = _stated(account.answered.output_texts or ())
+    thoughts = "".join(thought for text in answers for thought in _THOUGHT.findall(text))
+    elsewhere = {*map(bare, wire.replied_texts(account.exchange.response))}.difference(map(bare, answers))
+    replied = [bare(thoughts), *elsewhere]
+    said = [text for text in _stated(mine.value) if not is_masked(text) and not has_mask(text)]
+    made_up = [text for text in said if not any(bare(text[: cut_at(text)]) in other for other in replied)]
+    return Difference(span=f"{mine.keys or mine.name}: {shown(made_up[0])}") if made_up else None
 
 
 def _beside(account: Account) -> list[str]:

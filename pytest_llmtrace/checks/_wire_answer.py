@@ -93,8 +93,9 @@ ANSWER: tuple[Comparison, ...] = (
         "was written anew, and in the form of line ends. A refusal, and a summary that Anthropic's `compaction` block "
         "has, may stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left "
         "out of the answer if the span shows it as reasoning.\n"
-        "  - A missing text is a finding where the message shows reasoning or the arguments of tool calls, or the "
-        "span shows the prompt: then content capture is on, and the text was not left out on purpose.\n"
+        "  - A missing text, or a missing refusal, is a finding where the message shows reasoning or the arguments of "
+        "tool calls, or the span shows the prompt: then content capture is on, and the text was not left out on "
+        "purpose.\n"
         "  - Not judged is what a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an ellipsis) "
         "has cut or a mask has hidden. Anything else that is missing at the end is a lost chunk.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages`",
@@ -104,6 +105,7 @@ ANSWER: tuple[Comparison, ...] = (
         early=Early.BEGINNING,
         invented="the answer has no such text",
         unstated=_texts.unstated_texts,
+        unsaid=_texts.unsaid,
         next="take the text of all chunks, to the last",
     ),
     comparison(
@@ -122,13 +124,17 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/reasoning-text",
         title="The captured reasoning is the model's",
         why="the reasoning shown on the span is not what the model wrote",
-        compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Nothing is "
-        "judged where the response shows no reasoning.",
+        compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Where the "
+        "response has no reasoning in a field for it, the span's must stand in some other field, or in the answer "
+        "(between `<think>` tags).",
         source="OTel GenAI: `reasoning` part of `gen_ai.output.messages`",
         fact="reasoning_texts",
         noun="reasoning",
         judge=_texts.reasoning,
         early=Early.BEGINNING,
+        invented="the model showed no reasoning",
+        unstated=_texts.unstated_reasoning,
+        next="show only the reasoning that the reply has",
     ),
     comparison(
         id="wire/embedding-count",

@@ -25,7 +25,7 @@ from pytest_llmtrace.wire._read import (
     summaries,
 )
 from pytest_llmtrace.wire._sse import events
-from pytest_llmtrace.wire._stated import answers, reply_body, value_at
+from pytest_llmtrace.wire._stated import answers, replied_texts, reply_body, value_at
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "prompts",
     "read",
     "read_fetched",
+    "replied_texts",
     "reply_body",
     "request_body",
     "sent_values",

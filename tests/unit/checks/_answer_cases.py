@@ -196,7 +196,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/output-text",
-        {"output_texts": ["<think>Brr.</think>Cold."]},
+        {"output_texts": ["<think>Brr.</think>Cold."], "reasoning_texts": ["Hot."]},
         {"reasoning_texts": ["Hot."], "output_texts": ["Cold."]},
         "gen_ai.output_texts: 'Cold.'",
         "output_texts: '<think>Brr.</think>Cold.', different from character 1 on",
@@ -640,7 +640,6 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     ("wire/output-text", {"output_texts": ["It is."]}, {"output_texts": ["It is."]}, WITH_SUMMARY),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
-    ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
     ("wire/embedding-dimensions", {"embedding_dimensions": 1536}, {"embedding_dimensions": 1536}),
 )
