@@ -14,7 +14,19 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from pytest_llmtrace._quick import quick
 
-__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Joined", "Reading", "State", "made"]
+__all__ = [
+    "ABSENT",
+    "NULL",
+    "PRESENT",
+    "UNREADABLE",
+    "VOCABULARY",
+    "Chosen",
+    "Fact",
+    "Joined",
+    "Reading",
+    "State",
+    "made",
+]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -151,6 +163,28 @@ class Joined(str):
         text = cls("".join(pieces))
         text.pieces = tuple(pieces)
         return text
+
+
+class Chosen(list[Mapping[str, Any]]):
+    """The tool calls of an answer with several choices, or several messages, which on a span stand for choices.
+
+    Attributes:
+        choices: The number of the choice that each call is in.
+        count: How many choices there are, with and without calls.
+    """
+
+    choices: tuple[int, ...]
+    count: int
+
+    @classmethod
+    def of(cls, by_choice: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        """List the calls of all choices; those of one alone are a plain list."""
+        if len(by_choice) == 1:
+            return list(by_choice[0])
+        calls = cls(call for calls in by_choice for call in calls)
+        calls.choices = tuple(number for number, calls in enumerate(by_choice) for _ in calls)
+        calls.count = len(by_choice)
+        return calls
 
 
 T = TypeVar("T")

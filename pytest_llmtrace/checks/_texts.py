@@ -68,8 +68,8 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said, there = _stated(mine.value), _answers(_stated(true.value), account)
     if not said:
         return _lost(mine, there, account)
-    if _agree(said, there) or _agree(_left_of(said, _beside(account)), there):
-        return None
+    if _agree(said, there, mine, account) or _agree(_left_of(said, _beside(account)), there, mine, account):
+        return _of_another_choice(mine, true, account)
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
         return Difference(more=f"the span has {counted(len(said), 'text')}, the response {len(there)}")
@@ -77,7 +77,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     for mine_text, true_text in zip(said, there, strict=False):
         if not is_same(mine_text, true_text, limit, begun=begun):
             return apart(mine, mine_text, true_text, key=true.keys)
-    return None
+    return _of_another_choice(mine, true, account)
 
 
 _THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
@@ -147,15 +147,39 @@ def shows_content(mine: Fact, account: Account) -> bool:
     return dialects.shows_prompt(account.span)
 
 
-def _agree(said: list[str], there: list[str]) -> bool:
-    return said == there or (len(there) == 1 and "".join(said) == there[0])
+def _agree(said: list[str], there: list[str], mine: Fact, account: Account) -> bool:
+    """Tell whether texts are the same; one text may stand in several messages where these are no choices."""
+    if said == there:
+        return True
+    are_choices = mine.name == "output_texts" and account.answered.api in _WITH_CHOICES
+    return len(there) == 1 and "".join(said) == there[0] and not are_choices
+
+
+_WITH_CHOICES = frozenset({"chat", "completions"})
+
+
+def _of_another_choice(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Judge which choice each text is in, where both sides have the same number of choices."""
+    said, there = mine.value, true.value
+    if not isinstance(said, list) or not isinstance(there, list) or not len(said) == len(there) > 1:
+        return None
+    beside = _beside(account)
+    for number, (text, other) in enumerate(zip(said, there, strict=True)):
+        if text and not other and text not in beside:
+            return Difference(
+                span=f"{mine.keys or mine.name}: {shown(text)} in choice {number}",
+                wire=f"{true.keys}: {shown(there)}",
+                why="what one choice says is shown as what another one does",
+                next="write the text of each choice into the message of that choice",
+            )
+    return None
 
 
 def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare reasoning as texts; the span may state the parts of a summary as the JSON that they came in."""
     difference = texts(mine, true, account)
     parts = ["".join(_parts(text)) for text in _stated(mine.value)]
-    return None if difference is None or _agree(parts, _stated(true.value)) else difference
+    return None if difference is None or _agree(parts, _stated(true.value), mine, account) else difference
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -40,8 +40,9 @@ ANSWER: tuple[Comparison, ...] = (
         why="what an agent did cannot be followed: a call that the model made is missing, or one is there that it "
         "never made",
         compares="The names of the called tools, and how often each was called, with those of the response. The order "
-        "of parallel calls makes no difference. Calls of tools that the provider runs itself may be listed or left "
-        "out, and so may calls of tools without a name (a computer, a shell, a patch).",
+        "of parallel calls makes no difference. Where an answer has several choices, and the span as many messages, "
+        "each call must be in its choice. Calls of tools that the provider runs itself may be listed or left out, and "
+        "so may calls of tools without a name (a computer, a shell, a patch).",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages.N.message.tool_calls`",
         fact="tool_calls",
         about=("tool_calls", "tool_call_count", "tool_call_names"),
@@ -93,6 +94,8 @@ ANSWER: tuple[Comparison, ...] = (
         "was written anew, and in the form of line ends. A refusal, and a summary that Anthropic's `compaction` block "
         "has, may stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left "
         "out of the answer if the span shows it as reasoning.\n"
+        "  - Where an answer has several choices, and the span as many messages, each text must be in its choice. In "
+        "the chat API, one choice must not look like several.\n"
         "  - A missing text, or a missing refusal, is a finding where the message shows reasoning or the arguments of "
         "tool calls, or the span shows the prompt: then content capture is on, and the text was not left out on "
         "purpose.\n"

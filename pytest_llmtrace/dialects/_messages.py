@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_encoded, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
 from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.reading import Chosen
 
 __all__ = [
     "Message",
@@ -135,8 +136,6 @@ class _Said(NamedTuple):
 def _said(messages: Sequence[Message]) -> _Said:
     texts, reasoning, reasons = [], [], []
     refusals: list[str] = []
-    calls: list[Mapping[str, Any]] = []
-    repeated: list[Mapping[str, Any]] = []
     retold: list[str | None] = []
     heard: list[str | None] = []
     spoken = hidden = twice = False
@@ -150,9 +149,9 @@ def _said(messages: Sequence[Message]) -> _Said:
         reasoning.append("".join(message.reasoning) or None)
         reasons.append(message.finish_reason or None)
         refusals += message.refusals
-        calls += message.calls
-        repeated += message.repeated
     # Messages that show their content and ask for no tool state that no tool was called.
+    calls = Chosen.of([message.calls for message in messages])
+    repeated = Chosen.of([message.repeated for message in messages])
     tells_calls = spoken and (bool(calls) or not any(message.partial for message in messages))
     return _Said(
         output_texts=texts if spoken and not hidden else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pytest_llmtrace.reading import Joined
+from pytest_llmtrace.reading import Chosen, Joined
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
 from pytest_llmtrace.wire._json import parse_text
@@ -150,9 +150,11 @@ def _state_refusals(facts: Facts, choices: list[dict[str, Any]], key: str, where
 def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where: str) -> None:
     key = f"{reply}.tool_calls"
     null: Any = MISSING
-    calls: list[dict[str, Any]] = []
+    by_choice: list[list[dict[str, Any]]] = []
     try:
         for choice in choices:
+            calls: list[dict[str, Any]] = []
+            by_choice.append(calls)
             message = choice.get("message")
             if not isinstance(message, dict):
                 continue
@@ -166,7 +168,8 @@ def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where:
     except Misfit as misfit:
         facts.unreadable("tool_calls", str(misfit), where, ((key, None),))
         return
-    if calls:
+    if any(by_choice):
+        calls = Chosen.of(by_choice)
         facts.put("tool_calls", calls, ((key, calls),), where)
     else:
         facts.take("tool_calls", text, [Spot(null, key, where)])

@@ -525,7 +525,12 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call("b", "2"), call("a", "1")], "tool_call_count": 2, "tool_call_names": ["b", "a"]},
     ),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_call_count": 0, "tool_call_names": []}),
-    ("wire/output-text", {"output_texts": ["One. Two."]}, {"output_texts": ["One. ", None, "Two."]}),
+    (
+        "wire/output-text",
+        {"output_texts": ["One. Two."]},
+        {"output_texts": ["One. ", None, "Two."]},
+        {"api": "responses"},
+    ),
     ("wire/reasoning-text", {"reasoning_texts": ["Cold, so a coat."]}, {"reasoning_texts": ["Cold, ", "so a coat."]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", "srvtoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("ask_wiki", "mcptoolu_1")]}),
