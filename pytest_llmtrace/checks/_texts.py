@@ -111,10 +111,14 @@ def unsaid(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     return _lost(mine, [], account) if account.answered.refusals else None
 
 
+# OpenInference and OpenLLMetry have no place for a refusal; in OpenTelemetry's messages, it is a part.
+_WITH_REFUSALS = "gen_ai.output.messages"
+
+
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
     """Judge messages without any text: a fault only if content is captured, since capturing none is not a fault."""
     refused = account.answered.fact("refusals")
-    said = there or _stated(refused.value or ())
+    said = there or (_stated(refused.value or ()) if attribute_of(mine) == _WITH_REFUSALS else [])
     if not is_heard_out(account) or not any(map(bare, said)):
         return None
     if any(_stated(fact.value) for name in (mine.name, "refusals") for fact in account.stated.get(name, ())):

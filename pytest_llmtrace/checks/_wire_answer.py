@@ -96,9 +96,9 @@ ANSWER: tuple[Comparison, ...] = (
         "out of the answer if the span shows it as reasoning.\n"
         "  - Where an answer has several choices, and the span as many messages, each text must be in its choice. In "
         "the chat API, one choice must not look like several.\n"
-        "  - A missing text, or a missing refusal, is a finding where the message shows reasoning or the arguments of "
-        "tool calls, or the span shows the prompt: then content capture is on, and the text was not left out on "
-        "purpose.\n"
+        "  - A missing text (in `gen_ai.output.messages` also a missing refusal) is a finding where the message shows "
+        "reasoning or the arguments of tool calls, or the span shows the prompt: then content capture is on, and the "
+        "text was not left out on purpose.\n"
         "  - Not judged is what a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an ellipsis) "
         "has cut or a mask has hidden. Anything else that is missing at the end is a lost chunk.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages`",

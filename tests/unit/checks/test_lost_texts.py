@@ -159,12 +159,13 @@ def test_a_refusal_is_lost(judged: Judged, text: Any) -> None:
     ("wire", "span", "fields"),
     [
         (REFUSED, silent(), {}),
+        (REFUSED, silent("llm.output_messages."), FLAT),
         (REFUSED, {**silent(), "refusals": ["No way."]}, SHOWN),
         (REFUSED, {"output_texts": ["No way."]}, SHOWN),
         ({"output_texts": State.NULL}, silent(), SHOWN),
         ({**REFUSED, "truncated": True}, silent(), {"record": {"status": "ERROR", **SHOWN["record"]}}),
     ],
-    ids=["content is left out", "shown as a refusal", "shown as a text", "nothing was said", "cut"],
+    ids=["content is left out", "no place for it", "shown as a refusal", "shown as a text", "nothing was said", "cut"],
 )
 def test_a_refusal_is_not_lost(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
     """No finding: no content is shown, the refusal is there, or there was none."""
