@@ -137,26 +137,26 @@ def _said(messages: Sequence[Message]) -> _Said:
     texts, reasoning, reasons = [], [], []
     refusals: list[str] = []
     retold: list[str | None] = []
-    heard: list[str | None] = []
-    spoken = hidden = twice = False
+    spoken = hidden = twice = voiced = False
     for message in messages:
         spoken = spoken or message.spoken
         hidden = hidden or message.hidden or (message.voiced and not message.texts)
+        voiced = voiced or message.voiced
         texts.append("".join(message.texts) or None)
         retold.append("".join(message.repeated_texts or message.texts) or None)
-        heard.append("".join(message.transcripts or message.texts) or None)
         twice = twice or bool(message.repeated_texts)
         reasoning.append("".join(message.reasoning) or None)
         reasons.append(message.finish_reason or None)
         refusals += message.refusals
     # Messages that show their content and ask for no tool state that no tool was called.
-    calls = Chosen.of([message.calls for message in messages])
-    repeated = Chosen.of([message.repeated for message in messages])
+    alone = messages[0] if len(messages) == 1 else None
+    calls = alone.calls if alone else Chosen.of([message.calls for message in messages])
+    repeated = alone.repeated if alone else Chosen.of([message.repeated for message in messages])
     tells_calls = spoken and (bool(calls) or not any(message.partial for message in messages))
     return _Said(
         output_texts=texts if spoken and not hidden else None,
         repeated_texts=retold if twice else None,
-        transcripts=heard if any(message.transcripts for message in messages) else None,
+        transcripts=_heard(messages) if voiced else None,
         reasoning_texts=reasoning if any(reasoning) else None,
         refusals=refusals or None,
         tool_calls=calls if tells_calls else None,
@@ -164,6 +164,13 @@ def _said(messages: Sequence[Message]) -> _Said:
         finish_reasons=reasons if any(reasons) else None,
         bare=any(message.bare for message in messages),
     )
+
+
+def _heard(messages: Sequence[Message]) -> list[str | None] | None:
+    """Return the texts of messages, as transcripts where there are any; None if there are none."""
+    if not any(message.transcripts for message in messages):
+        return None
+    return ["".join(message.transcripts or message.texts) or None for message in messages]
 
 
 def message_places(

@@ -169,8 +169,8 @@ def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where:
         facts.unreadable("tool_calls", str(misfit), where, ((key, None),))
         return
     if any(by_choice):
-        calls = Chosen.of(by_choice)
-        facts.put("tool_calls", calls, ((key, calls),), where)
+        found = Chosen.of(by_choice)
+        facts.put("tool_calls", found, ((key, found),), where)
     else:
         facts.take("tool_calls", text, [Spot(null, key, where)])
 

@@ -64,7 +64,7 @@ def replied_texts(response: Response | None) -> Sequence[str]:
             if isinstance(value, str):
                 found.setdefault(path, []).append(value)
             elif isinstance(value, Mapping):
-                pending += [((*path, key), inner) for key, inner in reversed(value.items())]
+                pending += [((*path, key), inner) for key, inner in reversed([*value.items()])]
             elif isinstance(value, list):
                 pending += [(path, inner) for inner in reversed(value)]
     return ["".join(pieces) for pieces in found.values()]
