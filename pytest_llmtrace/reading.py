@@ -170,11 +170,11 @@ class Chosen(list[Mapping[str, Any]]):
 
     Attributes:
         choices: The number of the choice that each call is in.
-        count: How many choices there are, with and without calls.
+        total: How many choices there are, with and without calls.
     """
 
     choices: tuple[int, ...]
-    count: int
+    total: int
 
     @classmethod
     def of(cls, by_choice: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
@@ -183,7 +183,7 @@ class Chosen(list[Mapping[str, Any]]):
             return list(by_choice[0])
         calls = cls(call for calls in by_choice for call in calls)
         calls.choices = tuple(number for number, calls in enumerate(by_choice) for _ in calls)
-        calls.count = len(by_choice)
+        calls.total = len(by_choice)
         return calls
 
 

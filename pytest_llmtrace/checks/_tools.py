@@ -95,7 +95,7 @@ def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:
 def _of_other_choices(mine: Fact, true: Fact) -> Difference | None:
     """Judge which choice each call is in, where both sides have the same number of choices."""
     said, there = mine.value, true.value
-    if not isinstance(said, Chosen) or not isinstance(there, Chosen) or said.count != there.count:
+    if not isinstance(said, Chosen) or not isinstance(there, Chosen) or said.total != there.total:
         return None
     ids, own = ([_part(call, "id") for call in calls] for calls in (said, there))
     key = "id" if all(ids) and sorted(ids) == sorted(own) else "name"
