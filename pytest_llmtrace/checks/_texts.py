@@ -246,17 +246,17 @@ def apart(fact: Fact, mine: str, true: str, *, key: str = "") -> Difference:
     `key` is the field of the wire that has the text.
     """
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
+    respaced = is_respaced(mine, pieces_of(true))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
         wire=f"{key and f'{key}: '}{_around(true, at)}, {_where_apart(mine, true, at)}",
-        **(_RESPACED if is_respaced(mine, pieces_of(true)) else {}),
+        more=_RESPACED if respaced else "",
+        next=_AS_IT_IS if respaced else "",
     )
 
 
-_RESPACED = {
-    "more": "only the white space differs, which makes one word of two, or lines up code and lists in another way",
-    "next": "take the text as it is, and strip neither its chunks nor its lines",
-}
+_RESPACED = "only the white space differs, which makes one word of two, or lines up code and lists in another way"
+_AS_IT_IS = "take the text as it is, and strip neither its chunks nor its lines"
 
 
 def _where_apart(mine: str, true: str, at: int) -> str:

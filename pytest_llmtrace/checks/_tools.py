@@ -136,10 +136,9 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if len(asked) != len(true.value):
         return None
     for said, there in _matched(asked, true.value):
-        if not isinstance(said, Mapping) or not isinstance(there, Mapping):
-            continue
-        text = said.get("arguments")
-        if text is None and not _are_lost(mine, there, account):
+        are_calls = isinstance(said, Mapping) and isinstance(there, Mapping)
+        text = said.get("arguments") if are_calls else None
+        if text is None and not (are_calls and _are_lost(mine, there, account)):
             continue
         if same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
             continue
