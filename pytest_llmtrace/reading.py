@@ -14,7 +14,19 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from pytest_llmtrace._quick import quick
 
-__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State", "made"]
+__all__ = [
+    "ABSENT",
+    "NULL",
+    "PRESENT",
+    "UNREADABLE",
+    "VOCABULARY",
+    "Chosen",
+    "Fact",
+    "Joined",
+    "Reading",
+    "State",
+    "made",
+]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -131,6 +143,49 @@ class Fact(NamedTuple):
 
 made: Callable[[tuple[str, Any, State, tuple[tuple[str, Any], ...], str, str]], Fact] = partial(tuple.__new__, Fact)
 """Make a fact from the tuple of its fields, in half the time: a named tuple's own constructor is a Python function."""
+
+
+class Joined(str):
+    """A text that the wire has in several pieces: nothing says what stands between them.
+
+    Attributes:
+        pieces: The pieces, in order.
+    """
+
+    __slots__ = ("pieces",)
+    pieces: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pieces: Sequence[str]) -> str:
+        """Join pieces; one alone is a plain text."""
+        if len(pieces) == 1:
+            return pieces[0]
+        text = cls("".join(pieces))
+        text.pieces = tuple(pieces)
+        return text
+
+
+class Chosen(list[Mapping[str, Any]]):
+    """The tool calls of an answer with several choices, or several messages, which on a span stand for choices.
+
+    Attributes:
+        choices: The number of the choice that each call is in.
+        total: How many choices there are, with and without calls.
+    """
+
+    choices: tuple[int, ...]
+    total: int
+
+    @classmethod
+    def of(cls, by_choice: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        """List the calls of all choices; those of one alone are a plain list."""
+        if len(by_choice) == 1:
+            return list(by_choice[0])
+        calls = cls(call for calls in by_choice for call in calls)
+        calls.choices = tuple(number for number, calls in enumerate(by_choice) for _ in calls)
+        calls.total = len(by_choice)
+        return calls
+
 
 T = TypeVar("T")
 

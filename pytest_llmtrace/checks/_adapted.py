@@ -14,7 +14,8 @@ from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._sent import Found, Said, Sent, speaker
-from pytest_llmtrace.checks._texts import bare, without_thoughts
+from pytest_llmtrace.checks._spaces import bare
+from pytest_llmtrace.checks._texts import without_thoughts
 
 __all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
 

@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._several import listed
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
-from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Joined
 
 __all__ = ["Comparison", "Difference", "Early", "Judge", "agreed", "compare", "comparison", "is_empty"]
 
@@ -70,6 +70,7 @@ class Comparison(Check):
         invented: Why a value on the span is wrong where the wire states none. If empty, such a value is not judged,
             since the wire need not state everything that is true.
         unstated: Judges a value that the wire does not state; by default, every value that is not empty is wrong.
+        unsaid: Judges an empty value where the wire has none, either; by default, it is right.
         zero_says: Whether 0 is judged as a value, too; for most facts it says that there is nothing.
         summed: Whether the fact of a turn that was continued is the sum over its replies. If not, the fact of the last
             reply is right as well: it is what the application was left with.
@@ -82,13 +83,14 @@ class Comparison(Check):
     early: Early = Early.NO
     invented: str = ""
     unstated: Judge | None = None
+    unsaid: Judge | None = None
     zero_says: bool = False
     summed: bool = False
 
     def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
         """Judge a fact that is present on the span, and that the wire does not state."""
         if is_empty(mine.value) and not (self.zero_says and is_number(mine.value)):
-            return None
+            return self.unsaid(mine, true, account) if self.unsaid else None
         return self.unstated(mine, true, account) if self.unstated else Difference()
 
 
@@ -212,8 +214,8 @@ def _within(true: Fact, limit: int | None) -> Fact:
 
 
 def _cut(value: Any, limit: int | None) -> Any:
-    if isinstance(value, str):
-        return value[:limit]
+    if isinstance(value, str):  # What the span has between the pieces of a text counts, too.
+        return value if isinstance(value, Joined) else value[:limit]
     if isinstance(value, list | tuple):
         return [_cut(item, limit) for item in value]
     return {key: _cut(item, limit) for key, item in value.items()} if isinstance(value, dict) else value

@@ -15,7 +15,7 @@ from pytest_llmtrace.checks._texts import apart
 from pytest_llmtrace.checks._tools import is_of_provider, is_renamed
 from pytest_llmtrace.checks._words import attribute_of, dropped, first_of, shown
 from pytest_llmtrace.model import Fact
-from pytest_llmtrace.reading import UNREADABLE
+from pytest_llmtrace.reading import UNREADABLE, Joined
 from pytest_llmtrace.secrets.json_text import parsed
 
 __all__ = ["given"]
@@ -46,6 +46,12 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
                 continue
             return _never_sent(mine, said, true, sent)
         difference = _misplaced(mine, said, true, numbers, sent, account)
+        if (
+            difference is None
+            and sent.is_respaced(said, numbers)
+            and not _is_for_embedding(said, numbers, sent, account)
+        ):
+            difference = _respaced(mine, said, true, numbers, sent)
         if difference is not None:
             return difference
         sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
@@ -115,6 +121,17 @@ def _never_sent(mine: Fact, said: Said, true: Fact, sent: Sent) -> Difference:
         return Difference(span=f"{mine.keys}: {shown(said['text'])}", wire=f"no such text, but {key}: {shown(text)}")
     difference = apart(mine, said["text"], text)
     return Difference(span=difference.span, wire=f"{key}: {difference.wire}")
+
+
+def _is_for_embedding(said: Said, numbers: range, sent: Sent, account: Account) -> bool:
+    """Tell whether only the kind of white space differs: frameworks replace line ends by blanks before they embed."""
+    words = [word for number in numbers for word in sent.pieces[number]["text"].split()]
+    return account.asked.api == "embeddings" and said["text"].split() == words
+
+
+def _respaced(mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent) -> Difference:
+    pieces = [sent.pieces[number]["text"] for number in numbers]
+    return apart(mine, said["text"], Joined.of(pieces), key=true.parts[numbers[0]][0])
 
 
 def _as_another(mine: Fact, said: Said, true: Fact, numbers: range) -> Difference:

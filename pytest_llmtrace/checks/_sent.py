@@ -10,7 +10,8 @@ from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._marks import has_mask, is_masked, is_masked_from, without_stand_ins
-from pytest_llmtrace.checks._texts import bare, is_cut, is_cut_from
+from pytest_llmtrace.checks._spaces import bare, is_respaced
+from pytest_llmtrace.checks._texts import is_cut, is_cut_from
 from pytest_llmtrace.model import Fact, Request
 
 __all__ = ["Found", "Said", "Sent", "speaker"]
@@ -133,6 +134,11 @@ class Sent:
         there = own or min(of_speakers.values(), key=lambda numbers: (numbers[-1] in self.seen, numbers[-1]))
         number = there.pop() if len(there) > 1 else there[0]
         return range(number, number + 1)
+
+    def is_respaced(self, said: Said, numbers: range) -> bool:
+        """Tell whether a text has the words of the sent texts of these numbers, but not their white space."""
+        text, pieces = said["text"], [self.pieces[number]["text"] for number in numbers]
+        return [text] != pieces and is_respaced(text, pieces)
 
     def give_back(self, numbers: range) -> None:
         """Undo that a text was found: another text of the span may be the one that was sent there."""

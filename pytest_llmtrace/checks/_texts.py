@@ -1,8 +1,8 @@
-"""Do two texts say the same? A text stays the same if a limit cut it, a mask hides it, or its white space differs."""
+"""Do two texts say the same? A text stays the same if a limit cut it, or a mask hides it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects, wire
@@ -10,19 +10,24 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import cut_at, is_masked, is_masked_from, limit_of
+from pytest_llmtrace.checks._marks import cut_at, has_mask, is_masked, is_masked_from, limit_of
+from pytest_llmtrace.checks._spaces import are_alike, bare, begins, is_respaced, pieces_of
 from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
+from pytest_llmtrace.reading import Joined
 from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = [
     "apart",
-    "bare",
     "is_cut",
     "is_cut_from",
+    "is_heard_out",
     "is_same",
     "reasoning",
+    "shows_content",
     "texts",
+    "unsaid",
+    "unstated_reasoning",
     "unstated_texts",
     "without_thoughts",
 ]
@@ -43,9 +48,9 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
         limit: The limit of the span, as `limit_of` returns it.
     """
     mark = cut_at(mine)
-    if mark is not None and _begins(whole, mine[:mark]):
+    if mark is not None and begins(pieces_of(whole), mine[:mark]):
         return True
-    return len(mine) == limit and _begins(whole, mine)
+    return len(mine) == limit and begins(pieces_of(whole), mine)
 
 
 def is_cut(mine: str, limit: int | None) -> bool:
@@ -63,8 +68,8 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said, there = _stated(mine.value), _answers(_stated(true.value), account)
     if not said:
         return _lost(mine, there, account)
-    if _agree(said, there) or _agree(_left_of(said, _beside(account)), there):
-        return None
+    if _agree(said, there, mine, account) or _agree(_left_of(said, _beside(account)), there, mine, account):
+        return _of_another_choice(mine, true, account)
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
         return Difference(more=f"the span has {counted(len(said), 'text')}, the response {len(there)}")
@@ -72,7 +77,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     for mine_text, true_text in zip(said, there, strict=False):
         if not is_same(mine_text, true_text, limit, begun=begun):
             return apart(mine, mine_text, true_text, key=true.keys)
-    return None
+    return _of_another_choice(mine, true, account)
 
 
 _THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
@@ -88,50 +93,97 @@ def _answers(there: list[str], account: Account) -> list[str]:
     thoughts = [thought for text in there if "<think" in text for thought in _THOUGHT.findall(text)]
     if not thoughts:
         return there
-    whole, limit = "".join(thoughts), limit_of(account.span, account.of_scope)
+    whole, limit = Joined.of(thoughts), limit_of(account.span, account.of_scope)
     begun = account.extent is not Extent.WHOLE
     shown = ["".join(_stated(fact.value)) for fact in account.stated.get("reasoning_texts", ())]
     if not any(is_same(text, whole, limit, begun=begun) for text in shown):
         return there
-    return _stated([without_thoughts(text) for text in there])
+    return _stated([Joined.of([*_around_thoughts(text)]) for text in there])
+
+
+def _around_thoughts(text: str) -> Iterator[str]:
+    for piece in pieces_of(text):
+        yield from _THOUGHT.split(piece)[::2]
+
+
+def unsaid(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge messages without any text where the wire has none, either: a refusal may have been lost."""
+    return _lost(mine, [], account) if account.answered.refusals else None
+
+
+# OpenInference and OpenLLMetry have no place for a refusal; in OpenTelemetry's messages, it is a part.
+_WITH_REFUSALS = "gen_ai.output.messages"
 
 
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
-    """Judge messages without any text: a fault only if they show other content, or the span shows the prompt.
-
-    An instrumentation's switch captures all content or none, and capturing none is not a fault.
-    """
-    answered = account.answered
-    if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(bare, there)):
+    """Judge messages without any text: a fault only if content is captured, since capturing none is not a fault."""
+    refused = account.answered.fact("refusals")
+    said = there or (_stated(refused.value or ()) if attribute_of(mine) == _WITH_REFUSALS else [])
+    if not is_heard_out(account) or not any(map(bare, said)):
         return None
-    if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
-        return None  # Another place on the span states the texts.
-    if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
+    if any(_stated(fact.value) for name in (mine.name, "refusals") for fact in account.stated.get(name, ())):
+        return None  # Another place on the span states what was said.
+    if not shows_content(mine, account):
         return None
     return Difference(
         span=f"{mine.keys or mine.name}: no text",
+        wire="" if there else f"{refused.keys} = {shown(refused.value)}",
         more="other content is there, so the text was not left out on purpose",
     )
 
 
-def _shows_more(mine: Fact, account: Account) -> bool:
-    """Tell whether the messages that have no text show the arguments of tool calls, or reasoning."""
+def is_heard_out(account: Account) -> bool:
+    """Tell whether the client has read an answer that is complete, so that nothing of it is missing on the span."""
+    answered = account.answered
+    return account.extent is Extent.WHOLE and not answered.truncated and not answered.error
+
+
+def shows_content(mine: Fact, account: Account) -> bool:
+    """Tell whether the messages that a fact is taken from show a text, reasoning or arguments, or the span the prompt.
+
+    An instrumentation's switch captures all content or none.
+    """
     own = attribute_of(mine)
-    calls = [call for fact in account.stated.get("tool_calls", ()) if attribute_of(fact) == own for call in fact.value]
-    if any(isinstance(call, Mapping) and call.get("arguments") for call in calls):
+    for name in ("output_texts", "reasoning_texts", "tool_calls"):
+        values = [one for fact in account.stated.get(name, ()) if attribute_of(fact) == own for one in fact.value]
+        if any(one.get("arguments") if isinstance(one, Mapping) else one for one in values):
+            return True
+    return dialects.shows_prompt(account.span)
+
+
+def _agree(said: list[str], there: list[str], mine: Fact, account: Account) -> bool:
+    """Tell whether texts are the same; one text may stand in several messages where these are no choices."""
+    if said == there:
         return True
-    return any(attribute_of(fact) == own for fact in account.stated.get("reasoning_texts", ()))
+    are_choices = mine.name == "output_texts" and account.answered.api in _WITH_CHOICES
+    return len(there) == 1 and "".join(said) == there[0] and not are_choices
 
 
-def _agree(said: list[str], there: list[str]) -> bool:
-    return said == there or (len(there) == 1 and "".join(said) == there[0])
+_WITH_CHOICES = frozenset({"chat", "completions"})
+
+
+def _of_another_choice(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Judge which choice each text is in, where both sides have the same number of choices."""
+    said, there = mine.value, true.value
+    if not isinstance(said, list) or not isinstance(there, list) or not len(said) == len(there) > 1:
+        return None
+    beside = _beside(account)
+    for number, (text, other) in enumerate(zip(said, there, strict=True)):
+        if text and not other and text not in beside:
+            return Difference(
+                span=f"{mine.keys or mine.name}: {shown(text)} in choice {number}",
+                wire=f"{true.keys}: {shown(there)}",
+                why="what one choice says is shown as what another one does",
+                next="write the text of each choice into the message of that choice",
+            )
+    return None
 
 
 def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare reasoning as texts; the span may state the parts of a summary as the JSON that they came in."""
     difference = texts(mine, true, account)
     parts = ["".join(_parts(text)) for text in _stated(mine.value)]
-    return None if difference is None or _agree(parts, _stated(true.value)) else difference
+    return None if difference is None or _agree(parts, _stated(true.value), mine, account) else difference
 
 
 def _parts(text: str) -> Iterable[str]:
@@ -150,6 +202,17 @@ def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | No
     return Difference() if made_up else None
 
 
+def unstated_reasoning(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge a span's reasoning where the wire has none in a field for it: it may stand in any other field."""
+    answers = _stated(account.answered.output_texts or ())
+    thoughts = "".join(thought for text in answers for thought in _THOUGHT.findall(text))
+    elsewhere = {*map(bare, wire.replied_texts(account.exchange.response))}.difference(map(bare, answers))
+    replied = [bare(thoughts), *elsewhere]
+    said = [text for text in _stated(mine.value) if not is_masked(text) and not has_mask(text)]
+    made_up = [text for text in said if not any(bare(text[: cut_at(text)]) in other for other in replied)]
+    return Difference(span=f"{mine.keys or mine.name}: {shown(made_up[0])}") if made_up else None
+
+
 def _beside(account: Account) -> list[str]:
     """Return the texts that the reply has beside those of the answer: refusals, and summaries of the conversation."""
     return [*_stated(account.answered.refusals or ()), *wire.summaries(account.exchange)]
@@ -165,11 +228,14 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
 
 
 def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> bool:
-    """Tell whether two texts are the same, apart from white space, masks, and what a limit or an early end cut off."""
+    """Tell whether two texts are the same, apart from masks, and what a limit or an early end cut off.
+
+    White space may differ at the ends of the text and of each of its pieces.
+    """
     if mine == true or is_masked(mine):
         return True
-    said, whole = bare(mine), bare(true)
-    if said == whole or (begun and whole.startswith(said)):
+    pieces = pieces_of(true)
+    if are_alike(mine, pieces) or (begun and begins(pieces, mine)):
         return True
     return is_cut_from(mine, true, limit) or is_masked_from(mine, true)
 
@@ -180,10 +246,17 @@ def apart(fact: Fact, mine: str, true: str, *, key: str = "") -> Difference:
     `key` is the field of the wire that has the text.
     """
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
+    respaced = is_respaced(mine, pieces_of(true))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
         wire=f"{key and f'{key}: '}{_around(true, at)}, {_where_apart(mine, true, at)}",
+        more=_RESPACED if respaced else "",
+        next=_AS_IT_IS if respaced else "",
     )
+
+
+_RESPACED = "only the white space differs, which makes one word of two, or lines up code and lists in another way"
+_AS_IT_IS = "take the text as it is, and strip neither its chunks nor its lines"
 
 
 def _where_apart(mine: str, true: str, at: int) -> str:
@@ -206,15 +279,3 @@ def _around(text: str, at: int) -> str:
 def _stated(value: Any) -> list[str]:
     values: Iterable[Any] = value if isinstance(value, list | tuple) else (value,)
     return [text for text in values if isinstance(text, str) and text]
-
-
-def bare(text: str) -> str:
-    """Return a text without its white space, the form in which texts are compared."""
-    # A server that streams UTF-16 may cut a character in two (surrogates); writing and reading it as JSON joins them.
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return "".join(whole.split())
-
-
-def _begins(whole: str, beginning: str) -> bool:
-    # White space at the cut may have been trimmed.
-    return bool(beginning) and bare(whole).startswith(bare(beginning))

@@ -13,9 +13,10 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_mask, is_masked, is_masked_from, limit_of
 from pytest_llmtrace.checks._replies import listed
-from pytest_llmtrace.checks._texts import is_cut_from
-from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks._texts import is_cut_from, is_heard_out, shows_content
+from pytest_llmtrace.checks._words import first_of, shown
 from pytest_llmtrace.model import Fact
+from pytest_llmtrace.reading import Chosen
 
 __all__ = [
     "is_of_provider",
@@ -87,8 +88,37 @@ def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return None if same_number else Difference(wire=f"{counted(len(there), 'tool call')}: {shown(there)}")
     said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _named(mine, account)]
     if sorted(map(str, said)) == sorted(map(str, there)):
-        return None
+        return _of_other_choices(mine, true)
     return Difference(span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"{true.keys}: {shown(there)}")
+
+
+def _of_other_choices(mine: Fact, true: Fact) -> Difference | None:
+    """Judge which choice each call is in, where both sides have the same number of choices."""
+    said, there = mine.value, true.value
+    if not isinstance(said, Chosen) or not isinstance(there, Chosen) or said.total != there.total:
+        return None
+    ids, own = ([_part(call, "id") for call in calls] for calls in (said, there))
+    key = "id" if all(ids) and sorted(ids) == sorted(own) else "name"
+    if _placed(said, key) == _placed(there, key):
+        return None
+    return Difference(
+        span=f"{mine.keys or mine.name}: {_in_words(said)}",
+        wire=f"{true.keys}: {_in_words(there)}",
+        why="what one choice asked for is shown as what another one did",
+        next="write the calls of each choice into the message of that choice",
+    )
+
+
+def _placed(calls: Chosen, key: str) -> list[tuple[int, str]]:
+    return sorted((choice, _part(call, key)) for choice, call in zip(calls.choices, calls, strict=True))
+
+
+def _in_words(calls: Chosen) -> str:
+    placed = [f"{_part(call, 'name')} in choice {choice}" for choice, call in zip(calls.choices, calls, strict=True)]
+    return ", ".join(first_of(placed, _MOST))
+
+
+_MOST = 6
 
 
 def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -106,18 +136,35 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if len(asked) != len(true.value):
         return None
     for said, there in _matched(asked, true.value):
-        text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
-        if text is None or same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
+        are_calls = isinstance(said, Mapping) and isinstance(there, Mapping)
+        text = said.get("arguments") if are_calls else None
+        if text is None and not (are_calls and _are_lost(mine, there, account)):
             continue
-        name = _part(there, "name")
-        why, what = _wrong_form(text, there.get("arguments"))
+        if same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
+            continue
+        why, what = (_LEFT_OUT, "") if text is None else _wrong_form(text, there.get("arguments"))
+        name, how = _part(there, "name"), "without arguments" if text is None else f"with {shown(text)}"
         return Difference(
-            span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
+            span=f"{mine.keys or mine.name}: {name} called {how}",
             wire=f"{true.keys}: {name} called with {shown(there.get('arguments'))}",
             why=why,
             next=what,
         )
     return None
+
+
+_LEFT_OUT = (
+    "what the tool was called with is missing; other content is there, so the arguments were not left out on purpose"
+)
+
+
+def _are_lost(mine: Fact, there: Mapping[str, Any], account: Account) -> bool:
+    """Tell whether the arguments of a call are missing by a fault: content is captured, but no place has them."""
+    stated = [call for fact in account.stated.get(mine.name, ()) for call in fact.value if isinstance(call, Mapping)]
+    elsewhere = [call for call in stated if all(_part(call, key) == _part(there, key) for key in ("id", "name"))]
+    if any(call.get("arguments") is not None for call in elsewhere):
+        return False
+    return is_heard_out(account) and shows_content(mine, account)
 
 
 def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:

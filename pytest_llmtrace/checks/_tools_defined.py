@@ -9,6 +9,7 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_mask, is_masked, limit_of
 from pytest_llmtrace.checks._replies import listed
+from pytest_llmtrace.checks._spaces import bare
 from pytest_llmtrace.checks._texts import apart, is_cut, is_same
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
@@ -107,9 +108,14 @@ def _apart(part: _Part, limit: int | None, *, named: bool = False) -> _Part | No
     if isinstance(mine, list | tuple) and isinstance(true, list | tuple):
         return _apart_among(part, limit)
     if isinstance(mine, str):
-        same = is_same(mine, true, limit) if isinstance(true, str) else is_masked(mine)
+        same = _is_same_text(mine, true, limit) if isinstance(true, str) else is_masked(mine)
         return None if same or is_mask(mine) else part
     return part
+
+
+def _is_same_text(mine: str, true: str, limit: int | None) -> bool:
+    """Tell whether two texts are the same apart from white space: descriptions come from docstrings, with indents."""
+    return bare(mine) == bare(true) or is_same(mine, true, limit)
 
 
 def _apart_in(part: _Part, limit: int | None, *, named: bool) -> _Part | None:

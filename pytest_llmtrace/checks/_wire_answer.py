@@ -41,8 +41,9 @@ ANSWER: tuple[Comparison, ...] = (
         why="what an agent did cannot be followed: a call that the model made is missing, or one is there that it "
         "never made",
         compares="The names of the called tools, and how often each was called, with those of the response. The order "
-        "of parallel calls makes no difference. Calls of tools that the provider runs itself may be listed or left "
-        "out, and so may calls of tools without a name (a computer, a shell, a patch).",
+        "of parallel calls makes no difference. Where an answer has several choices, and the span as many messages, "
+        "each call must be in its choice. Calls of tools that the provider runs itself may be listed or left out, and "
+        "so may calls of tools without a name (a computer, a shell, a patch).",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages.N.message.tool_calls`",
         fact="tool_calls",
         about=("tool_calls", "tool_call_count", "tool_call_names"),
@@ -74,6 +75,8 @@ ANSWER: tuple[Comparison, ...] = (
         "  - Of arguments that broke off (`max_tokens`, a cut stream), the values that had come are right, as "
         "Anthropic's SDK hands them out.\n"
         "  - The text for a custom tool may stand as the `input` of an object, as OpenInference writes it.\n"
+        "  - Missing arguments are a finding where the messages show a text, reasoning or the arguments of another "
+        "call, or the span shows the prompt: then content capture is on, and they were not left out on purpose.\n"
         "  - What a length limit has cut, or a mask has hidden, is not judged.",
         source="OTel GenAI: `arguments` of a `tool_call` part; OpenInference: `tool_call.function.arguments`",
         fact="tool_calls",
@@ -86,14 +89,19 @@ ANSWER: tuple[Comparison, ...] = (
         title="The captured answer is the answer",
         why="the answer shown on the span is not the one that the user got",
         compares="The text of each choice with that of the response. The texts on the span are compared, and those in "
-        "OpenTelemetry's events, whether they are events of the span or log records emitted in it.\n"
-        "  - White space makes no difference. A refusal, and a summary that Anthropic's `compaction` block has, may "
-        "stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left out of the "
-        "answer if the span shows it as reasoning.\n"
+        "OpenTelemetry's events, whether they are events of the span or log records emitted in it. What audio says is "
+        "compared where the span has its transcript.\n"
+        "  - White space may differ at the ends of a text, between the parts that the response has it in, in JSON that "
+        "was written anew, and in the form of line ends. A refusal, and a summary that Anthropic's `compaction` block "
+        "has, may stand among the texts. Reasoning that a model writes into its answer in `<think>` tags may be left "
+        "out of the answer if the span shows it as reasoning.\n"
         "  - If one span describes a turn that `pause_turn` has divided into several requests, the answer is that of "
         "all replies, or that of the last.\n"
-        "  - A missing text is a finding where the message shows reasoning or the arguments of tool calls, or the "
-        "span shows the prompt: then content capture is on, and the text was not left out on purpose.\n"
+        "  - Where an answer has several choices, and the span as many messages, each text must be in its choice. In "
+        "the chat API, one choice must not look like several.\n"
+        "  - A missing text (in `gen_ai.output.messages` also a missing refusal) is a finding where the message shows "
+        "reasoning or the arguments of tool calls, or the span shows the prompt: then content capture is on, and the "
+        "text was not left out on purpose.\n"
         "  - Not judged is what a length limit (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or one that leaves an ellipsis) "
         "has cut or a mask has hidden. Anything else that is missing at the end is a lost chunk.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages`",
@@ -103,6 +111,7 @@ ANSWER: tuple[Comparison, ...] = (
         early=Early.BEGINNING,
         invented="the answer has no such text",
         unstated=_texts.unstated_texts,
+        unsaid=_texts.unsaid,
         next="take the text of all chunks, to the last",
     ),
     comparison(
@@ -121,13 +130,17 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/reasoning-text",
         title="The captured reasoning is the model's",
         why="the reasoning shown on the span is not what the model wrote",
-        compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Nothing is "
-        "judged where the response shows no reasoning.",
+        compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Where the "
+        "response has no reasoning in a field for it, the span's must stand in some other field, or in the answer "
+        "(between `<think>` tags).",
         source="OTel GenAI: `reasoning` part of `gen_ai.output.messages`",
         fact="reasoning_texts",
         noun="reasoning",
         judge=_texts.reasoning,
         early=Early.BEGINNING,
+        invented="the model showed no reasoning",
+        unstated=_texts.unstated_reasoning,
+        next="show only the reasoning that the reply has",
     ),
     comparison(
         id="wire/embedding-count",

@@ -69,11 +69,11 @@ REQUEST: tuple[Comparison, ...] = (
         title="The captured prompt is what the model was given",
         why="the prompt shown on the span is not the one that the model was given",
         compares="The texts of messages and instructions, their roles and their order, with those of the request.\n"
-        "  - White space makes no difference. Several texts may be joined into one, or stand as the JSON of their "
-        "parts. What the request has in another place (a refusal, a document) may stand among the texts, and so may "
-        "the result of a tool that was not sent as a text, or that the provider's own tool returned. A text that was "
-        "sent may be the content of a file on the span, or an answer with its reasoning before it, in `<think>` "
-        "tags.\n"
+        "  - White space may differ at the ends of each text, in JSON, in the form of line ends and, before an "
+        "embedding, in its kind. Several texts may be joined into one, or stand as the JSON of their parts. What the "
+        "request has in another place (a refusal, a document) may stand among the texts, and so may the result of a "
+        "tool that was not sent as a text, or that the provider's own tool returned. A text that was sent may be the "
+        "content of a file on the span, or an answer with its reasoning before it, in `<think>` tags.\n"
         "  - The id by which the result of a tool names its call must be that of the call. On the span of an "
         "instrumentation or a framework, any other id is wrong. An application's own span may have an id of its own "
         "there, but not that of another result.\n"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
 from pytest_llmtrace.dialects._convert import Unreadable, json_value
-from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._dialect import Dialect, together
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
 from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, of_message, prompt_places, several
 from pytest_llmtrace.dialects._tools import tool_places
@@ -81,7 +81,14 @@ def _labels(key: str, said: str, calls: str) -> Mapping[str, str]:
     }
 
 
-_TOLD = message_places(_inside(_ANSWER), from_json, _labels(_inside(_ANSWER), "parts[{}]", "parts[tool_call]"))
+_TOLD = message_places(
+    _inside(_ANSWER),
+    from_json,
+    {
+        **_labels(_inside(_ANSWER), "parts[{}]", "parts[tool_call]"),
+        "transcripts": f"{_inside(_ANSWER)}[*].parts[audio].transcript",
+    },
+)
 _CHOSEN = message_places(
     f"event {_CHOICE}",
     _choices,
@@ -116,7 +123,10 @@ EVENTS = Dialect(
     facts={
         **_GIVEN,
         **tool_places(_inside(_TOOLS)),
-        **{name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _TOLD},
+        **together(
+            {name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _CHOSEN},
+            {"output_texts": _TOLD["transcripts"]},
+        ),
     },
 )
 

@@ -59,6 +59,7 @@ SPOKEN = message_places(
     {
         "finish_reasons": "gen_ai.output.messages[*].finish_reason",
         "output_texts": "gen_ai.output.messages[*].parts[text]",
+        "transcripts": "gen_ai.output.messages[*].parts[audio].transcript",
         "reasoning_texts": "gen_ai.output.messages[*].parts[reasoning]",
         "refusals": "gen_ai.output.messages[*].parts[refusal]",
         "tool_calls": "gen_ai.output.messages[*].parts[tool_call]",
@@ -87,7 +88,7 @@ _FACTS: dict[str, Places] = {
     "response_model": "gen_ai.response.model",
     "finish_reasons": ("gen_ai.response.finish_reasons", SPOKEN["finish_reasons"]),
     "finish_reason": "gen_ai.response.finish_reason",  # In no convention; Semantic Kernel and OpenLLMetry write it.
-    "output_texts": SPOKEN["output_texts"],
+    "output_texts": (SPOKEN["output_texts"], SPOKEN["transcripts"]),
     "reasoning_texts": SPOKEN["reasoning_texts"],
     "refusals": SPOKEN["refusals"],
     "tool_calls": SPOKEN["tool_calls"],

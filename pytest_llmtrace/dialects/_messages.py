@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_encoded, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
 from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.reading import Chosen
 
 __all__ = [
     "Message",
@@ -17,6 +18,7 @@ __all__ = [
     "call",
     "from_json",
     "from_value",
+    "hear",
     "is_bare",
     "mapping",
     "message_of",
@@ -38,10 +40,12 @@ class Message:
     Attributes:
         texts: The pieces of its text; `reasoning` and `refusals` hold those of its reasoning and its refusals.
         repeated_texts: The same pieces, if the message states them a second time.
+        transcripts: What is said in its audio, in words.
         calls: The tool calls that it asks for.
         repeated: The same calls, if the message states them a second time.
         finish_reason: The finish reason, as it stands on the span.
         hidden: Whether a text was masked.
+        voiced: Whether some of it is audio, so that its text may be shown only as a transcript, or not at all.
         spoken: Whether it shows its content, so that the model did not write what it does not show.
         bare: Whether it has no content, only fields such as its role: either content is not captured, or there was
             none.
@@ -52,10 +56,12 @@ class Message:
     repeated_texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    transcripts: list[str] = field(default_factory=list)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
     repeated: list[Mapping[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     hidden: bool = False
+    voiced: bool = False
     spoken: bool = False
     bare: bool = False
     partial: bool = False
@@ -82,6 +88,12 @@ def add_text(message: Message, into: list[str], value: Any) -> None:
         into.append(value)
 
 
+def hear(message: Message, transcript: Any) -> None:
+    """Add audio to a message, with what is said in it, if the audio has a transcript."""
+    message.voiced = True
+    add_text(message, message.transcripts, transcript)
+
+
 def call(identity: Any, name: Any, arguments: Any) -> Mapping[str, Any]:
     """Build a tool call; arguments that are a text are parsed, and stay a text if they are not JSON."""
     if not isinstance(identity, _TEXT) or not isinstance(name, _TEXT):
@@ -106,11 +118,13 @@ class _Said(NamedTuple):
     Attributes:
         repeated: The tool calls, as they are stated a second time.
         repeated_texts: The texts, as they are stated a second time.
+        transcripts: The texts where audio has them as transcripts.
         bare: Whether a message has no content: either content is not captured, or there was none.
     """
 
     output_texts: list[str | None] | None
     repeated_texts: list[str | None] | None
+    transcripts: list[str | None] | None
     reasoning_texts: list[str | None] | None
     refusals: list[str] | None
     tool_calls: list[Mapping[str, Any]] | None
@@ -122,25 +136,27 @@ class _Said(NamedTuple):
 def _said(messages: Sequence[Message]) -> _Said:
     texts, reasoning, reasons = [], [], []
     refusals: list[str] = []
-    calls: list[Mapping[str, Any]] = []
-    repeated: list[Mapping[str, Any]] = []
     retold: list[str | None] = []
-    spoken = hidden = twice = False
+    spoken = hidden = twice = voiced = False
     for message in messages:
-        spoken, hidden = spoken or message.spoken, hidden or message.hidden
+        spoken = spoken or message.spoken
+        hidden = hidden or message.hidden or (message.voiced and not message.texts)
+        voiced = voiced or message.voiced
         texts.append("".join(message.texts) or None)
         retold.append("".join(message.repeated_texts or message.texts) or None)
         twice = twice or bool(message.repeated_texts)
         reasoning.append("".join(message.reasoning) or None)
         reasons.append(message.finish_reason or None)
         refusals += message.refusals
-        calls += message.calls
-        repeated += message.repeated
     # Messages that show their content and ask for no tool state that no tool was called.
+    alone = messages[0] if len(messages) == 1 else None
+    calls = alone.calls if alone else Chosen.of([message.calls for message in messages])
+    repeated = alone.repeated if alone else Chosen.of([message.repeated for message in messages])
     tells_calls = spoken and (bool(calls) or not any(message.partial for message in messages))
     return _Said(
         output_texts=texts if spoken and not hidden else None,
         repeated_texts=retold if twice else None,
+        transcripts=_heard(messages) if voiced else None,
         reasoning_texts=reasoning if any(reasoning) else None,
         refusals=refusals or None,
         tool_calls=calls if tells_calls else None,
@@ -148,6 +164,13 @@ def _said(messages: Sequence[Message]) -> _Said:
         finish_reasons=reasons if any(reasons) else None,
         bare=any(message.bare for message in messages),
     )
+
+
+def _heard(messages: Sequence[Message]) -> list[str | None] | None:
+    """Return the texts of messages, as transcripts where there are any; None if there are none."""
+    if not any(message.transcripts for message in messages):
+        return None
+    return ["".join(message.transcripts or message.texts) or None for message in messages]
 
 
 def message_places(
@@ -163,7 +186,8 @@ def message_places(
         key: The attribute, or the prefix of the flattened list.
         reader: Reads its value into messages.
         labels: Fact -> the name of its place in reports: `output_texts` is at `...parts[text]`. `repeated` is the place
-            that states tool calls a second time, `repeated_texts` the one that states texts a second time.
+            that states tool calls a second time, `repeated_texts` the one that states texts a second time, and
+            `transcripts` the one that states them as what is said in audio.
         flattened: Whether the key is a prefix.
     """
 
@@ -280,7 +304,10 @@ def _parts(value: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _chat_extras(value: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield, as parts, the refusal and the tool calls, which the chat API writes beside the content of a message."""
+    """Yield, as parts, the audio, refusal and tool calls that the chat API writes beside the content of a message."""
+    audio = value.get("audio")
+    if isinstance(audio, Mapping):
+        yield {"type": "audio", "transcript": audio.get("transcript")}
     if value.get("refusal") is not None:
         yield {"type": "refusal", "content": value["refusal"]}
     calls = value.get("tool_calls")
@@ -303,8 +330,11 @@ def part_of(message: Message, part: Mapping[str, Any]) -> None:
         into, (name, other) = _SAID[kind]
         value = part.get(name)
         add_text(message, getattr(message, into), part.get(other) if value is None else value)
+    elif kind in _AUDIO or part.get("modality") == "audio":
+        hear(message, part.get("transcript"))
 
 
+_AUDIO = ("audio", "output_audio")  # In OpenTelemetry's form, audio is a `blob`, `file` or `uri` of that modality.
 _CALLS = ("tool_call", "tool_use", "function_call")
 _SAID: Mapping[str, tuple[str, tuple[str, str]]] = {
     "text": ("texts", ("content", "text")),

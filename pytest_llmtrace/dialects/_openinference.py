@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import dimensions
 from pytest_llmtrace.dialects._dialect import Dialect, together
-from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
+from pytest_llmtrace.dialects._messages import Message, add_text, call, hear, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
 from pytest_llmtrace.dialects._prompts import Piece, answering, asked_for, pieces_in, prompt_places, several
 from pytest_llmtrace.dialects._tools import flattened_tools
@@ -72,6 +72,8 @@ def _add(message: Message, content: Mapping[str, Any]) -> None:
         add_text(message, message.reasoning, content.get("message_content.text"))
     elif kind in ("text", "output_text"):  # The result of a provider's tool is not the answer.
         add_text(message, message.texts, content.get("message_content.text"))
+    elif kind == "audio":
+        hear(message, content.get("message_content.audio.audio.transcript"))
 
 
 def _call(group: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,6 +86,7 @@ _SAID = message_places(
     {
         "output_texts": f"{_OUTPUT}*.message.content",
         "repeated_texts": f"{_OUTPUT}*.message.contents.*.message_content[text]",
+        "transcripts": f"{_OUTPUT}*.message.contents.*.message_content.audio.audio.transcript",
         "reasoning_texts": f"{_OUTPUT}*.message.contents.*.message_content[reasoning]",
         "tool_calls": f"{_OUTPUT}*.message.tool_calls",
         "repeated": f"{_OUTPUT}*.message.contents.*.tool_call",
@@ -172,7 +175,10 @@ OPENINFERENCE = Dialect(
         # The requested model until the reply names another one.
         "model": ("llm.model_name", "embedding.model_name"),
         "finish_reason": "llm.finish_reason",
-        "output_texts": (_SAID["output_texts"], _SAID["repeated_texts"], _COMPLETED["output_texts"]),
+        "output_texts": (
+            *(_SAID[name] for name in ("output_texts", "repeated_texts", "transcripts")),
+            _COMPLETED["output_texts"],
+        ),
         "reasoning_texts": _SAID["reasoning_texts"],
         "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
         "embedding_count": Part(prefix=_VECTORS, reader=_vectors, take=_count, label=_VECTOR),

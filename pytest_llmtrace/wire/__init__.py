@@ -28,7 +28,7 @@ from pytest_llmtrace.wire._read import (
     summaries,
 )
 from pytest_llmtrace.wire._sse import events
-from pytest_llmtrace.wire._stated import answers, reply_body, value_at
+from pytest_llmtrace.wire._stated import answers, replied_texts, reply_body, value_at
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "prompts",
     "read",
     "read_fetched",
+    "replied_texts",
     "reply_body",
     "request_body",
     "resumed_at",

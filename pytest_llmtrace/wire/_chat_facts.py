@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pytest_llmtrace.reading import Chosen, Joined
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
 from pytest_llmtrace.wire._json import parse_text
@@ -102,7 +103,7 @@ def _text_of_content(content: Any) -> Any:
             raise Misfit(f"{shown(part)} is not a content part", part)
         if part.get("type") == "text":
             found.append(text(part.get("text")))
-    return "".join(found) if found else MISSING
+    return Joined.of(found) if found else MISSING
 
 
 def _reasoning(choice: dict[str, Any]) -> tuple[Any, str]:
@@ -128,14 +129,14 @@ def _text_of_details(details: Any) -> Any:
     for detail in details:
         if isinstance(detail, dict):
             found.extend(text(detail[key]) for key in ("text", "summary") if detail.get(key) is not None)
-    return "".join(found) if found else MISSING
+    return Joined.of(found) if found else MISSING
 
 
 def _text_of_thinking(content: list[Any]) -> Any:
     """Return the reasoning in Mistral's content, which has `thinking` parts for it."""
     thoughts = [part.get("thinking") for part in content if isinstance(part, dict) and part.get("type") == "thinking"]
-    found = [_text_of_content(thought) for thought in thoughts]
-    return "".join(piece for piece in found if piece is not MISSING) if found else MISSING
+    found = [piece for piece in map(_text_of_content, thoughts) if piece is not MISSING]
+    return Joined.of(found) if thoughts else MISSING
 
 
 def _state_refusals(facts: Facts, choices: list[dict[str, Any]], key: str, where: str) -> None:
@@ -149,9 +150,11 @@ def _state_refusals(facts: Facts, choices: list[dict[str, Any]], key: str, where
 def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where: str) -> None:
     key = f"{reply}.tool_calls"
     null: Any = MISSING
-    calls: list[dict[str, Any]] = []
+    by_choice: list[list[dict[str, Any]]] = []
     try:
         for choice in choices:
+            calls: list[dict[str, Any]] = []
+            by_choice.append(calls)
             message = choice.get("message")
             if not isinstance(message, dict):
                 continue
@@ -165,8 +168,9 @@ def _state_calls(facts: Facts, choices: list[dict[str, Any]], reply: str, where:
     except Misfit as misfit:
         facts.unreadable("tool_calls", str(misfit), where, ((key, None),))
         return
-    if calls:
-        facts.put("tool_calls", calls, ((key, calls),), where)
+    if any(by_choice):
+        found = Chosen.of(by_choice)
+        facts.put("tool_calls", found, ((key, found),), where)
     else:
         facts.take("tool_calls", text, [Spot(null, key, where)])
 

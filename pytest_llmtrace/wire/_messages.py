@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_llmtrace.reading import Joined
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._events import Events, kind_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, shown, text
@@ -226,7 +227,7 @@ def _blocks(blocks: Any, kind: str) -> list[dict[str, Any]]:
 
 def _texts(blocks: Any, kind: str) -> Any:
     found = [text(block.get(kind)) for block in _blocks(blocks, kind)]
-    return ["".join(found)] if found else MISSING
+    return [Joined.of(found)] if found else MISSING
 
 
 def _calls(blocks: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.reading import NULL
+from pytest_llmtrace.reading import NULL, Joined
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._events import Events, kind_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, shown, text
@@ -214,7 +214,7 @@ def _parts(item: dict[str, Any], field: str, kind: str) -> Iterator[dict[str, An
 
 def _texts(output: Any, kind: str, key: str) -> Any:
     found = [text(part.get(key)) for item in _items(output, {"message"}) for part in _parts(item, "content", kind)]
-    return ["".join(found)] if found else MISSING
+    return [Joined.of(found)] if found else MISSING
 
 
 def _reasoning(output: Any) -> Any:
@@ -223,7 +223,7 @@ def _reasoning(output: Any) -> Any:
     for field, kind in (("content", "reasoning_text"), ("summary", "summary_text")):
         found = [text(part.get("text")) for item in items for part in _parts(item, field, kind)]
         if found:
-            return ["".join(found)]
+            return [Joined.of(found)]
     return MISSING
 
 

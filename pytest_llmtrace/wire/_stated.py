@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.model import Response
@@ -12,7 +12,7 @@ from pytest_llmtrace.wire._events import Events
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._responses import UNFINISHED
 
-__all__ = ["answers", "reply_body", "value_at"]
+__all__ = ["answers", "replied_texts", "reply_body", "value_at"]
 
 
 def value_at(value: Any, path: str) -> Any:
@@ -52,3 +52,19 @@ def answers(response: Response | None) -> Iterator[tuple[Mapping[str, Any], str]
     body = parse(said)
     if isinstance(body, dict) and body.get("status") not in UNFINISHED:
         yield body, "response body"
+
+
+def replied_texts(response: Response | None) -> Sequence[str]:
+    """Return the texts anywhere in a response, one for each field; those of a field in a stream's events are joined."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for body, _ in answers(response):
+        pending: list[tuple[tuple[str, ...], Any]] = [((), body)]
+        while pending:
+            path, value = pending.pop()
+            if isinstance(value, str):
+                found.setdefault(path, []).append(value)
+            elif isinstance(value, Mapping):
+                pending += [((*path, key), inner) for key, inner in reversed([*value.items()])]
+            elif isinstance(value, list):
+                pending += [(path, inner) for inner in reversed(value)]
+    return ["".join(pieces) for pieces in found.values()]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pytest_llmtrace.model import Fact, Request, State
+from pytest_llmtrace.reading import Joined
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, ONE_BLOCK, STREAMING, call, seen
 
 COMPACTED = {"content": [{"type": "compaction", "content": "They spoke of Oslo."}]}
@@ -49,7 +50,7 @@ LEFT_UNFINISHED = "the reader left before the model had finished, and the span m
 OTHER_TEXT = "the answer shown on the span is not the one that the user got"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
-TWO_TEXTS = {"output_texts": ["First.Second."]}
+TWO_TEXTS = {"output_texts": [Joined.of(["First.", "Second."])]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
 
@@ -195,7 +196,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/output-text",
-        {"output_texts": ["<think>Brr.</think>Cold."]},
+        {"output_texts": ["<think>Brr.</think>Cold."], "reasoning_texts": ["Hot."]},
         {"reasoning_texts": ["Hot."], "output_texts": ["Cold."]},
         "gen_ai.output_texts: 'Cold.'",
         "output_texts: '<think>Brr.</think>Cold.', different from character 1 on",
@@ -524,7 +525,12 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call("b", "2"), call("a", "1")], "tool_call_count": 2, "tool_call_names": ["b", "a"]},
     ),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_call_count": 0, "tool_call_names": []}),
-    ("wire/output-text", {"output_texts": ["One. Two."]}, {"output_texts": ["One. ", None, "Two."]}),
+    (
+        "wire/output-text",
+        {"output_texts": ["One. Two."]},
+        {"output_texts": ["One. ", None, "Two."]},
+        {"api": "responses"},
+    ),
     ("wire/reasoning-text", {"reasoning_texts": ["Cold, so a coat."]}, {"reasoning_texts": ["Cold, ", "so a coat."]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", "srvtoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("ask_wiki", "mcptoolu_1")]}),
@@ -639,7 +645,6 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     ("wire/output-text", {"output_texts": ["It is."]}, {"output_texts": ["It is."]}, WITH_SUMMARY),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
-    ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
     ("wire/embedding-dimensions", {"embedding_dimensions": 1536}, {"embedding_dimensions": 1536}),
 )

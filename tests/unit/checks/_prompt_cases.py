@@ -96,7 +96,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/input-messages", TALK, shown(SYSTEM, USER, TOOL, MORE)),
     ("wire/input-messages", TALK, shown(("developer", "Be brief."), ("human", "Is it cold?"), (None, TOOL[1]), MORE)),
-    ("wire/input-messages", TALK, shown(USER, SYSTEM, TOOL, ("user", "And in\nRome? "))),
+    ("wire/input-messages", TALK, shown(USER, SYSTEM, TOOL, ("user", "\nAnd in Rome? "))),
     ("wire/input-messages", sent(USER, MORE), shown(("user", "Is it cold?\n\nAnd in Rome?"))),
     ("wire/input-messages", sent(USER, USER), shown(USER, USER)),
     ("wire/input-messages", TALK, shown(SYSTEM, ("user", "__REDACTED__"), TOOL)),

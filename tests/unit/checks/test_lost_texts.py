@@ -1,4 +1,4 @@
-"""An answer's text is lost by a fault if the span shows other content; a span may leave out all content on purpose."""
+"""What an answer says is lost by a fault if the span shows other content; a span may leave out all of it on purpose."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def calling(arguments: Any, attribute: str = "gen_ai.output.messages") -> dict[s
     return {"tool_calls": fact("tool_calls", asked, f"{attribute}[*].parts[tool_call]")}
 
 
+ANSWERED = {"output_texts": ["Yes."], "reasoning_texts": ["Hm."]}
 REASONED = {"reasoning_texts": fact("reasoning_texts", ["Hm."], "gen_ai.output.messages[*].parts[reasoning]")}
 
 
@@ -57,9 +58,7 @@ def test_a_text_is_lost_beside_a_tool_call(judged: Judged) -> None:
 )
 def test_a_text_is_lost(judged: Judged, span: dict[str, Fact], fields: dict[str, Any]) -> None:
     """A span that shows the prompt, or the reasoning, has not left out content on purpose."""
-    assert [found.check for found in judged({"output_texts": ["Yes."]}, {**silent(), **span}, **fields)] == [
-        "wire/output-text"
-    ]
+    assert [found.check for found in judged(ANSWERED, {**silent(), **span}, **fields)] == ["wire/output-text"]
 
 
 @pytest.mark.parametrize(
@@ -84,3 +83,90 @@ def test_another_place_has_the_text(judged: Judged) -> None:
     """A text that the span has at another of its places is not lost."""
     more = (fact("output_texts", ["I look."], "gen_ai.completion.*.content"),)
     assert judged(SPOKE, {**silent(), **calling({"at": 1})}, others=more) == []
+
+
+def shown(text: str | None = "I look.", attribute: str = "gen_ai.output.messages") -> dict[str, Fact]:
+    """Return output messages with a text."""
+    return {"output_texts": fact("output_texts", [text], f"{attribute}[*].parts[text]")}
+
+
+def test_arguments_are_lost_beside_a_text(judged: Judged) -> None:
+    """A call is there without what it was called with, although the span shows what the model said."""
+    [found] = judged(SPOKE, {**shown(), **calling(None)})
+    assert (found.check, found.severity) == ("wire/tool-call-arguments", Severity.ERROR)
+    details = dict(found.details)
+    assert details["span"] == "gen_ai.output.messages[*].parts[tool_call]: look called without arguments"
+    assert details["wire"].splitlines()[0] == "tool_calls: look called with {'at': 1}"
+    assert details["why"] == (
+        "what the tool was called with is missing; other content is there, so the arguments were not left out on "
+        "purpose"
+    )
+
+
+TWO = [{"id": "c1", "name": "look", "arguments": {"at": 1}}, {"id": "c2", "name": "hear", "arguments": {"at": 2}}]
+
+
+@pytest.mark.parametrize(
+    ("span", "fields"),
+    [
+        ({"tool_calls": fact("tool_calls", [{**TWO[0], "arguments": None}, TWO[1]], "gen_ai.completion.")}, {}),
+        ({**REASONED, "tool_calls": fact("tool_calls", [TWO[0], {**TWO[1], "arguments": None}], "m")}, SHOWN),
+    ],
+    ids=["beside another call's", "beside the prompt"],
+)
+def test_arguments_are_lost(judged: Judged, span: dict[str, Fact], fields: dict[str, Any]) -> None:
+    """A span that shows the arguments of another call, or the prompt, has not left out content on purpose."""
+    assert [found.check for found in judged({"tool_calls": TWO, "reasoning_texts": ["Hm."]}, span, **fields)] == [
+        "wire/tool-call-arguments"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wire", "span", "fields"),
+    [
+        (SPOKE, calling(None), {}),
+        (SPOKE, {**shown(attribute="gen_ai.completion."), **calling(None)}, {}),  # Another switch governs that place.
+        ({**SPOKE, "tool_calls": [{**TWO[0], "arguments": {}}]}, {**shown(), **calling(None)}, {}),
+        ({**SPOKE, "tool_calls": [{**TWO[0], "arguments": ""}]}, {**shown(), **calling(None)}, {}),
+        ({**SPOKE, "truncated": True}, {**shown(), **calling(None)}, {"record": {"status": "ERROR"}}),
+        (SPOKE, {**shown(), **calling(None)}, {"others": (fact("tool_calls", TWO[:1], "gen_ai.completion."),)}),
+    ],
+    ids=["content is left out", "of another place", "called with {}", "with nothing", "cut", "another place has them"],
+)
+def test_arguments_may_be_left_out(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
+    """No finding: no content is shown there, the model gave none, the answer was cut, or another place has them."""
+    found = judged(wire, span, **fields)
+    assert [finding.check for finding in found if finding.check == "wire/tool-call-arguments"] == []
+
+
+REFUSED = {"output_texts": State.NULL, "refusals": ["No way."]}
+
+
+@pytest.mark.parametrize("text", [State.NULL, State.ABSENT, [""]], ids=["null", "absent", "empty"])
+def test_a_refusal_is_lost(judged: Judged, text: Any) -> None:
+    """Content is captured, and the answer shows nothing: what the model said instead of an answer is missing."""
+    [found] = judged({**REFUSED, "output_texts": text}, silent(), **SHOWN)
+    details = dict(found.details)
+    assert (found.check, details["span"]) == ("wire/output-text", "gen_ai.output.messages[*].parts[text]: no text")
+    assert details["wire"].splitlines()[0] == "refusals = ['No way.']"
+    assert details["why"] == (
+        "the answer shown on the span is not the one that the user got; other content is there, so the text was not "
+        "left out on purpose"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wire", "span", "fields"),
+    [
+        (REFUSED, silent(), {}),
+        (REFUSED, silent("llm.output_messages."), FLAT),
+        (REFUSED, {**silent(), "refusals": ["No way."]}, SHOWN),
+        (REFUSED, {"output_texts": ["No way."]}, SHOWN),
+        ({"output_texts": State.NULL}, silent(), SHOWN),
+        ({**REFUSED, "truncated": True}, silent(), {"record": {"status": "ERROR", **SHOWN["record"]}}),
+    ],
+    ids=["content is left out", "no place for it", "shown as a refusal", "shown as a text", "nothing was said", "cut"],
+)
+def test_a_refusal_is_not_lost(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
+    """No finding: no content is shown, the refusal is there, or there was none."""
+    assert [found.check for found in judged(wire, span, **fields)] == []

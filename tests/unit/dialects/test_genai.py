@@ -140,6 +140,21 @@ MESSAGES = [
         id="parts",
     ),
     pytest.param(
+        [message({"type": "blob", "modality": "audio", "content": "aGk=", "transcript": "Hello"})],
+        {"finish_reasons": ["stop"], "output_texts": ["Hello"], "tool_calls": []},
+        id="audio with its transcript",
+    ),
+    pytest.param(  # The text is not shown in words, which does not mean that there was none.
+        [message({"type": "uri", "modality": "audio", "uri": "https://example.org/a.wav"})],
+        {"finish_reasons": ["stop"], "tool_calls": []},
+        id="audio without a transcript",
+    ),
+    pytest.param(
+        [{"role": "assistant", "content": None, "audio": {"id": "audio_1", "transcript": "Hello"}}],
+        {"output_texts": ["Hello"], "tool_calls": []},
+        id="audio as the chat API has it",
+    ),
+    pytest.param(
         [message({"type": "tool_call", **PARIS, "arguments": '{"city": "Paris"}'}), message(reason="")],
         {"finish_reasons": ["stop", None], "output_texts": [None, None], "tool_calls": [PARIS]},
         id="arguments as text",
@@ -282,3 +297,12 @@ def test_no_answer_where_the_prompt_is_shown(read: Reader, answer: str) -> None:
     reading = read({**asked, **shown})
     assert (reading.output_texts, reading.tool_calls) == ([None], [])
     assert (read(asked).output_texts, read(asked).tool_calls) == (None, None)
+
+
+def test_a_text_beside_a_transcript(read: Reader, said: Values, again: Values) -> None:
+    """A text and a transcript in one message are two statements of the answer: both are read."""
+    audio = {"type": "blob", "modality": "audio", "content": "aGk=", "transcript": "Helo"}
+    value = [message({"type": "text", "content": "Hello"}, audio), message({"type": "text", "content": "Bye"})]
+    reading = read({**CHAT, "gen_ai.output.messages": json.dumps(value)})
+    assert said(reading)["output_texts"] == ["Hello", "Bye"]
+    assert again(reading) == {"gen_ai.output.messages[*].parts[audio].transcript": ["Helo", "Bye"]}

@@ -219,6 +219,16 @@ def test_a_text_that_stands_twice(read: Reader, said: Values, again: Values) -> 
     }
 
 
+def test_an_answer_in_audio(read: Reader, said: Values) -> None:
+    """The transcript of audio is the text of its message, at a place of its own; without one, no text is stated."""
+    audio = f"{OUT}.0.message.contents.0.message_content"
+    attributes = {**LLM, f"{OUT}.0.message.role": "assistant", f"{audio}.type": "audio"}
+    assert said(read({**attributes, f"{audio}.audio.audio.url": "data:audio/wav;base64,aGk="})) == {"tool_calls": []}
+    reading = read({**attributes, f"{audio}.audio.audio.transcript": "Hello"})
+    assert said(reading) == {"output_texts": ["Hello"], "tool_calls": []}
+    assert reading.fact("output_texts").keys == f"{OUT}.*.message.contents.*.message_content.audio.audio.transcript"
+
+
 def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
     """A function call, the API's form before tool calls, has a place of its own and no id."""
     attributes = {

@@ -1,0 +1,60 @@
+"""Reasoning that the wire has in no field for it must stand in some other field of the reply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Finding, State
+
+Judged = Callable[..., list[Finding]]
+
+
+def replied(*bodies: Any) -> dict[str, Any]:
+    """Return the fields of a call with a reply: one body, or the events of a stream."""
+    if len(bodies) == 1:
+        return {"exchange": {"chunks": (json.dumps(bodies[0]).encode(),)}}
+    chunks = tuple(f"data: {json.dumps(body)}\n\n".encode() for body in bodies)
+    return {"exchange": {"chunks": chunks, "headers": (("content-type", "text/event-stream"),)}}
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    """Return the body of a chat completion."""
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Sunny.", **fields}}]}
+
+
+STREAM = [{"choices": [{"index": 0, "delta": {"mind": piece}}]} for piece in ("I look", " out.")]
+WIRE = {"output_texts": ["Sunny."], "reasoning_texts": State.ABSENT}
+
+
+@pytest.mark.parametrize("thought", ["I look out.", "Sunny."], ids=["made up", "the answer itself"])
+def test_reasoning_that_nobody_wrote(judged: Judged, thought: str) -> None:
+    """The reply has no reasoning at all, so that on the span is not the model's; nor is the answer reasoning."""
+    [found] = judged(WIRE, {"reasoning_texts": [thought]}, **replied(chat()))
+    details = dict(found.details)
+    assert (found.check, details["span"]) == ("wire/reasoning-text", f"gen_ai.reasoning_texts: {thought!r}")
+    assert details["wire"].splitlines()[0] == "no reasoning"
+    assert details["why"] == "the model showed no reasoning"
+    assert details["next"].startswith("show only the reasoning that the reply has")
+
+
+@pytest.mark.parametrize(
+    ("thought", "fields"),
+    [
+        ("I look out.", replied(chat(thoughts=["I look", " out."]))),
+        ("I look out.\nIt is noon.", replied(chat(steps=[{"thought": "I look out. "}, {"thought": "It is noon."}]))),
+        ("I look...", replied(chat(thoughts="I look out."))),
+        ("I look out.", replied(*STREAM)),
+        ("I look out.", replied(chat(content="<think>I look out.</think>Sunny."))),
+        ("__REDACTED__", replied(chat())),
+        ("I look [NAME].", replied(chat())),
+        ("", replied(chat())),
+    ],
+    ids=["a field", "a list", "cut", "a stream", "tags", "hidden", "masked", "empty"],
+)
+def test_reasoning_in_another_field(judged: Judged, thought: str, fields: dict[str, Any]) -> None:
+    """No finding: gateways have fields of their own, whose texts stand somewhere in the reply."""
+    assert judged(WIRE, {"reasoning_texts": [thought]}, **fields) == []
