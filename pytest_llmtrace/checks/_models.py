@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_llmtrace import wire
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact, State
 
-__all__ = ["copied_model", "model_of_url", "one_of_the_models", "provider", "requested_model", "response_model"]
+__all__ = ["copied_model", "one_of_the_models", "provider", "requested_model", "response_model", "unnamed_model"]
 
 
 def requested_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -32,6 +35,30 @@ def model_of_url(mine: Fact, _true: Fact, account: Account) -> Difference | None
     if mine.value in [_sayable(segment, account) for segment in path.split("/")]:
         return None
     return Difference()
+
+
+def unnamed_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Judge a requested model that the request does not name: what chose it, a stored prompt perhaps, is in the reply.
+
+    A span may state the model that answered, which is the only one on the wire, with or without its date. If no reply
+    names one, a stored prompt may name any.
+    """
+    if model_of_url(mine, true, account) is None:
+        return None
+    answered = account.answered.response_model
+    if not isinstance(answered, str):
+        is_stored = isinstance(wire.request_body(account.call.exchanges[0].request).get("prompt"), Mapping)
+        return None if is_stored else Difference()
+    known = (_sayable(answered, account), _sayable(_DATE.sub("", answered), account))
+    if any(_is_model(mine.value, name) for name in known):
+        return None
+    return Difference(
+        why="the request names no model, and the one on the span is not the one that answered",
+        next="leave it out, or take it from the reply",
+    )
+
+
+_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 
 
 def response_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -85,8 +112,8 @@ def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | 
     if any(isinstance(name, str) and _is_model(mine.value, name) for name in known):
         return None
     fact = reading.fact("response_model")
-    wire = f"requested {shown(true.value)}, answered by {shown(fact.value)}" if fact.state is State.PRESENT else ""
-    return _because_of_request(Difference(wire=wire), mine, account)
+    both = f"requested {shown(true.value)}, answered by {shown(fact.value)}" if fact.state is State.PRESENT else ""
+    return _because_of_request(Difference(wire=both), mine, account)
 
 
 def _is_model(mine: Any, true: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import SpanType
@@ -81,7 +81,7 @@ KIND = advised(
     why="service maps and latency panels tell calls that leave the process from steps inside of it by the kind",
     next="give kind= when the span is started",
     judge=_kind,
-    by_names=True,
+    by_names=always,
     compares="The kind of the span with the kinds that the convention gives to spans of its type.",
     source="OTel GenAI, span kind of each span",
 )

@@ -15,8 +15,9 @@ from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Rule
 from pytest_llmtrace.checks.conventions import CHECKS
-from pytest_llmtrace.conventions import profile, span_type
+from pytest_llmtrace.conventions import Level, Wanted, profile, span_type
 from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, SpanRecord, State
+from tests.unit.checks._cases import ABSENT, NULL, UNREADABLE
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
@@ -587,7 +588,34 @@ def test_a_guardrail_is_wanted_where_there_is_one(conform: Conform, headers: Any
     assert [dict(finding.details)["span"] for finding in found] == expected
 
 
-BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and check.by_names}
+INFERENCE = GENAI.span_types["inference"]
+REQUIRED = {**INFERENCE.attributes, "gen_ai.request.model": Wanted(level=Level.REQUIRED)}
+WITH_MODEL = replace(GENAI, span_types={"inference": replace(INFERENCE, attributes=REQUIRED)})
+
+
+@pytest.mark.parametrize(
+    ("wire", "attributes", "expected"),
+    [
+        ({"request_model": ABSENT}, CHAT, []),  # A stored prompt may name it.
+        ({"request_model": NULL}, CHAT, []),
+        ({"request_model": "gpt-5"}, CHAT, ["no gen_ai.request.model"]),
+        ({"request_model": UNREADABLE}, CHAT, ["no gen_ai.request.model"]),
+        (None, CHAT, ["no gen_ai.request.model"]),
+        ({"request_model": ABSENT}, {"gen_ai.operation.name": "chat"}, ["no gen_ai.provider.name"]),
+    ],
+)
+def test_a_model_is_required_where_the_request_names_one(
+    conform: Conform, wire: Any, attributes: dict[str, str], expected: list[str]
+) -> None:
+    """OpenAI's convention requires the model, but a call of a stored prompt need not name any.
+
+    Spans of the same names are judged by their own requests, in whichever order they come.
+    """
+    found = conform(attributes, WITH_MODEL, wire=wire)
+    assert [dict(finding.details)["span"] for finding in found if finding.check == "convention/required"] == expected
+
+
+BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and check.by_names is not Rule.by_names}
 
 
 @pytest.mark.parametrize("rule", BY_NAMES.values(), ids=BY_NAMES.keys())
@@ -597,5 +625,6 @@ def test_values_do_not_matter_where_names_decide(rule: Rule) -> None:
         for kept in (GENAI, OPENINFERENCE):
             span = SpanRecord(key=SpanKey(1, 1), name="chat", kind="CLIENT", attributes=fields.get("attributes", CHAT))
             claim = Claim(span=span, profile=kept, span_type=span_type(kept, span), is_wanted=True)
+            assert rule.by_names(claim)
             other = replace(claim, span=replace(span, name="", attributes=dict.fromkeys(span.attributes, -1)))
             assert type(rule.judge(claim)) is type(rule.judge(other))
