@@ -164,7 +164,7 @@ def _miscounted(mine: Fact, true: Fact, said: list[str], there: list[str]) -> Di
 
 
 def _denied(said: list[str], there: list[str]) -> Difference | None:
-    """Return the difference of a span that has a word for "none" where the response gives a reason, or the other way."""
+    """Return the difference of a word for "none" where the other side gives a reason."""
     if len(said) < len(there):
         return Difference(why="the span says that no reason was given, but the response gives one")
     if len(said) > len(there):

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace._stdlib import re
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._adapted import is_of_library
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, always, rule
@@ -117,37 +119,69 @@ STATUS = rule(
 
 # --- The operation ---------------------------------------------------------------------------------------------------
 
+_NAME = "gen_ai.operation.name"
+
+# Convention -> the attributes that say which operation a call was.
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "otel-genai": (_NAME,),
+    "openinference": ("openinference.span.kind",),
+    "openllmetry": (_NAME, "llm.request.type"),
+}
+
 # Attribute -> the values that are surely wrong on a call for embeddings, and those on a call for generated text.
 _OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "gen_ai.operation.name": (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
+    _NAME: (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
     "openinference.span.kind": (frozenset({"LLM"}), frozenset({"EMBEDDING"})),
+    "llm.request.type": (frozenset({"chat", "completion"}), frozenset({"embedding"})),
 }
+
+# API -> OTel GenAI's words for other ways to generate text. A framework's own methods may be of another kind than the
+# API that they call, and some frameworks have `generate_content` for all.
+_OTHER_WAYS = {"completions": "chat", **dict.fromkeys(("chat", "messages", "responses"), "text_completion")}
+_GENERATED = frozenset({"chat", "messages"})
+_SDKS = frozenset({"anthropic", "openai", "openai_v2"})
+"""The parts of the names of scopes that are those of an SDK: their spans describe the SDK's methods."""
 
 
 def _operation(claim: Claim) -> Breach | bool:
     api = claim.account and claim.account.answered.api
-    stated = next((key for key in _OPERATIONS if key in claim.span.attributes), None)
-    if api is None or stated is None:
+    places = _PLACES.get(claim.profile.convention, ())
+    stated = [key for key in places if key in claim.span.attributes] if api else []
+    wrong = tuple(key for key in stated if _is_another(claim.span.attributes[key], key, claim.account))
+    if not wrong:
         return False
-    wrong = _OPERATIONS[stated][0 if api == "embeddings" else 1]
-    value = claim.span.attributes[stated]
-    if not isinstance(value, str) or value not in wrong:
+    return Breach(names=wrong, said=claim.stated(wrong), wanted=(f"the call was made to the {api} API",))
+
+
+def _is_another(value: Any, key: str, account: Account | None) -> bool:
+    if account is None or not isinstance(value, str):
         return False
-    return Breach(
-        names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call was made to the {api} API",)
-    )
+    api = account.answered.api
+    if value in _OPERATIONS[key][0 if api == "embeddings" else 1]:
+        return True
+    if key != _NAME or api is None:
+        return False
+    of_sdk = not _SDKS.isdisjoint(account.span.scope.split("."))
+    if value == "generate_content":
+        return of_sdk and api in _GENERATED
+    return value == _OTHER_WAYS.get(api) and (of_sdk or not is_of_library(account))
 
 
 OPERATION = rule(
     id="convention/operation",
     title="A span of a call says which operation it was",
-    why="latency and cost of embeddings and of generated text are judged apart, and this call is among the wrong ones",
+    why="latency and cost are compared by operation, and this call is among those of another one",
     next="take the operation from the method that is called",
     judge=_operation,
     severity=Severity.WARNING,
     compares="Spans of calls that say, in the words of their convention, that the call was for embeddings, or that it "
-    "was for generated text. The API of the request must be one of that kind. Any other operation is not judged.",
-    source="OTel GenAI, `gen_ai.operation.name`; OpenInference, `openinference.span.kind`",
+    "was for generated text. The API of the request must be one of that kind. OTel GenAI's `chat` is no call of a "
+    "completions API, and its `text_completion` is one of no other API; this is not judged on the spans of frameworks, "
+    "whose own methods may be of another kind than the API. `generate_content` for a call of a chat or messages API is "
+    "judged only on the spans of the instrumentations of OpenAI's and Anthropic's SDKs. Any other operation is not "
+    "judged.",
+    source="OTel GenAI, `gen_ai.operation.name`: if one of its values applies, it MUST be used; OpenInference, "
+    "`openinference.span.kind`; OpenLLMetry, `llm.request.type`",
 )
 
 
