@@ -26,7 +26,7 @@ from pytest_llmtrace.wire._read import (
 )
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._stated import answers, reply_body, value_at
-from pytest_llmtrace.wire._url import asked
+from pytest_llmtrace.wire._url import asked, named
 
 __all__ = [
     "History",
@@ -48,6 +48,7 @@ __all__ = [
     "is_stream",
     "is_whole",
     "last_content_tick",
+    "named",
     "nameless_calls",
     "place_of_event",
     "plain",

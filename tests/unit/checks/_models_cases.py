@@ -36,6 +36,18 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "request_model = 'gpt-4o'",
         "calls, costs and latencies are counted for a model that this request did not name",
     ),
+    *(
+        (
+            "wire/request-model",
+            {"request_model": "gpt-4o"},
+            {"request_model": segment},  # It is a segment of the URL, but not one that names a model.
+            f"gen_ai.request_model = {segment!r}",
+            "request_model = 'gpt-4o'",
+            "calls, costs and latencies are counted for a model that this request did not name",
+            AZURE,
+        )
+        for segment in ("deployments", "chat", "completions", "")
+    ),
     (
         "wire/request-model",
         {"request_model": ABSENT},
@@ -151,11 +163,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "openai/gpt-4o"}),
-    (
-        "wire/request-model",
-        {"request_model": "gpt-4o"},
-        {"request_model": "completions"},  # It is a segment of the URL, as the name of a deployment is.
-    ),
+    ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "chatdeployment"}, AZURE),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": ABSENT}),
     *(
         ("wire/request-model", {"request_model": ABSENT, "response_model": answered}, {"request_model": said}, STORED)
