@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
-from pytest_llmtrace.checks._adapted import is_of_library
+from pytest_llmtrace.checks._adapted import is_of_library, is_of_sdk
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, always, rule
@@ -139,8 +139,6 @@ _OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 # API that they call, and some frameworks have `generate_content` for all.
 _OTHER_WAYS = {"completions": "chat", **dict.fromkeys(("chat", "messages", "responses"), "text_completion")}
 _GENERATED = frozenset({"chat", "messages"})
-_SDKS = frozenset({"anthropic", "openai", "openai_v2"})
-"""The parts of the names of scopes that are those of an SDK: their spans describe the SDK's methods."""
 
 
 def _operation(claim: Claim) -> Breach | bool:
@@ -161,10 +159,9 @@ def _is_another(value: Any, key: str, account: Account | None) -> bool:
         return True
     if key != _NAME or api is None:
         return False
-    of_sdk = not _SDKS.isdisjoint(account.span.scope.split("."))
     if value == "generate_content":
-        return of_sdk and api in _GENERATED
-    return value == _OTHER_WAYS.get(api) and (of_sdk or not is_of_library(account))
+        return api in _GENERATED and is_of_sdk(account)
+    return value == _OTHER_WAYS.get(api) and (is_of_sdk(account) or not is_of_library(account))
 
 
 OPERATION = rule(
