@@ -141,14 +141,24 @@ _OTHER_WAYS = {"completions": "chat", **dict.fromkeys(("chat", "messages", "resp
 _GENERATED = frozenset({"chat", "messages"})
 
 
+# What most spans say of a call of these APIs is not looked up.
+_USUAL = dict.fromkeys(("chat", "messages", "responses"), ("chat", "LLM"))
+
+
 def _operation(claim: Claim) -> Breach | bool:
     api = claim.account and claim.account.answered.api
-    places = _PLACES.get(claim.profile.convention, ())
-    stated = [key for key in places if key in claim.span.attributes] if api else []
-    wrong = tuple(key for key in stated if _is_another(claim.span.attributes[key], key, claim.account))
+    if api is None:
+        return False
+    attributes = claim.span.attributes
+    wrong: list[str] = []
+    for key in _PLACES.get(claim.profile.convention, ()):
+        value = attributes.get(key)
+        if value is not None and value not in _USUAL.get(api, ()) and _is_another(value, key, claim.account):
+            wrong.append(key)
     if not wrong:
         return False
-    return Breach(names=wrong, said=claim.stated(wrong), wanted=(f"the call was made to the {api} API",))
+    names = tuple(wrong)
+    return Breach(names=names, said=claim.stated(names), wanted=(f"the call was made to the {api} API",))
 
 
 def _is_another(value: Any, key: str, account: Account | None) -> bool:
