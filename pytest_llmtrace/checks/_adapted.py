@@ -17,7 +17,7 @@ from pytest_llmtrace.checks._sent import Found, Said, Sent, speaker
 from pytest_llmtrace.checks._spaces import bare
 from pytest_llmtrace.checks._texts import without_thoughts
 
-__all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
+__all__ = ["found", "is_of_library", "is_of_sdk", "is_role_adapted", "missed"]
 
 _LISTS = frozenset({"completions", "embeddings"})
 """The APIs whose texts are not a conversation: each text is answered by itself."""
@@ -32,6 +32,14 @@ def is_of_library(account: Account) -> bool:
     These show all messages that they are given, while an application that makes a span may show any part of them.
     """
     return "instrumentation" in account.span.scope.split(".") or account.reading.source in _OWN
+
+
+_SDKS = frozenset({"anthropic", "openai", "openai_v2"})
+
+
+def is_of_sdk(account: Account) -> bool:
+    """Tell whether a span describes a method of an SDK, going by a part of the name of its scope."""
+    return not _SDKS.isdisjoint(account.span.scope.split("."))
 
 
 # --- in other words --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._copied_fields import ATTRIBUTES, DUMPS, SCALAR, Bodies, Right
+from pytest_llmtrace.checks._copied_unstated import UNSTATED
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._whole import GIVEN, RETURNED
 from pytest_llmtrace.checks._words import shown
@@ -24,7 +25,11 @@ def _copied(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         attributes, bodies = account.span.attributes, Bodies(account)
         for name, source in ATTRIBUTES.items():
             if name in attributes:
-                yield _judged(check, account, name, attributes[name], source(bodies))
+                is_missing = name in UNSTATED and next(iter(source(bodies)), None) is None
+                if is_missing:
+                    yield _unstated(check, name, bodies)
+                else:
+                    yield _judged(check, account, name, attributes[name], source(bodies))
         for name, dump in DUMPS.items():
             raw = attributes.get(name)
             # If a whole request and a whole reply are those of the wire, there is nothing to look for in them.
@@ -52,6 +57,23 @@ def _read(raw: str, name: str) -> Mapping[str, str | int | float]:
 _kept = lru_cache(maxsize=64)(_read)
 
 
+def _unstated(check: Check, name: str, bodies: Bodies) -> Finding | None:
+    """Judge a value of which the request has no field: it may be a default, or asked for in another way."""
+    account, mine = bodies.account, bodies.account.span.attributes[name]
+    is_certain = isinstance(mine, str) and bool(mine) and not is_masked(mine) and not _is_stored(bodies)
+    if not is_certain or not UNSTATED[name].is_made_up(bodies, mine):
+        return None
+    where = bodies.asked[0][1]
+    return check.finding(
+        account.span, ("span", f"{name} = {shown(mine)}"), ("wire", f"no {UNSTATED[name].field}\n{where}")
+    )
+
+
+def _is_stored(bodies: Bodies) -> bool:
+    """Tell whether a request may be set up elsewhere: it names a stored prompt, or cannot be read."""
+    return any(not body or isinstance(body.get("prompt"), Mapping) for body, _ in bodies.asked)
+
+
 def _judged(check: Check, account: Account, place: str, mine: Any, right: Iterable[Right]) -> Finding | None:
     values = [value for value in (mine if isinstance(mine, tuple | list) else (mine,)) if not is_masked(str(value))]
     first: Right | None = None
@@ -77,7 +99,9 @@ COPIED = Check(
     look=_copied,
     compares="Attributes that repeat a field of the request or the response. Each is compared with that field; in a "
     "stream, the field of any event is right, and of several attempts, that of any attempt. Where the wire does not "
-    "have the field, nothing is judged.\n"
+    "have the field, only these are judged: a service tier that is no default and did not serve, the id of a previous "
+    "response, `image` or `speech` as the output, and an effort of reasoning that is no default, each if nothing in "
+    "the request speaks of it. A request that names a stored prompt may be set up there.\n"
     "- Attributes of OTel GenAI, OpenLLMetry and Anthropic's SDK: the service tier that was asked for and the one that "
     "served, the system fingerprint, the reasoning effort, the encoding format of embeddings, the format of the output "
     "(`json` for a JSON schema or object), the id of the previous response, the status of a response, the method and "

@@ -201,9 +201,20 @@ def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | 
     return Difference(
         span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
         wire="\n".join(first_of([_told(true, number) for number in missed], _MOST)),
+        more=_FILTERED if _may_be_filtered(mine, account) else "",
         next=dropped(account.span),
         follows=tuple(_unread(account)),
     )
+
+
+def _may_be_filtered(mine: Fact, account: Account) -> bool:
+    """Tell whether an instrumentation may let its users filter prompts, as OTel GenAI says of these attributes."""
+    return attribute_of(mine).startswith("gen_ai.") and _adapted.is_of_library(account)
+
+
+_FILTERED = (
+    "only a filter that you have set yourself may leave texts out, as OTel GenAI allows: if you have, waive this"
+)
 
 
 _MOST = 3

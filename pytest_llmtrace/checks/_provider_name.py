@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Finding, Severity
 
-__all__ = ["PROVIDERS", "PROVIDER_NAME", "is_another"]
+__all__ = ["PROVIDERS", "PROVIDER_NAME", "is_another", "serves_another"]
 
 PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 
@@ -58,6 +58,14 @@ def _names_another(value: str, gateway: str | None, api: str | None) -> bool:
 
 
 _LONGEST = 40
+
+
+def serves_another(value: str, gateway: str | None, api: str | None) -> bool:
+    """Tell whether a name is that of a known provider, but the servers that were asked serve only another one's models.
+
+    Groq serves models of others, whose makers may stand in front of a model's name.
+    """
+    return gateway in _OWN and gateway != "groq" and _names_another(value, gateway, api)
 
 
 def _finding(check: Check, account: Account, wrong: list[str]) -> Finding:

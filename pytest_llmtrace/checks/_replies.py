@@ -159,10 +159,25 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
-    if len(said) != len(there) and mine.name != "finish_reason":
-        lengths = f"the span has {counted(len(said), 'reason')}, the response {len(there)}"
-        return Difference(why=f"{lengths}: choices and reasons no longer match")
-    return Difference()
+    return _miscounted(mine, true, said, there) or _denied(said, there) or Difference()
+
+
+def _miscounted(mine: Fact, true: Fact, said: list[str], there: list[str]) -> Difference | None:
+    """Return the difference of a list that is too long or too short, counted with the words for "none"."""
+    count = len(listed(mine.value))
+    if mine.name == "finish_reason" or len(said) == len(there) or count in (len(there), len(listed(true.value))):
+        return None
+    lengths = f"the span has {counted(count, 'reason')}, the response {len(there)}"
+    return Difference(why=f"{lengths}: choices and reasons no longer match")
+
+
+def _denied(said: list[str], there: list[str]) -> Difference | None:
+    """Return the difference of a word for "none" where the other side gives a reason."""
+    if len(said) < len(there):
+        return Difference(why="the span says that no reason was given, but the response gives one")
+    if len(said) > len(there):
+        return Difference(why="the span gives a reason for a choice for which the response gives none")
+    return None
 
 
 def _are_of_pauses(said: list[Any], there: list[str]) -> bool:

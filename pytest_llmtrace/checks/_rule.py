@@ -11,7 +11,7 @@ from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._words import more_spans
 from pytest_llmtrace.model import Advice, Finding, Severity
 
-__all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "kept", "rule"]
+__all__ = ["Breach", "Rule", "advised", "always", "as_advised", "cut", "kept", "rule"]
 
 _MOST = 8
 """How many lines of what a span says, or of what the convention says, one finding shows."""
@@ -38,8 +38,13 @@ class Breach:
     next: str = ""
 
 
-def _always(_claim: Claim) -> bool:
+def always(_claim: Claim) -> bool:
+    """Say yes of any span: the value for `may` and `by_names` of a rule that makes no exception."""
     return True
+
+
+def _never(_claim: Claim) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,13 +54,14 @@ class Rule(Check):
     Attributes:
         judge: Returns the breach if a span breaks the rule, True if it keeps it, and False if the rule does not apply.
         may: Tells whether the rule can apply to a span with these attribute names and this type, whatever the values.
-        by_names: Whether the attribute names, the type and the kind of a span alone decide whether it keeps the rule.
+        by_names: Tells whether the attribute names, the type and the kind of a span alone decide whether it keeps the
+            rule.
         unasked: The severity if `conventions=` does not name the convention; None if that makes no difference.
     """
 
     judge: Callable[[Claim], Breach | bool]
-    may: Callable[[Claim], bool] = _always
-    by_names: bool = False
+    may: Callable[[Claim], bool] = always
+    by_names: Callable[[Claim], bool] = _never
     unasked: Severity | None = None
 
 
@@ -106,7 +112,7 @@ def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[int, tuple[Rule, .
     found: tuple[int, tuple[Rule, ...]] | None = chosen.get(form)
     if found is None:
         applying = [rule for rule in rules if rule.may(claim)]
-        settled = {rule: rule.judge(claim) for rule in applying if rule.by_names}
+        settled = {rule: rule.judge(claim) for rule in applying if rule.by_names(claim)}
         others = tuple(rule for rule in applying if not isinstance(settled.get(rule), bool))
         found = chosen[form] = sum(kept is True for kept in settled.values()), others
     return found

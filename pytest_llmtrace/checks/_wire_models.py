@@ -15,14 +15,16 @@ MODELS: tuple[Comparison, ...] = (
         title="The request model is the one that was asked for",
         why="calls, costs and latencies are counted for a model that this request did not name",
         compares="The span's request model with the model in the request. The name of a provider in front makes no "
-        "difference (`openai/gpt-4o` for `gpt-4o`). The name of the deployment in an Azure URL is right as well.",
+        "difference (`openai/gpt-4o` for `gpt-4o`), unless it is a rival of the provider whose own servers were "
+        "asked. The name of the model or deployment in the URL is right as well. Where the request names no model, as "
+        "one with a stored prompt may not, the model that answered is right, and a span may also leave it out.",
         source=f"{_OTEL}: `gen_ai.request.model`, the name of the model that a request is being made to",
         fact="request_model",
         noun="request model",
         judge=_models.requested_model,
         of_request=True,
         invented="the request names no model, so the span's is a guess",
-        unstated=_models.model_of_url,
+        unstated=_models.unnamed_model,
         next="take it from the arguments that the SDK is called with, not from a default or the reply",
     ),
     comparison(

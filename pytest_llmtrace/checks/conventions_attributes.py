@@ -12,15 +12,15 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._marks import is_masked
-from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute, has_type, type_of
-from pytest_llmtrace.model import Severity
+from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]
 
-_OPERATION = "gen_ai.operation.name"
-_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
+_OPERATION, _MODEL = "gen_ai.operation.name", "gen_ai.request.model"
+_OF_CALLS = ("gen_ai.provider.name", _MODEL, "gen_ai.system")
 
 
 # --- Required attributes ---------------------------------------------------------------------------------------------
@@ -33,9 +33,24 @@ def _required(claim: Claim) -> Breach | bool:
     if not required:
         return False
     missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
+    if _MODEL in missing and _names_no_model(claim):
+        missing = tuple(name for name in missing if name != _MODEL)
     if not missing:
         return True
     return _missing(missing, f"required on spans of type {claim.type_name}", claim.lost)
+
+
+def _names_no_model(claim: Claim) -> bool:
+    """Tell whether the request of a call names no model: a stored prompt may name it, or the server has only one."""
+    if claim.account is None or claim.account.asked.api is None:
+        return False
+    return claim.account.asked.fact("request_model").state in (State.ABSENT, State.NULL)
+
+
+def _is_settled(claim: Claim) -> bool:
+    """Tell whether names alone decide; where the model is missing, the request does."""
+    wanted = claim.span_type is not None and _MODEL in claim.span_type.required
+    return not wanted or _MODEL in claim.span.attributes
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -63,10 +78,11 @@ REQUIRED = rule(
     why="whoever reads spans by this convention finds them by these attributes, or not at all",
     next="set them when the span is started",
     judge=_required,
-    by_names=True,
+    by_names=_is_settled,
     compares="Spans of a type that the convention defines; where `conventions=` names a version of OTel GenAI, also "
     "spans of calls that do not say which type they are. An attribute that is there under an older name is reported "
-    "by convention/deprecated.",
+    "by convention/deprecated. `gen_ai.request.model` is not required where the request names no model, as one with a "
+    "stored prompt may not.",
     source="The requirement level `required` of OTel GenAI; OpenInference: `openinference.span.kind`, `llm.system`",
     whole_runs_only=True,
 )
@@ -101,7 +117,7 @@ UNUSED = advised(
     why="panels that tell types of spans apart by this attribute take this span for one of another type",
     next="leave it out",
     judge=_unused,
-    by_names=True,
+    by_names=always,
     may=lambda claim: bool(claim.span_type and claim.span_type.unused),
     compares="The names of the span's attributes with those that the convention does not use on spans of its type.",
     source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`; OTel GenAI: retrieval spans "

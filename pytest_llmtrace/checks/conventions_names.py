@@ -11,7 +11,7 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import deprecated_attribute, missing_attribute
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
-from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import PROFILES, Rename, profile
 from pytest_llmtrace.model import Severity
@@ -79,7 +79,7 @@ UNKNOWN = advised(
     "else",
     next="use the name that the convention has, or a namespace of your own",
     judge=_unknown,
-    by_names=True,
+    by_names=always,
     compares="The names of attributes in the convention's own namespaces. A name that another convention, or another "
     "version of this one, defines is a finding only where `conventions=` names the convention that is wanted. A name "
     "of your own registry is never a finding, if `conventions=` names that registry.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import Sheet
-from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._rule import Breach, always, rule
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Severity, State
 
@@ -150,7 +150,7 @@ INDICES = rule(
     why="a reader that counts up from 0 never gets past the hole, and one that closes it gives the rest other numbers",
     next="number the items as they come, and let the span have room for all of them",
     judge=_indices,
-    by_names=True,
+    by_names=always,
     may=lambda claim: bool(claim.sheet.indices),
     severity=Severity.WARNING,
     source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",

@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace._stdlib import re
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._adapted import is_of_library, is_of_sdk
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import SpanType
@@ -81,7 +83,7 @@ KIND = advised(
     why="service maps and latency panels tell calls that leave the process from steps inside of it by the kind",
     next="give kind= when the span is started",
     judge=_kind,
-    by_names=True,
+    by_names=always,
     compares="The kind of the span with the kinds that the convention gives to spans of its type.",
     source="OTel GenAI, span kind of each span",
 )
@@ -117,37 +119,76 @@ STATUS = rule(
 
 # --- The operation ---------------------------------------------------------------------------------------------------
 
+_NAME = "gen_ai.operation.name"
+
+# Convention -> the attributes that say which operation a call was.
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "otel-genai": (_NAME,),
+    "openinference": ("openinference.span.kind",),
+    "openllmetry": (_NAME, "llm.request.type"),
+}
+
 # Attribute -> the values that are surely wrong on a call for embeddings, and those on a call for generated text.
 _OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "gen_ai.operation.name": (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
+    _NAME: (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
     "openinference.span.kind": (frozenset({"LLM"}), frozenset({"EMBEDDING"})),
+    "llm.request.type": (frozenset({"chat", "completion"}), frozenset({"embedding"})),
 }
+
+# API -> OTel GenAI's words for other ways to generate text. A framework's own methods may be of another kind than the
+# API that they call, and some frameworks have `generate_content` for all.
+_OTHER_WAYS = {"completions": "chat", **dict.fromkeys(("chat", "messages", "responses"), "text_completion")}
+_GENERATED = frozenset({"chat", "messages"})
+
+
+# What most spans say of a call of these APIs is not looked up.
+_USUAL = dict.fromkeys(("chat", "messages", "responses"), ("chat", "LLM"))
 
 
 def _operation(claim: Claim) -> Breach | bool:
     api = claim.account and claim.account.answered.api
-    stated = next((key for key in _OPERATIONS if key in claim.span.attributes), None)
-    if api is None or stated is None:
+    if api is None:
         return False
-    wrong = _OPERATIONS[stated][0 if api == "embeddings" else 1]
-    value = claim.span.attributes[stated]
-    if not isinstance(value, str) or value not in wrong:
+    attributes = claim.span.attributes
+    wrong: list[str] = []
+    for key in _PLACES.get(claim.profile.convention, ()):
+        value = attributes.get(key)
+        if value is not None and value not in _USUAL.get(api, ()) and _is_another(value, key, claim.account):
+            wrong.append(key)
+    if not wrong:
         return False
-    return Breach(
-        names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call was made to the {api} API",)
-    )
+    names = tuple(wrong)
+    return Breach(names=names, said=claim.stated(names), wanted=(f"the call was made to the {api} API",))
+
+
+def _is_another(value: Any, key: str, account: Account | None) -> bool:
+    if account is None or not isinstance(value, str):
+        return False
+    api = account.answered.api
+    if value in _OPERATIONS[key][0 if api == "embeddings" else 1]:
+        return True
+    if key != _NAME or api is None:
+        return False
+    if value == "generate_content":
+        return api in _GENERATED and is_of_sdk(account)
+    return value == _OTHER_WAYS.get(api) and (is_of_sdk(account) or not is_of_library(account))
 
 
 OPERATION = rule(
     id="convention/operation",
     title="A span of a call says which operation it was",
-    why="latency and cost of embeddings and of generated text are judged apart, and this call is among the wrong ones",
+    why="latency and cost are compared by operation, and this call is among those of another one",
     next="take the operation from the method that is called",
     judge=_operation,
     severity=Severity.WARNING,
     compares="Spans of calls that say, in the words of their convention, that the call was for embeddings, or that it "
-    "was for generated text. The API of the request must be one of that kind. Any other operation is not judged.",
-    source="OTel GenAI, `gen_ai.operation.name`; OpenInference, `openinference.span.kind`",
+    "was for generated text. The API of the request must be one of that kind. OTel GenAI's `chat` is no call of a "
+    "completions API, and its `text_completion` is one of no other API; this is not judged on the spans of frameworks, "
+    "whose own methods may be of another kind than the API. `generate_content` for a call of a chat or messages API is "
+    "judged only on the spans of the instrumentations of OpenAI's and Anthropic's SDKs. Any other operation is not "
+    "judged.",
+    source="OTel GenAI, `gen_ai.operation.name`: if one of its values applies, it MUST be used; OpenInference, "
+    "`openinference.span.kind`; OpenLLMetry, `llm.request.type`",
 )
 
 

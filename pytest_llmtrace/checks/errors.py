@@ -7,10 +7,11 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._failures import failure_of
+from pytest_llmtrace.checks._error_names import came_from_nothing, is_of_other_status
+from pytest_llmtrace.checks._failures import CallFailure, failure_of
 from pytest_llmtrace.checks._replies import is_end, listed
-from pytest_llmtrace.checks._words import place_of, shown
-from pytest_llmtrace.model import Finding, Severity, SpanRecord, State, StreamEnd
+from pytest_llmtrace.checks._words import place_of, place_of_exchange, shown
+from pytest_llmtrace.model import Fact, Finding, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE", "is_status", "tells_why"]
 
@@ -117,18 +118,35 @@ ERROR_TYPE = Check(
 
 
 def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, failure in evidence.failures:
-        fact = account.reading.fact("error_type")
-        if not failure.codes or not is_status(fact.value):
+    failed = {id(account): failure for account, failure in evidence.failures}
+    for account in evidence.accounts:
+        if account.span.ended is None:
             continue
-        if str(fact.value) in failure.codes:
-            yield None
-            continue
-        yield check.finding(
-            account.span,
-            ("span", f"{fact.keys} = {shown(fact.value)}"),
-            ("wire", str(failure)),
-        )
+        failure = failed.get(id(account))
+        for fact in account.stated.get("error_type", ()):
+            if failure is not None:
+                is_wrong = _is_of_another(fact.value, failure, account, evidence)
+                if is_wrong is not None:
+                    yield _of_code(check, account, fact, str(failure)) if is_wrong else None
+            elif account.span.status == "ERROR" and came_from_nothing(str(fact.value), account, evidence.exchanges):
+                answered = f"the call succeeded\n{place_of_exchange(account.exchange)}"
+                yield _of_code(check, account, fact, answered, why=_NO_FAILURE)
+
+
+def _is_of_another(value: Any, failure: CallFailure, account: Account, evidence: Evidence) -> bool | None:
+    """Tell whether a code, or the class of an SDK's error, is not that of a failure; None if that cannot be known."""
+    if not failure.codes:
+        return None
+    if is_status(value):
+        return str(value) not in failure.codes
+    return is_of_other_status(str(value), failure, account, evidence.exchanges)
+
+
+def _of_code(check: Check, account: Account, fact: Fact, wire: str, why: str = "") -> Finding:
+    return check.finding(account.span, ("span", f"{fact.keys} = {shown(fact.value)}"), ("wire", wire), why=why)
+
+
+_NO_FAILURE = "a call that succeeded is counted as one that the provider refused"
 
 
 def is_status(value: Any) -> bool:
@@ -139,14 +157,18 @@ def is_status(value: Any) -> bool:
 
 ERROR_CODE = Check(
     id="wire/error-code",
-    title="A status code that a span names is the one that came",
+    title="The status code, or the SDK's error, that a span names is the one that came",
     why="a rate limit is handled as an outage, or the other way round",
     next="take it from the response or the exception",
     compares="The span's `error.type`, where it is a number from 400 to 599, with the call's HTTP status and the code "
-    "in its error. It must be one of the two.",
+    "in its error: it must be one of the two. Where it is a class of the errors of OpenAI's or Anthropic's SDK "
+    "(`openai.RateLimitError`; without the module on spans of the SDKs' instrumentations), with the status for which "
+    "the SDK raises it, such as 429. On spans of these instrumentations that have the status ERROR, such a class is "
+    "also wrong if the call succeeded, and no other request was made meanwhile that failed. Classes of frameworks and "
+    "applications are not judged.",
     source="OTel GenAI: `error.type` SHOULD match the error code returned by the provider or the client library",
     look=_code,
-    about=("failures",),
+    about=("error_type",),
 )
 
 

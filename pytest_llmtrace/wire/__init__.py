@@ -29,7 +29,7 @@ from pytest_llmtrace.wire._read import (
 )
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._stated import answers, replied_texts, reply_body, value_at
-from pytest_llmtrace.wire._url import asked
+from pytest_llmtrace.wire._url import asked, named
 
 __all__ = [
     "History",
@@ -52,6 +52,7 @@ __all__ = [
     "is_stream",
     "is_whole",
     "last_content_tick",
+    "named",
     "nameless_calls",
     "paused_at",
     "place_of_event",

@@ -16,13 +16,15 @@ _APIS = frozenset({"chat", "messages", "responses"})
 _KEYS = ("tools", "functions")
 _FUNCTIONS = frozenset({None, "custom", "function"})
 """The types by which the Messages API marks a tool that the client runs and defines by a schema of its own."""
+# The type of a tool that is a whole MCP server -> the field with its name: of the Responses API, of the Messages API.
+_SERVERS = {"mcp": "server_label", "mcp_toolset": "mcp_server_name"}
 
 
 class _Tool(NamedTuple):
     """One tool, and the field in which it stands.
 
     Attributes:
-        name: The name of the tool, or `None` if it has none.
+        name: The name of the tool or of its MCP server, or `None` if it has none.
         kind: `function`, or the API's name for its type.
         key: The field in which the tool stands.
         said: The parts of its definition, each as its name in the vocabulary, its field and its value.
@@ -86,7 +88,7 @@ def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
         wrapper = "function" if kind is None else kind  # Mistral's API accepts a function without a type.
         inner = tool.get(wrapper) if isinstance(wrapper, str) else None
         own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, dict) else (tool, place)
-        name = own.get("name")
+        name = own.get(_SERVERS.get(kind, "name") if isinstance(kind, str) else "name")
         if isinstance(kind, str | None):
             is_function = kind in (_FUNCTIONS if api == "messages" else (None, "function"))
             said = list(_said(own, path, "input_schema" if api == "messages" else "parameters"))

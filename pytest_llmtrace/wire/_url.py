@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_llmtrace._stdlib import re
 
-__all__ = ["Asked", "asked", "is_hosted", "path_of"]
+__all__ = ["Asked", "asked", "is_hosted", "named", "path_of"]
 
 _BEDROCK = re.compile(r"/(?P<key>model)/(?P<model>[^/]+)/invoke(?P<streamed>-with-response-stream)?$")
 # `count-tokens` stands where the model would be, but is not one.
@@ -41,6 +41,25 @@ def asked(url: str) -> Asked | None:
         return Asked(unquote(found["model"]), found["key"], streamed=found["streamed"] is not None)
     found = _VERTEX.search(path) or _AZURE.search(path)
     return Asked(unquote(found["model"]), found["key"]) if found else None
+
+
+_BEFORE_NAMES = frozenset({"deployments", "endpoints", "engines", "model", "models", "serving-endpoints"})
+_OF_APIS = frozenset({"chat", "completions", "embeddings", "messages", "openapi", "responses", "v1"})
+
+
+def named(url: str) -> frozenset[str]:
+    """Return the names in the path of a URL that are those of a model or a deployment, percent-decoded.
+
+    Each follows a segment that says so, such as `deployments` (Azure), `models` (Hugging Face, where the name may have
+    two segments) or `serving-endpoints` (Databricks). A verb may follow it, as in `models/gemini-2.0-flash:predict`.
+    """
+    segments = path_of(url).split("/")
+    found: set[str] = set()
+    for place, segment in enumerate(segments[1:], 1):
+        if segments[place - 1] in _BEFORE_NAMES and segment not in _OF_APIS:
+            name, both = unquote(segment), unquote("/".join(segments[place : place + 2]))
+            found |= {name, name.rpartition(":")[0] or name, both}
+    return frozenset(found)
 
 
 def is_hosted(path: str) -> bool:

@@ -255,3 +255,24 @@ def test_the_replies_of_vertex_are_those_of_anthropic() -> None:
     body = {**ASKED, "stream": True}
     sse = (("content-type", "text/event-stream"),)
     assert values(read(*events, url=f"{VERTEX}/m:streamRawPredict", headers=sse, body=body)) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("https://a.azure.com/openai/deployments/team-gpt/chat/completions", {"team-gpt", "team-gpt/chat"}),
+        ("https://h.co/models/meta-llama/Llama-3/v1/chat/completions", {"meta-llama", "meta-llama/Llama-3"}),
+        ("https://g.com/publishers/anthropic/models/claude@1:rawPredict", {"claude@1:rawPredict", "claude@1"}),
+        (
+            "https://b.com/model/anthropic.claude-v1%3A0/invoke",
+            {"anthropic.claude-v1:0", "anthropic.claude-v1", "anthropic.claude-v1:0/invoke"},
+        ),
+        ("https://ai.azure.com/models/chat/completions", set()),
+        ("https://api.openai.com/v1/chat/completions", set()),
+        ("https://api.openai.com/v1/models", set()),
+        ("http://[", set()),
+    ],
+)
+def test_the_names_of_models_in_a_path(url: str, names: set[str]) -> None:
+    """Only a segment after one that announces a model or a deployment names one, perhaps with the next or a verb."""
+    assert wire.named(url) == names

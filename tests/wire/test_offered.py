@@ -42,12 +42,16 @@ OFFERED = [
                 {"name": "look", "input_schema": SCHEMA},
                 {"type": "custom", "name": "hear", "input_schema": SCHEMA},
                 {"type": "web_search_20250305", "name": "web_search"},
+                {"type": "mcp_toolset", "mcp_server_name": "shop"},
+                {"type": "mcp_toolset"},
             ]
         },
         [
             ("look", "function", "tools[0]"),
             ("hear", "function", "tools[1]"),
             ("web_search", "web_search_20250305", "tools[2]"),
+            ("shop", "mcp_toolset", "tools[3]"),
+            (None, "mcp_toolset", "tools[4]"),
         ],
         id="messages",
     ),
@@ -62,7 +66,7 @@ OFFERED = [
         },
         [
             ("look", "function", "tools[0]"),
-            (None, "mcp", "tools[1]"),
+            ("shop", "mcp", "tools[1]"),
             ("crm", "namespace", "tools[2]"),
             ("find", "function", "tools[2].tools[0]"),
         ],

@@ -173,8 +173,33 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["stop", "stop"]},
         "gen_ai.finish_reasons = ['stop', 'stop']",
         "finish_reasons = ['stop', None]",
-        "the span has 2 reasons, the response 1: choices and reasons no longer match",
+        "the span gives a reason for a choice for which the response gives none",
         CLOSED,
+    ),
+    # The span's words for "none" are counted as what they are.
+    *(
+        (
+            "wire/finish-reasons",
+            {"finish_reasons": there},
+            {place: said},
+            f"gen_ai.{place} = {said!r}",
+            f"finish_reasons = {there}",
+            "the span says that no reason was given, but the response gives one",
+        )
+        for there, place, said in (
+            (["tool_calls"], "finish_reasons", ["error"]),
+            (["stop"], "finish_reasons", ["None"]),
+            (["stop"], "finish_reason", "unknown"),
+            (["stop", "length"], "finish_reasons", ["stop", "error"]),
+        )
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["stop", "stop", "length"]},
+        {"finish_reasons": ["stop", "error"]},
+        "gen_ai.finish_reasons = ['stop', 'error']",
+        "finish_reasons = ['stop', 'stop', 'length']",
+        "the span has 2 reasons, the response 3: choices and reasons no longer match",
     ),
     (
         "wire/tool-calls",

@@ -14,6 +14,15 @@ AZURE: dict[str, Any] = {
     }
 }
 
+# The model may be in the stored prompt, and the request need not repeat it.
+STORED: dict[str, Any] = {
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.openai.com/v1/responses", body=b'{"prompt": {"id": "pmpt_1"}}'
+        )
+    }
+}
+
 
 CUT_OFF = "the provider was cut off the model's name, but the gateway's prices and logs use the whole name"
 
@@ -27,6 +36,18 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "request_model = 'gpt-4o'",
         "calls, costs and latencies are counted for a model that this request did not name",
     ),
+    *(
+        (
+            "wire/request-model",
+            {"request_model": "gpt-4o"},
+            {"request_model": segment},  # It is a segment of the URL, but not one that names a model.
+            f"gen_ai.request_model = {segment!r}",
+            "request_model = 'gpt-4o'",
+            "calls, costs and latencies are counted for a model that this request did not name",
+            AZURE,
+        )
+        for segment in ("deployments", "chat", "completions", "")
+    ),
     (
         "wire/request-model",
         {"request_model": ABSENT},
@@ -34,6 +55,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.request_model = 'gpt-4o'",
         "no request model",
         "the request names no model, so the span's is a guess",
+    ),
+    (
+        "wire/request-model",
+        {"request_model": ABSENT, "response_model": "gpt-5-mini-2025-08-07"},
+        {"request_model": "gpt-5"},
+        "gen_ai.request_model = 'gpt-5'",
+        "no request model",
+        "the request names no model, and the one on the span is not the one that answered",
+        STORED,
+        "leave it out, or take it from the reply",
     ),
     (
         "wire/response-model",
@@ -132,12 +163,17 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "openai/gpt-4o"}),
-    (
-        "wire/request-model",
-        {"request_model": "gpt-4o"},
-        {"request_model": "completions"},  # It is a segment of the URL, as the name of a deployment is.
-    ),
+    ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "chatdeployment"}, AZURE),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": ABSENT}),
+    *(
+        ("wire/request-model", {"request_model": ABSENT, "response_model": answered}, {"request_model": said}, STORED)
+        for answered, said in (
+            ("gpt-5-mini-2025-08-07", "gpt-5-mini-2025-08-07"),
+            ("gpt-5-mini-2025-08-07", "gpt-5-mini"),
+            ("gpt-5-mini-2025-08-07", "openai/gpt-5-mini"),
+            (ABSENT, "gpt-5-mini"),  # The call failed: only the team knows what its prompt names.
+        )
+    ),
     ("wire/request-model", {"request_model": UNREADABLE}, {"request_model": "gpt-4o"}),
     (
         "wire/response-model",

@@ -20,6 +20,7 @@ def tool(name: str | None, kind: str | None = "function") -> dict[str, Any]:
 
 
 LOOK, HEAR, RUN, SEARCH = tool("look"), tool("hear"), tool("run", "custom"), tool(None, "web_search")
+SHOP = tool("shop", "mcp")
 
 
 def sent(*tools: dict[str, Any]) -> dict[str, Fact]:
@@ -78,6 +79,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         NONE,
         holding(input=[{"type": "function_call", "name": "look", "arguments": "{}"}]),
     ),
+    (ID, sent(SHOP), {"tools": [tool("crm", "mcp")]}, "gen_ai.tools: 'crm'", "tools: ['shop']", OTHER),
     (ID, sent(tool("outlook")), {"tools": [LOOK]}, "gen_ai.tools: 'look'", "tools: ['outlook']", OTHER),
 )
 
@@ -89,6 +91,8 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(LOOK, HEAR), {"tools": [LOOK]}),
     (ID, sent(LOOK, RUN, SEARCH), {"tools": [LOOK]}, LIBRARY),
     (ID, sent(LOOK, SEARCH), {"tools": [LOOK, SEARCH, tool("web_search", "web_search")]}, LIBRARY),
+    # A server of tools (MCP) may be shown by its name or by its type, or not at all.
+    *((ID, sent(LOOK, SHOP), {"tools": [LOOK, *shown]}, LIBRARY) for shown in ([SHOP], [tool(None, "mcp")], [])),
     # Names have only characters that the API allows, and a framework may offer its tools in the text of the prompt.
     (ID, sent(tool("math_add")), {"tools": [tool("math.add")]}, LIBRARY),
     (ID, sent(tool("mathAdd"), tool("functions_look")), {"tools": [tool("math_add"), LOOK]}, LIBRARY),

@@ -124,6 +124,82 @@ def test_what_cannot_be_compared(judged: Judged, said: Any, how: dict[str, Any])
     assert judged({TIER: said}, **how) == []
 
 
+ASKED_TIER, EFFORT = "openai.request.service_tier", "gen_ai.request.reasoning.level"
+PREVIOUS = "gen_ai.request.previous_response.id"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "path", "field"),
+    [
+        (ASKED_TIER, "flex", CHAT, "service_tier"),
+        ("gen_ai.openai.request.service_tier", "priority", RESPONSES, "service_tier"),
+        (PREVIOUS, "resp_9", RESPONSES, "previous_response_id"),
+        ("gen_ai.output.type", "image", CHAT, "output format"),
+        ("gen_ai.output.type", "speech", RESPONSES, "output format"),
+        (EFFORT, "high", CHAT, "reasoning effort"),
+        ("gen_ai.request.reasoning_effort", "low", MESSAGES, "reasoning effort"),
+    ],
+)
+def test_a_value_that_nobody_asked_for(judged: Judged, attribute: str, value: str, path: str, field: str) -> None:
+    """A span may not state what the request asks for nowhere, and what is no default either."""
+    [finding] = judged({attribute: value}, path=path)
+    assert finding.details[:2] == (
+        ("span", f"{attribute} = {value!r}"),
+        ("wire", f"no {field}\ncassettes/chat.yaml, interaction 0, exchange 0, request body"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "path", "how"),
+    [
+        # Defaults, and what a mask has left.
+        (ASKED_TIER, "auto", CHAT, {}),
+        (ASKED_TIER, "default", CHAT, {}),
+        (ASKED_TIER, "__REDACTED__", CHAT, {}),
+        (ASKED_TIER, "", CHAT, {}),
+        (ASKED_TIER, 7, CHAT, {}),
+        ("gen_ai.output.type", "text", CHAT, {}),
+        (EFFORT, "none", CHAT, {}),
+        (EFFORT, "medium", RESPONSES, {}),
+        (EFFORT, "high", MESSAGES, {}),
+        # What the response repeats, which is all that a processor of an agent's own traces sees.
+        (ASKED_TIER, "flex", CHAT, {"answered": {"service_tier": "flex"}}),
+        (EFFORT, "low", RESPONSES, {"answered": {"reasoning": {"effort": "low"}}}),
+        (PREVIOUS, "resp_9", RESPONSES, {"answered": {"previous_response_id": "resp_9"}}),
+        # A bridge may keep the conversation itself, and ask for JSON by a tool.
+        (PREVIOUS, "resp_9", CHAT, {}),
+        ("gen_ai.output.type", "json", CHAT, {}),
+        # The request asks for it in another way.
+        ("gen_ai.output.type", "image", CHAT, {"asked": {"modalities": ["image", "text"]}}),
+        ("gen_ai.output.type", "image", RESPONSES, {"asked": {"tools": [{"type": "image_generation"}]}}),
+        ("gen_ai.output.type", "speech", CHAT, {"asked": {"audio": {"format": "wav"}}}),
+        (EFFORT, "high", MESSAGES, {"asked": {"thinking": {"budget_tokens": 9_000}}}),
+        (EFFORT, "high", CHAT, {"asked": {"messages": [{"role": "system", "content": "Reasoning: high"}]}}),
+        # A stored prompt may be set up to have it.
+        (ASKED_TIER, "flex", RESPONSES, {"asked": {"prompt": {"id": "pmpt_1"}}}),
+    ],
+)
+def test_a_value_that_may_be_true_without_its_field(
+    judged: Judged, attribute: str, value: Any, path: str, how: dict[str, Any]
+) -> None:
+    """Defaults, and what was asked for or stated elsewhere, need no field of their own."""
+    assert judged({attribute: value}, path=path, **how) == []
+
+
+def test_the_effort_in_the_name_of_a_model(judged: Judged, make_exchange: ExchangeMaker) -> None:
+    """Some servers have a name of the model for each effort."""
+    body = {"model": "o3-mini-high", "messages": []}
+    efforts = [
+        len(
+            judged(
+                {EFFORT: effort, "gen_ai.request.model": "o3-mini-high"}, exchanges=[make_exchange(span=1, body=body)]
+            )
+        )
+        for effort in ("high", "low")
+    ]
+    assert efforts == [0, 1]
+
+
 @pytest.mark.parametrize(("said", "found"), [("auto", 0), ("default", 0), ("flex", 1)])
 def test_a_stream_may_say_two_things(judged: Judged, make_exchange: ExchangeMaker, said: str, found: int) -> None:
     """A response may begin under one tier and be served under another: a span may have either, but not a third."""

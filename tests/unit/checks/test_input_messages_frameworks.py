@@ -148,6 +148,28 @@ def test_a_library_shows_all(told: Told, shown: Texts) -> None:
 
 
 @pytest.mark.parametrize(
+    ("scope", "attribute", "may_be_filtered"),
+    [
+        (LIBRARY, "gen_ai.input.messages", True),
+        (LIBRARY, "llm.input_messages", False),  # OpenInference has masks, and no filters.
+        ("shop.llm", "gen_ai.input.messages", False),
+    ],
+)
+def test_the_finding_says_that_a_filter_may_be_meant(
+    judged: Judged, scope: str, attribute: str, may_be_filtered: bool
+) -> None:
+    """OTel GenAI lets an instrumentation offer filters of prompts: only whoever has set one knows of it."""
+    wire = _fact(CHAT, tuple((f"messages[{number}].content", text) for number, (_, text) in enumerate(CHAT)))
+    span = _fact([SYSTEM, FIRST, LAST], ((attribute, "[...]"),))
+    [finding] = judged({"input_messages": wire}, {"input_messages": span}, record={"scope": scope})
+    why = "the prompt shown on the span is not the one that the model was given"
+    more = (
+        "; only a filter that you have set yourself may leave texts out, as OTel GenAI allows: if you have, waive this"
+    )
+    assert dict(finding.details)["why"] == why + more * may_be_filtered
+
+
+@pytest.mark.parametrize(
     "shown",
     ["Is it cold in Oslo?", "system: Use the context.\nuser: Context: It snows. Question: Is it cold in Oslo?"],
     ids=["the question that went into a template", "the conversation as one text"],

@@ -1,4 +1,4 @@
-"""`wire/provider-name`: a span may name only the provider that was asked, or the one whose API it is."""
+"""A span may name only the provider that was asked, or the one whose API it is; so may a model's name."""
 
 from __future__ import annotations
 
@@ -22,17 +22,66 @@ COMPATIBLE = "https://api.anthropic.com/v1/chat/completions"
 
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
-    """Judge the provider that a span names for a call to a URL."""
+    """Judge the provider that a span names for a call to a URL, or the model that it names for `m`."""
 
-    def judged(url: str, said: dict[str, Any]) -> list[Finding]:
+    def judged(url: str, said: dict[str, Any], check: str = "wire/provider-name") -> list[Finding]:
         body = json.dumps({"model": "m", "messages": []}).encode()
         exchange = make_exchange(span=1, request=Request(method="POST", url=url, body=body))
         span = make_span(1, attributes={"gen_ai.request.model": "m", **said})
         paired = match([exchange], [span], [])
         seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
-        return [finding for finding in verify(seen, {}).findings if finding.check == "wire/provider-name"]
+        return [finding for finding in verify(seen, {}).findings if finding.check == check]
 
     return judged
+
+
+GROQ, PROXY = "https://api.groq.com/openai/v1/chat/completions", "https://proxy.example/v1/chat/completions"
+IN_FRONT = "; the name in front is that of a provider that never saw this call"
+
+
+@pytest.mark.parametrize(
+    ("url", "check", "said", "why"),
+    [
+        (
+            OPENAI,
+            "wire/request-model",
+            {"gen_ai.request.model": "anthropic/m"},
+            f"calls, costs and latencies are counted for a model that this request did not name{IN_FRONT}",
+        ),
+        (
+            ANTHROPIC,
+            "wire/request-model",
+            {"gen_ai.request.model": "litellm/vertex_ai/m"},
+            f"calls, costs and latencies are counted for a model that this request did not name{IN_FRONT}",
+        ),
+        (
+            OPENAI,
+            "wire/model",
+            {"openinference.span.kind": "LLM", "llm.model_name": "anthropic/m"},
+            "calls, costs and latencies are counted for a model that neither asked nor answered",
+        ),
+    ],
+)
+def test_a_rival_in_front_of_a_model(judged: Judged, url: str, check: str, said: dict[str, str], why: str) -> None:
+    """Whoever asks a provider's own servers for a model does not ask another provider for it."""
+    [finding] = judged(url, said, check)
+    assert dict(finding.details)["why"] == why
+
+
+@pytest.mark.parametrize(
+    ("url", "model"),
+    [
+        (OPENAI, "openai/m"),
+        (ANTHROPIC, "litellm/anthropic/m"),
+        (OPENAI, "team/m"),  # Nobody knows what that is.
+        (GROQ, "groq/m"),
+        (GROQ, "google/m"),  # The maker of a model that another provider serves.
+        (PROXY, "anthropic/m"),
+    ],
+)
+def test_a_provider_in_front_of_a_model(judged: Judged, url: str, model: str) -> None:
+    """A framework may put the provider in front of a model's name, or its own word for it, or the model's maker."""
+    assert judged(url, {"gen_ai.request.model": model}, "wire/request-model") == []
 
 
 def test_another_provider(judged: Judged) -> None:

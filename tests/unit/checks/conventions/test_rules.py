@@ -13,10 +13,11 @@ import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Rule
+from pytest_llmtrace.checks._rule import Breach, Rule
 from pytest_llmtrace.checks.conventions import CHECKS
-from pytest_llmtrace.conventions import profile, span_type
+from pytest_llmtrace.conventions import Level, Profile, Wanted, profile, span_type
 from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, SpanRecord, State
+from tests.unit.checks._cases import ABSENT, NULL, UNREADABLE
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
@@ -371,7 +372,6 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     {"attributes": NAMED, "name": "chat gpt-4o"},
     {"attributes": CHAT, "name": "anything"},  # Without the model no name can be formed to compare with.
     {"attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
-    {"attributes": {**CHAT, "gen_ai.operation.name": "text_completion"}, "wire": {}},
     {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "wire": {}},
     {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "kind": "SERVER"},  # It has no span type of its own.
     {"attributes": {**CHAT, "error.type": "timeout"}, "status": "ERROR"},
@@ -571,6 +571,52 @@ def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: 
     assert [finding.check for finding in verify(seen, {}).findings if finding.check == "convention/operation"] == found
 
 
+OPENLLMETRY = replace(GENAI, name="openllmetry-small", convention="openllmetry")
+SDK, FRAMEWORK = "opentelemetry.instrumentation.openai_v2", "opentelemetry.instrumentation.langchain"
+OPERATION, REQUEST_TYPE = "gen_ai.operation.name", "llm.request.type"
+
+
+@pytest.mark.parametrize(
+    ("kept", "scope", "api", "place", "value", "is_found"),
+    [
+        # An SDK's method is of one API, and so is the call that an application writes down by hand.
+        (GENAI, SDK, "chat", OPERATION, "text_completion", True),
+        (GENAI, SDK, "messages", OPERATION, "text_completion", True),
+        (GENAI, "app", "responses", OPERATION, "text_completion", True),
+        (GENAI, SDK, "completions", OPERATION, "chat", True),
+        (GENAI, SDK, "completions", OPERATION, "text_completion", False),
+        (GENAI, SDK, "responses", OPERATION, "chat", False),
+        # A framework's `complete` may be a chat, and its `chat` a completion.
+        (GENAI, FRAMEWORK, "chat", OPERATION, "text_completion", False),
+        (GENAI, FRAMEWORK, "completions", OPERATION, "chat", False),
+        # Frameworks have this word for all.
+        (GENAI, SDK, "chat", OPERATION, "generate_content", True),
+        (GENAI, SDK, "responses", OPERATION, "generate_content", False),
+        (GENAI, "gcp.vertex.agent", "chat", OPERATION, "generate_content", False),
+        (GENAI, SDK, "chat", OPERATION, "invoke_agent", False),
+        (GENAI, SDK, "chat", OPERATION, 3, False),
+        # OpenLLMetry's own word; `completion` is what it has for Anthropic's messages, too.
+        (OPENLLMETRY, SDK, "chat", REQUEST_TYPE, "embedding", True),
+        (OPENLLMETRY, SDK, "embeddings", REQUEST_TYPE, "chat", True),
+        (OPENLLMETRY, SDK, "messages", REQUEST_TYPE, "completion", False),
+        (OPENLLMETRY, SDK, "embeddings", REQUEST_TYPE, "embedding", False),
+        (GENAI, SDK, "chat", REQUEST_TYPE, "embedding", False),
+    ],
+)
+def test_the_operation_is_that_of_the_api(
+    make_call: Callable[..., Call], kept: Profile, scope: str, api: str, place: str, value: Any, is_found: bool
+) -> None:
+    """A value that is certainly another API's is found, and told with the API that was called."""
+    record = {"attributes": {"gen_ai.provider.name": "openai", place: value}, "scope": scope, "kind": "CLIENT"}
+    call = make_call({}, {}, api=api, record=record)
+    [claim] = Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,)).claims
+    [rule] = [check for check in CHECKS if check.id == "convention/operation"]
+    assert isinstance(rule, Rule)
+    found = rule.judge(replace(claim, profile=kept))
+    wanted = Breach(names=(place,), said=(f"{place} = {value!r}",), wanted=(f"the call was made to the {api} API",))
+    assert found == (wanted if is_found else False)
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -588,7 +634,34 @@ def test_a_guardrail_is_wanted_where_there_is_one(conform: Conform, headers: Any
     assert [dict(finding.details)["span"] for finding in found] == expected
 
 
-BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and check.by_names}
+INFERENCE = GENAI.span_types["inference"]
+REQUIRED = {**INFERENCE.attributes, "gen_ai.request.model": Wanted(level=Level.REQUIRED)}
+WITH_MODEL = replace(GENAI, span_types={"inference": replace(INFERENCE, attributes=REQUIRED)})
+
+
+@pytest.mark.parametrize(
+    ("wire", "attributes", "expected"),
+    [
+        ({"request_model": ABSENT}, CHAT, []),  # A stored prompt may name it.
+        ({"request_model": NULL}, CHAT, []),
+        ({"request_model": "gpt-5"}, CHAT, ["no gen_ai.request.model"]),
+        ({"request_model": UNREADABLE}, CHAT, ["no gen_ai.request.model"]),
+        (None, CHAT, ["no gen_ai.request.model"]),
+        ({"request_model": ABSENT}, {"gen_ai.operation.name": "chat"}, ["no gen_ai.provider.name"]),
+    ],
+)
+def test_a_model_is_required_where_the_request_names_one(
+    conform: Conform, wire: Any, attributes: dict[str, str], expected: list[str]
+) -> None:
+    """OpenAI's convention requires the model, but a call of a stored prompt need not name any.
+
+    Spans of the same names are judged by their own requests, in whichever order they come.
+    """
+    found = conform(attributes, WITH_MODEL, wire=wire)
+    assert [dict(finding.details)["span"] for finding in found if finding.check == "convention/required"] == expected
+
+
+BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and check.by_names is not Rule.by_names}
 
 
 @pytest.mark.parametrize("rule", BY_NAMES.values(), ids=BY_NAMES.keys())
@@ -598,5 +671,6 @@ def test_values_do_not_matter_where_names_decide(rule: Rule) -> None:
         for kept in (GENAI, OPENINFERENCE):
             span = SpanRecord(key=SpanKey(1, 1), name="chat", kind="CLIENT", attributes=fields.get("attributes", CHAT))
             claim = Claim(span=span, profile=kept, span_type=span_type(kept, span), is_wanted=True)
+            assert rule.by_names(claim)
             other = replace(claim, span=replace(span, name="", attributes=dict.fromkeys(span.attributes, -1)))
             assert type(rule.judge(claim)) is type(rule.judge(other))
