@@ -328,10 +328,6 @@ class LLMTrace(Captured, Scripted):
             return self._evidence(patience=0), checks.Verdict.none()  # Its findings are not read.
         return self._judgement.last or self.judge(complete=False)
 
-    def hint_for(self, error: BaseException) -> str:
-        """Return an explanation of an error of the application under test; empty if the error is not a known one."""
-        return capture.hint_for(error) or ""
-
     def _settle(self) -> None:
         """Judge the block, and raise on findings that no judgement within the block has reported already."""
         __tracebackhide__ = True
