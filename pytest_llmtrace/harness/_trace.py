@@ -296,6 +296,11 @@ class LLMTrace(Captured, Scripted):
             evidence = replace(evidence, leftovers=now)
         return self._judgement.judge(evidence, complete=complete, to_be_called=to_be_called)
 
+    def judge_by(self, settings: Settings) -> None:
+        """Take settings that are known only when the code has run; what was judged before stands."""
+        self.settings, self._profiles = settings, named(settings.conventions)
+        self._judgement.settings = settings
+
     def fails(self, verdict: checks.Verdict) -> bool:
         """Tell whether a verdict fails the test under these settings."""
         return self._judgement.fails(verdict)

@@ -141,7 +141,8 @@ def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
         with _judged(item):
             raise
     with _judged(item):
-        pass
+        if _declared.is_marked_late(item):  # By the test itself, or by a fixture that it asked for while it ran.
+            pytest.fail(_LATE, pytrace=False)
 
 
 def _judged(item: pytest.Item) -> AbstractContextManager[None]:

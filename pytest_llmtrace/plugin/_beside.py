@@ -13,7 +13,7 @@ import pytest
 from pytest_llmtrace import capture, report
 from pytest_llmtrace.checks import Verdict
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest, VerificationError
-from pytest_llmtrace.plugin import _broken
+from pytest_llmtrace.plugin import _broken, _options
 from pytest_llmtrace.plugin._declared import FIXTURE, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed
 from pytest_llmtrace.plugin._tracebacks import leaves
@@ -75,6 +75,9 @@ def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException, when
     for hint in dict.fromkeys(capture.hint_for(one) for one in leaves(failure)):
         if hint:
             item.add_report_section(when, FIXTURE, hint)
+    wrong = _options.take_added(item, trace)
+    if wrong and wrong != str(failure):
+        item.add_report_section(when, FIXTURE, wrong)
     evidence, verdict = trace.judge(complete=False)
     note(item, verdict)
     news = replace(verdict, findings=_untold(verdict, failure))

@@ -273,6 +273,11 @@ def _end_time(item: pytest.Item) -> None:
 
 
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
+    wrong = _options.take_added(item, trace)
+    if wrong:
+        failure = pytest.fail.Exception(wrong, pytrace=False)
+        _beside.explain(item, failure)
+        raise failure
     if trace.settings.verify is False:
         return
     # A test that is expected to fail must fail here: after its teardown its call already counts as passed.
