@@ -23,7 +23,7 @@ class Judgement:
     """
 
     def __init__(self, settings: Settings, *, is_block: bool = False) -> None:
-        self._settings = settings
+        self.settings = settings
         self.is_block = is_block
         self._late: tuple[Evidence, Verdict] | None = None
         self._complete = False
@@ -41,15 +41,15 @@ class Judgement:
         """
         self._complete = complete
         self._account = None
-        settings = self._with_shared_waivers() if to_be_called else self._settings
+        settings = self._with_shared_waivers() if to_be_called else self.settings
         self.last = evidence, self._worded(waivers.judge(evidence, settings, complete=complete))
         self._to_be_called = to_be_called and self.last[1].whole
         return self.last
 
     def _with_shared_waivers(self) -> Settings:
         """Return settings in which every waiver may hide nothing without being reported."""
-        ignore, shared = self._settings.ignore, self._settings.shared
-        return replace(self._settings, shared={**dict.fromkeys(ignore, ""), **shared})
+        ignore, shared = self.settings.ignore, self.settings.shared
+        return replace(self.settings, shared={**dict.fromkeys(ignore, ""), **shared})
 
     def _worded(self, verdict: Verdict) -> Verdict:
         """Return a verdict whose findings name the place where this trace takes waivers."""
@@ -62,14 +62,14 @@ class Judgement:
             verdict: What was found.
             asked: Whether the test itself has called `verify`, which counts even with `verify=False`.
         """
-        if self._settings.verify == "warn" or (self._settings.verify is False and not asked):
+        if self.settings.verify == "warn" or (self.settings.verify is False and not asked):
             return False
-        failing = {Severity.ERROR, Severity.WARNING} if self._settings.strict else {Severity.ERROR}
+        failing = {Severity.ERROR, Severity.WARNING} if self.settings.strict else {Severity.ERROR}
         return any(finding.severity in failing for finding in verdict.findings)
 
     def report(self, evidence: Evidence, verdict: Verdict) -> str:
         """Write the report on a judgement."""
-        return report.render(self._settings.label, evidence, verdict)
+        return report.render(self.settings.label, evidence, verdict)
 
     def late_report(self, evidence: Evidence | None) -> tuple[Verdict, str]:
         """Judge what came after the last judgement; return the verdict, and the report if it fails, else an empty text.
@@ -79,20 +79,20 @@ class Judgement:
         Args:
             evidence: What is new; None if nothing is.
         """
-        if self.last is None or (evidence is None and not (self._to_be_called and self._settings.ignore)):
+        if self.last is None or (evidence is None and not (self._to_be_called and self.settings.ignore)):
             return Verdict.none(), ""
         evidence, before = evidence or Evidence(), self.last[1]
-        left = Counter(self._settings.expected)
+        left = Counter(self.settings.expected)
         left.subtract(waivers.key_of(finding) for finding in before.expected)
         # Waivers that hide nothing are reported only once.
-        settings = replace(self._settings if self._to_be_called else self._with_shared_waivers(), expected=+left)
+        settings = replace(self.settings if self._to_be_called else self._with_shared_waivers(), expected=+left)
         verdict = self._worded(waivers.judge(evidence, settings, complete=self._complete, hidden=before.waived))
         self._late = evidence, verdict
         self._account = None
         return verdict, self._late_text() if self.fails(verdict) else ""
 
     def _late_text(self) -> str:
-        return report.render(f"{self._settings.label}, after the test", *self._late) if self._late else ""
+        return report.render(f"{self.settings.label}, after the test", *self._late) if self._late else ""
 
     def account(self, seen: Callable[[], tuple[Evidence, Verdict]]) -> dict[str, Any]:
         """Return counts of what the last judgement saw and of what was hidden, as plain data; counted once.
@@ -104,25 +104,25 @@ class Judgement:
         """
         if self._account is None:
             evidence, verdict = seen()
-            counted, hidden = report.account(evidence, verdict), waivers.account(evidence, verdict, self._settings)
+            counted, hidden = report.account(evidence, verdict), waivers.account(evidence, verdict, self.settings)
             remarks = [self.report(evidence, verdict)] if self._is_remark(verdict) else []
             if self._late:
                 counted = _added(counted, report.account(*self._late))
-                hidden = _added(hidden, waivers.account(*self._late, self._settings))
+                hidden = _added(hidden, waivers.account(*self._late, self.settings))
                 remarks += [self._late_text()] if self._is_remark(self._late[1]) else []
             self._account = {
                 **counted,
                 **hidden,
                 "whole": verdict.whole,
                 "complete": self._complete,
-                "reports": {name: report.contribution(name, evidence, verdict) for name in self._settings.reports},
+                "reports": {name: report.contribution(name, evidence, verdict) for name in self.settings.reports},
                 "remark": "\n\n".join(remarks),
             }
         return self._account
 
     def _is_remark(self, verdict: Verdict) -> bool:
         """Tell whether a verdict has findings to print that do not fail the test."""
-        return bool(self._settings.verify) and verdict.worth_saying and not self.fails(verdict)
+        return bool(self.settings.verify) and verdict.worth_saying and not self.fails(verdict)
 
 
 def _of_block(finding: Finding) -> Finding:

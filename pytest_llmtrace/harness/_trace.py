@@ -297,6 +297,11 @@ class LLMTrace(Captured, Scripted):
             evidence = replace(evidence, leftovers=now)
         return self._judgement.judge(evidence, complete=complete, to_be_called=to_be_called)
 
+    def judge_by(self, settings: Settings) -> None:
+        """Take settings that are known only when the code has run; what was judged before stands."""
+        self.settings, self._profiles = settings, named(settings.conventions)
+        self._judgement.settings = settings
+
     def fails(self, verdict: checks.Verdict) -> bool:
         """Tell whether a verdict fails the test under these settings."""
         return self._judgement.fails(verdict)
@@ -328,10 +333,6 @@ class LLMTrace(Captured, Scripted):
         if self._judgement.last is None and self.settings.verify is False:
             return self._evidence(patience=0), checks.Verdict.none()  # Its findings are not read.
         return self._judgement.last or self.judge(complete=False)
-
-    def hint_for(self, error: BaseException) -> str:
-        """Return an explanation of an error of the application under test; empty if the error is not a known one."""
-        return capture.hint_for(error) or ""
 
     def _settle(self) -> None:
         """Judge the block, and raise on findings that no judgement within the block has reported already."""

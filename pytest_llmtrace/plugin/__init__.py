@@ -8,7 +8,6 @@ replaced Python's import by its own.
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -33,9 +32,13 @@ _LATE = (
 )
 
 
-@cache
+_parts: dict[str, ModuleType] = {}
+
+
 def _part(name: str) -> ModuleType:
-    return import_module(f"{__name__}.{name}")
+    if name not in _parts:
+        _parts[name] = import_module(f"{__name__}.{name}")
+    return _parts[name]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -138,17 +141,25 @@ def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
         with _judged(item):
             raise
     with _judged(item):
-        pass
+        if _declared.is_marked_late(item):  # By the test itself, or by a fixture that it asked for while it ran.
+            pytest.fail(_LATE, pytrace=False)
 
 
 def _judged(item: pytest.Item) -> AbstractContextManager[None]:
     return _part("_items").judged(item) if _declared.TRACE in item.stash else nullcontext()
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail the teardown on what fixtures did after the test, once it is known whether that has failed it already."""
+    with _part("_beside").late_told(item) if _declared.TRACE in item.stash else nullcontext():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put what the trace saw on the reports of call and teardown, and a hint at a known failure on that of setup."""
-    if _declared.TRACE not in item.stash:
+    """Let a failure be shown at its place, and put what the trace saw on the reports of call and teardown."""
+    if _declared.TRACE not in item.stash and not _may_be_ours(item, call):
         report = yield
     else:
         report = yield from _part("_items").reported(item, call)
@@ -157,6 +168,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if _declared.is_grouped(item.config):
         report.llmtrace_test = _declared.id_of(item)
     return report
+
+
+def _may_be_ours(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
+    """Tell whether a failure without a trace may be one of ours: of a late marker, or of a wider fixture."""
+    return call.excinfo is not None and ("_items" in _parts or _declared.is_marked(item))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ import pytest
 from pytest_llmtrace._stdlib import replaced
 from pytest_llmtrace.errors import LLMTraceError
 
-__all__ = ["cause_of", "naming_mocks"]
+__all__ = ["INTERNAL", "cause_of", "naming_mocks"]
+
+INTERNAL = "llmtrace: internal error while it reported on this test; please report it"
 
 _SHOWN = 5
 """How many replaced names the message lists; freezegun and pyfakefs replace many."""

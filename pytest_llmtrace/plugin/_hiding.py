@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from pytest_llmtrace.plugin._baseline import Baseline
 
 __all__ = [
+    "COLLECTED",
     "baseline_of",
     "check_options",
     "hiding",
 ]
 
+COLLECTED: Final = pytest.StashKey["tuple[pytest.Mark, ...]"]()
+"""The markers that an item had when the collection was complete."""
 _BASELINE: Final = pytest.StashKey["Baseline | None"]()
 _IGNORE: Final = pytest.StashKey[Mapping[str, str]]()
 _VERIFY: Final[Mapping[str, Literal["error", "warn", False]]] = {"error": "error", "warn": "warn", "off": False}
@@ -107,9 +110,14 @@ def _by_place(item: pytest.Item, own: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def _place(item: pytest.Item, node: Any, marker: pytest.Mark) -> str:
-    """Name the place of a marker that several tests share (class, module, parametrised function); empty for others."""
+    """Name the place of a marker that several tests may share; empty for others.
+
+    Such markers are those of a class, a module or a parametrised function, and those that a fixture gives.
+    """
     if node is not item:
         return f"the marker of {node.nodeid}"
+    if not any(marker is mark for mark in item.stash.get(COLLECTED, ())):
+        return "a marker that was added after the collection"
     call = getattr(item, "callspec", None)
     if call is None or any(marker is mark for mark in call.marks):
         return ""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
-from pytest_llmtrace.plugin import _broken, _declared, _options, _order, _teardown, _totals
+from pytest_llmtrace.plugin import _beside, _broken, _declared, _options, _order, _teardown, _totals
 from pytest_llmtrace.plugin._coroutines import coroutine_watched
 from pytest_llmtrace.plugin._declared import COPIED, EARLY, FIXTURE, PARTIAL, TRACE
-from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
+from pytest_llmtrace.plugin._outcomes import failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import (
     excinfo_of_testcase,
     failure_of_testcase,
@@ -23,10 +23,9 @@ from pytest_llmtrace.plugin._pytest_internals import (
     list_fixture,
     skipped_testcase,
 )
-from pytest_llmtrace.plugin._tracebacks import shorten
+from pytest_llmtrace.plugin._tracebacks import locate, shortened
 
 if TYPE_CHECKING:
-    from pytest_llmtrace.checks import Verdict
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
@@ -40,8 +39,6 @@ __all__ = [
     "traced",
     "verified",
 ]
-
-PROPERTY = "llmtrace_findings"
 
 _ran_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[set[str]]()
@@ -142,9 +139,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     with _broken.naming_mocks():
         _save(item, trace)
         verdict, late = trace.late_report()
-    _note(item, verdict)
-    if late:
-        raise Failed(late)
+    _beside.keep_late(item, verdict, late)
 
 
 def _save(item: pytest.Item, trace: LLMTrace) -> None:
@@ -171,7 +166,7 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
 
     item = request.node
     let_go(item)  # If this is a rerun, an attempt whose setup failed before our fixture left its trace open.
-    _forget_noted(item)
+    _beside.forget(item)
     watch_parts(item)
     vcr = _vcr_config(request)
     default, is_shared = _default_cassette(item, request, vcr)
@@ -255,7 +250,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
         yield
     except BaseException as failure:  # pytest.fail() is not an Exception.
         _end_time(item)
-        _explain(item, failure)
+        _beside.explain(item, failure)
         raise
     _end_time(item)
     trace = item.stash.get(TRACE, None)  # The test may have asked for it at run time.
@@ -267,7 +262,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
         with _broken.naming_mocks():
             _judge(item, trace)
     else:
-        _explain(item, failed)
+        _beside.explain(item, failed)
 
 
 def has_run(item: pytest.Item) -> bool:
@@ -283,88 +278,57 @@ def _end_time(item: pytest.Item) -> None:
 
 
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
+    wrong = _options.take_added(item, trace)
+    if wrong:
+        failure = pytest.fail.Exception(wrong, pytrace=False)
+        _beside.explain(item, failure)
+        raise failure
     if trace.settings.verify is False:
         return
     # A test that is expected to fail must fail here: after its teardown its call already counts as passed.
     to_be_called = _teardown.may_play(item) and not is_expected_to_fail(item)
     waived = {"replay/unplayed", "replay/*"} & trace.settings.ignore.keys()
     _, verdict = trace.judge(to_be_called=to_be_called, to_be_played=to_be_called and not waived)
-    _note(item, verdict)
+    _beside.note(item, verdict)
     if trace.fails(verdict):
         raise failure_of(item, trace.report())
-
-
-def _explain(item: pytest.Item, failure: BaseException) -> None:
-    """Let a failure stand, and put the findings beside it; an error of this package says by itself what was found."""
-    trace = item.stash.get(TRACE, None)
-    if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
-        return
-    try:
-        _put_beside(item, trace, failure)
-    except Exception as error:
-        cause = _broken.cause_of(error)
-        if not cause:
-            raise
-        item.add_report_section("call", FIXTURE, cause)
-
-
-def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException) -> None:
-    _add_hint(item, trace, "call", failure)
-    _, verdict = trace.judge(complete=False)
-    _note(item, verdict)
-    if verdict.worth_saying and not isinstance(failure, LLMTraceError) and trace.settings.verify:
-        item.add_report_section("call", FIXTURE, trace.report())
-
-
-def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseException) -> None:
-    hint = trace.hint_for(failure)
-    if hint:
-        item.add_report_section(when, FIXTURE, hint)
-
-
-def _note(item: pytest.Item, verdict: Verdict) -> None:
-    """Put the check ids of the findings into the property that JUnit shows, after those that are there already."""
-    ids = [finding.check for finding in verdict.findings]
-    if ids:
-        noted = [value for name, value in item.user_properties if name == PROPERTY]
-        _forget_noted(item)
-        item.user_properties.append((PROPERTY, ", ".join((*map(str, noted), *ids))))
-
-
-def _forget_noted(item: pytest.Item) -> None:
-    item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)
 
 
 # --- its report ------------------------------------------------------------------------------------------------------
 
 
 def reported(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put a hint beside the failure of another fixture, and what the trace saw on the reports of call and teardown."""
-    trace = item.stash[TRACE]
+    """Let a failure be shown at its place, and put what the trace saw on the reports of call and teardown."""
     excinfo = excinfo_of_testcase(item) or call.excinfo
-    if excinfo is not None:
-        shorten(excinfo, item.config)
+    if excinfo is None:
+        report = yield
+    else:
         if call.when == "setup":
-            _add_hint(item, trace, "setup", excinfo.value)
-    report = yield
-    if call.when != "setup":
-        _annotate(item, trace, report)
+            _beside.explain(item, excinfo.value, "setup")
+        with shortened(excinfo, item.config):
+            report = yield
+        locate(report, excinfo, item)
+    trace = item.stash.get(TRACE, None)  # A trace that could not be opened is not kept.
+    told = _beside.unseen(item, report)
+    if trace is not None and call.when != "setup":
+        _annotate(item, trace, report, told)
     return report
 
 
-def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> None:
+def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport, told: str) -> None:
     """Put on a report what the trace saw; xdist carries the attributes of a report to the controller.
 
     It is one string, and a short one: pytest keeps its reports for the whole run.
     """
     try:
         account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
+        account["remark"] = "\n\n".join(filter(None, (told, account["remark"])))
         _totals.register(item.config)
         report.llmtrace = _totals.written(account)  # type: ignore[attr-defined]
     except Exception as error:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
         why = _broken.cause_of(error)
         if not why:
-            why = f"llmtrace: internal error while it reported on this test; please report it\n{traceback.format_exc()}"
+            why = f"{_broken.INTERNAL}\n{traceback.format_exc()}"
         _break(report, why)
 
 

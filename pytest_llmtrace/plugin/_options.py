@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,14 +18,35 @@ from pytest_llmtrace.plugin._declared import FIXTURE, MARKER, MODES, id_of, is_d
 from pytest_llmtrace.plugin._pytest_internals import hiding_fixture
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
     from pytest_llmtrace.model import Settings
 
-__all__ = ["check_markers", "check_options", "hidden_by", "marked_hosts", "recorded_by", "settings_for"]
+__all__ = [
+    "check_markers",
+    "check_options",
+    "hidden_by",
+    "marked_hosts",
+    "recorded_by",
+    "settings_for",
+    "take_added",
+]
 
 _FIXTURES: Final = "pytest_llmtrace.plugin"
 """The module of our fixtures."""
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
+_OWN: Final = pytest.StashKey[Mapping[str, Any]]()
+"""The `llmtrace_config` with which the trace of an item was opened."""
+_READ: Final = pytest.StashKey["tuple[pytest.Mark, ...]"]()
+"""The markers of an item that were read last."""
+_ADDED: Final = "marker added at run time"
+_AT_THE_BEGINNING: Final = {
+    "allow_hosts": "",
+    "cassette": ', or call llmtrace.replay("...") in the test',
+    "gateway": ", or call llmtrace.gateway(...) in the test",
+    "timing": "",
+}
+"""The arguments that have no effect once a trace is open, each with what else a test may do."""
 
 
 def check_options(config: pytest.Config) -> None:
@@ -63,7 +85,8 @@ def check_markers(item: pytest.Item) -> None:
         pytest.UsageError: If a marker has an unknown argument or a value without meaning, or if another fixture hides
             the one that it implies.
     """
-    for marker in item.iter_markers(MARKER):
+    item.stash[_hiding.COLLECTED] = item.stash[_READ] = tuple(item.iter_markers(MARKER))
+    for marker in item.stash[_READ]:
         try:
             _check_arguments(marker)
         except UsageError as error:
@@ -99,7 +122,8 @@ def settings_for(
         default_is_shared: Whether other tests may have that file, too.
 
     Raises:
-        UsageError: If `own` is not a mapping, or if a name in it is not known.
+        UsageError: If `own` is not a mapping, if a name in it is not known, or if a marker that was added since the
+            collection has no meaning.
     """
     from pytest_llmtrace.model import Settings
     from pytest_llmtrace.plugin._collected import is_gone
@@ -108,6 +132,8 @@ def settings_for(
         raise UsageError(
             f"the fixture llmtrace_config must return a mapping, such as {{'gateway': 'openai'}}, not {own!r}"
         )
+    _check_added(item)
+    item.stash[_OWN] = own
     marked, test = _merged(item, own), id_of(item)
     return Settings(
         label=item.name,
@@ -119,20 +145,60 @@ def settings_for(
         default_is_shared=default_is_shared,
         cassette_dirs=_cassette_dirs(_cassette_dir(item.config), root=item.config.rootpath, module=item.path),
         gateway=marked.get("gateway"),
-        allow_unused=marked.get("allow_unused"),
         allow_hosts=hosts_of(marked.get("allow_hosts", ())),
         replay=_matchers.with_registered(item.config, _replay(own, vcr)),
-        budget=marked.get("budget") or {},
-        tool_repeats=marked.get("tool_repeats", 3),
-        conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
-        content=marked.get("content", _said(item.config, "content")),
-        longest_attribute=marked.get("longest_attribute", _longest_attribute(item.config)),
-        openobserve=marked.get("openobserve", _said(item.config, "openobserve")),
-        openobserve_columns=marked.get("openobserve_columns", _openobserve_columns(item.config)),
-        **_hiding.hiding(item, own, verify=marked.get("verify")),
+        **_of_judgement(item, own, marked),
         **_of_run(item.config),
     )
+
+
+def _of_judgement(item: pytest.Item, own: Mapping[str, Any], marked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of one test that have no effect before it is judged."""
+    return {
+        "allow_unused": marked.get("allow_unused"),
+        "budget": marked.get("budget") or {},
+        "tool_repeats": marked.get("tool_repeats", 3),
+        "conventions": _absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
+        "content": marked.get("content", _said(item.config, "content")),
+        "longest_attribute": marked.get("longest_attribute", _longest_attribute(item.config)),
+        "openobserve": marked.get("openobserve", _said(item.config, "openobserve")),
+        "openobserve_columns": marked.get("openobserve_columns", _openobserve_columns(item.config)),
+        **_hiding.hiding(item, own, verify=marked.get("verify")),
+    }
+
+
+def take_added(item: pytest.Item, trace: LLMTrace) -> str:
+    """Let the markers that a test was given while it ran take part in its judgement; return what is wrong with them.
+
+    A fixture may give a marker (`request.applymarker`), and so may the test itself (`request.node.add_marker`).
+    """
+    try:
+        added = _check_added(item)
+        for name in (name for marker in added for name in marker.kwargs if name in _AT_THE_BEGINNING):
+            raise UsageError(
+                f"{_ADDED}: {name}= came too late: it has an effect from the beginning of a test only\n"
+                f"next: give it to the test's own marker{_AT_THE_BEGINNING[name]}"
+            )
+        if added:
+            own = item.stash[_OWN]
+            trace.judge_by(replace(trace.settings, **_of_judgement(item, own, _merged(item, own))))
+    except (UsageError, pytest.UsageError) as error:
+        return f"llmtrace: {error}"
+    return ""
+
+
+def _check_added(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the markers of an item that were added since they were last read; refuse those that have no meaning."""
+    marks, known = tuple(item.iter_markers(MARKER)), item.stash.get(_READ, ())
+    added = [mark for mark in marks if not any(mark is one for one in known)]
+    for mark in added:
+        try:
+            _check_arguments(mark)
+        except UsageError as error:
+            raise UsageError(f"{_ADDED}: {error}") from None
+    item.stash[_READ] = marks
+    return added
 
 
 def marked_hosts(item: pytest.Item) -> tuple[str, ...]:
