@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
@@ -38,14 +40,15 @@ _LIMITED = re.compile(r"rate|limit|quota|throttl|overload|capacity|exhaust|too m
 """How providers speak of a limit in an error with another status than 429."""
 
 
-def is_of_other_status(name: str, failure: CallFailure, account: Account, exchanges: Iterable[Exchange]) -> bool | None:
+def is_of_other_status(name: str, failure: CallFailure, account: Account, exchanges: Sequence[Exchange]) -> bool | None:
     """Tell whether an error's class is one that its SDK does not raise for the status that came.
 
     Args:
         name: The class on the span, perhaps with its module.
         failure: How the call failed.
         account: The span and its call.
-        exchanges: All exchanges of the trace: the error may be that of another call of the same span.
+        exchanges: All exchanges of the trace, in the order of their requests: the error may be that of another call of
+            the same span.
 
     Returns:
         The answer; `None` if that cannot be known, as of a class that is not one of an SDK's, or of an application's
@@ -62,7 +65,7 @@ def is_of_other_status(name: str, failure: CallFailure, account: Account, exchan
     return statuses.isdisjoint(_STATUSES[word])
 
 
-def came_from_nothing(name: str, account: Account, exchanges: Iterable[Exchange]) -> bool:
+def came_from_nothing(name: str, account: Account, exchanges: Sequence[Exchange]) -> bool:
     """Tell whether a span of an SDK's instrumentation has an error for a response although none failed."""
     if not is_of_sdk(account) or _class_of(name, account) not in _ANSWERS or account.answered.truncated is not False:
         return False
@@ -82,9 +85,14 @@ _UNKNOWN = 0
 """Stands for the status of an exchange that had no response."""
 
 
-def _around(account: Account, exchanges: Iterable[Exchange]) -> Iterator[int]:
+_STARTED = attrgetter("started")
+
+
+def _around(account: Account, exchanges: Sequence[Exchange]) -> Iterator[int]:
     """Yield the statuses of the exchanges of other calls that were made while the span was open."""
     span, own = account.span, {exchange.index for exchange in account.call.exchanges}
-    for exchange in exchanges:
-        if exchange.index not in own and span.started <= exchange.started <= (span.ended or span.started):
+    first = bisect_left(exchanges, span.started, key=_STARTED)
+    last = bisect_right(exchanges, span.ended or span.started, key=_STARTED)
+    for exchange in exchanges[first:last]:
+        if exchange.index not in own:
             yield exchange.response.status if exchange.response is not None else _UNKNOWN

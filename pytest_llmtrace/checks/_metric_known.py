@@ -1,15 +1,17 @@
-"""The scopes whose measurements can only be of calls that the trace has seen, with these measurements."""
+"""The scopes whose measurements can only be of calls that the trace has seen, and findings about them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
-from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_scopes import Scope, scope_of
 from pytest_llmtrace.checks._metric_shares import is_count
-from pytest_llmtrace.model import MetricPoint
+from pytest_llmtrace.model import Finding, Maker, MetricPoint
 
-__all__ = ["DURATIONS", "INFERENCE", "TOKENS_USED", "measured_scopes"]
+__all__ = ["DURATIONS", "INFERENCE", "TOKENS_USED", "finding_on", "measured_scopes"]
 
 INFERENCE = "gen_ai.client.inference"
 """The beginning of the names of the metrics that the conventions of 2026-10 have."""
@@ -42,3 +44,17 @@ def _is_known(scope: Scope, points: Iterable[MetricPoint], evidence: Evidence) -
     strays = [stray for stray in evidence.strays if stray.span.scope == scope.tracer]
     named = all(_OPERATION in point.attributes for point in points)
     return all(stray.covers and named for stray in strays)
+
+
+def finding_on(check: Check, scope: Scope, point: MetricPoint, *details: tuple[str, str], **other: Any) -> Finding:
+    """Make a finding about a metric of a scope. It is put on the scope's first span, so that its causes can be named.
+
+    `why=` and `next=` replace those of the check.
+    """
+    finding = check.finding(
+        f"metric {point.name!r} ({scope.name})",
+        *details,
+        makers=(Maker(scope=scope.name, version=point.scope_version or ""),),
+        **other,
+    )
+    return replace(finding, span=scope.accounts[0].span.key)

@@ -12,7 +12,7 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._failures import CallFailure, failure_of
-from pytest_llmtrace.checks._metric_known import DURATIONS, measured_scopes
+from pytest_llmtrace.checks._metric_known import DURATIONS, finding_on, measured_scopes
 from pytest_llmtrace.checks._metric_scopes import EMBEDDINGS, Scope
 from pytest_llmtrace.checks._metric_shares import is_certain
 from pytest_llmtrace.checks._provider_name import PROVIDERS, is_another
@@ -20,7 +20,7 @@ from pytest_llmtrace.checks._words import first_of, place_of_exchange, shown
 from pytest_llmtrace.checks.errors import is_status, tells_why
 from pytest_llmtrace.checks.metrics import TOKENS
 from pytest_llmtrace.conventions import Level
-from pytest_llmtrace.model import Call, Exchange, Finding, Maker, MetricPoint, Reading, Severity
+from pytest_llmtrace.model import Call, Exchange, Finding, MetricPoint, Reading, Severity
 
 __all__ = ["ATTRIBUTES", "CHECKS", "ERROR_TYPE"]
 
@@ -187,7 +187,7 @@ def _of_none(check: Check, scope: Scope, wrong: Sequence[_Wrong]) -> Finding:
     ]
     wire = [*dict.fromkeys(one.wire for one in wrong), *_places(account.exchange for account in scope.accounts)]
     metric = ("metric", "\n".join(first_of(said, _MOST)))
-    found, first = _finding(check, scope, wrong[0].point, metric, ("wire", "\n".join(wire))), wrong[0]
+    found, first = finding_on(check, scope, wrong[0].point, metric, ("wire", "\n".join(wire))), wrong[0]
     if not first.follows:
         return found
     value = first.point.attributes[first.key]
@@ -207,15 +207,6 @@ def _on(names: Iterable[str]) -> str:
 
 def _places(exchanges: Iterable[Exchange]) -> Sequence[str]:
     return first_of([*dict.fromkeys(map(place_of_exchange, exchanges))], _MOST)
-
-
-def _finding(check: Check, scope: Scope, point: MetricPoint, *details: tuple[str, str]) -> Finding:
-    finding = check.finding(
-        f"metric {point.name!r} ({scope.name})",
-        *details,
-        makers=(Maker(scope=scope.name, version=point.scope_version or ""),),
-    )
-    return replace(finding, span=scope.accounts[0].span.key)
 
 
 ATTRIBUTES = Check(
@@ -278,7 +269,7 @@ def _unsaid(
     wire = [f"{counted(len(failed), 'call')} failed, {counted(most, 'call')} can have succeeded"]
     wire += first_of([str(failure) for _, failure in failed], _MOST)
     line = f"{counted(without, 'measurement')} without {_ERROR}"
-    found = _finding(check, scope, point, ("metric", line), ("wire", "\n".join(wire)))
+    found = finding_on(check, scope, point, ("metric", line), ("wire", "\n".join(wire)))
     return replace(found, span=failed[0][0].span.key, follows=("wire/error-type", "wire/error-reason"))
 
 

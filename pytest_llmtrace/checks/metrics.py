@@ -9,7 +9,7 @@ from functools import cache
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import compare
-from pytest_llmtrace.checks._metric_known import DURATIONS, INFERENCE, TOKENS_USED, measured_scopes
+from pytest_llmtrace.checks._metric_known import DURATIONS, INFERENCE, TOKENS_USED, finding_on, measured_scopes
 from pytest_llmtrace.checks._metric_scopes import Part, Scope, parts_of
 from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_certain, tokens_of
 from pytest_llmtrace.checks._metric_words import (
@@ -24,7 +24,7 @@ from pytest_llmtrace.checks._metric_words import (
 from pytest_llmtrace.checks._usage_missing import USAGE_MISSING
 from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.checks._words import first_of
-from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity
+from pytest_llmtrace.model import Finding, MetricPoint, Severity
 
 __all__ = ["CHECKS", "COST", "OPERATION_COUNT", "TOKENS", "TOKEN_USAGE"]
 
@@ -274,16 +274,10 @@ def _finding(
     left_out: str,
     mixed: str,
 ) -> Finding:
-    """Make a finding about a metric. It is put on the first span of its scope, so that its causes can be named."""
     severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
-    finding = check.finding(
-        f"metric {points[0].name!r} ({scope.name})",
-        *details,
-        why=mixed or (left_out if severity is Severity.WARNING else ""),
-        next=_NAME_IT if mixed else "",
-        makers=(Maker(scope=scope.name, version=points[0].scope_version or ""),),
-    )
-    return replace(finding, severity=severity, span=scope.accounts[0].span.key)
+    why = mixed or (left_out if severity is Severity.WARNING else "")
+    finding = finding_on(check, scope, points[0], *details, why=why, next=_NAME_IT if mixed else "")
+    return replace(finding, severity=severity)
 
 
 _LEFT_OUT = "sums of tokens and cost lack some of the calls that they should include, and nothing says so"

@@ -152,7 +152,9 @@ def _judged(item: pytest.Item) -> AbstractContextManager[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail the teardown on what fixtures did after the test, once it is known whether that has failed it already."""
-    with _part("_beside").late_told(item) if _declared.TRACE in item.stash else nullcontext():
+    if _declared.TRACE not in item.stash:
+        return (yield)
+    with _part("_beside").late_told(item):
         return (yield)
 
 
