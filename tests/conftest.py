@@ -17,6 +17,7 @@ import pytest_llmtrace
 if TYPE_CHECKING:
     from tests.door import Door
     from tests.receiver import Receiver
+    from tests.warm import Warm
 
 if pytest.version_tuple < (8, 1):
     # Modules of truth and fuzz import one another, for which pytest's importlib mode needs the path before 8.1. It is
@@ -55,6 +56,16 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
+
+
+@pytest.fixture(scope="session")
+def warm(child_environ: Callable[..., dict[str, str]]) -> Iterator[Warm]:
+    """Runs of pytest for which the SDKs need not be imported each time."""
+    from tests.warm import Warm
+
+    warm = Warm(child_environ())
+    yield warm
+    warm.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.warm import Warm
 
 # Tests of packages that are not installed are not collected.
 collect_ignore = []
@@ -69,7 +69,7 @@ RunPytest = Callable[..., Run]
 
 
 @pytest.fixture
-def run_pytest(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> RunPytest:
+def run_pytest(tmp_path: Path, child_environ: Callable[..., dict[str, str]], warm: Warm) -> RunPytest:
     """Return a function that writes the app with a conftest.py and test_app.py, and runs pytest, warnings as errors."""
 
     def run(tests: str, *, conftest: str = "", **environ: str) -> Run:
@@ -81,13 +81,10 @@ def pytest_unconfigure():
 """
         for name, text in {"app.py": APP, "conftest.py": conftest + through, "test_app.py": tests}.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "pytest_llmtrace.plugin", "-W", "error", "--tb=short", "-q"],
-            cwd=tmp_path, env=child_environ(tmp_path, **environ),
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        arguments = ["-p", "pytest_llmtrace.plugin", "-W", "error", "--tb=short", "-q"]
+        done = warm.pytest(arguments, folder=tmp_path, env=child_environ(tmp_path, **environ))
         seconds = time.time() - float(done_file.read_text()) if done_file.exists() else 0.0
-        text = re.sub(r"\b\d+ ms\b", "<duration>", done.stdout + done.stderr)
+        text = re.sub(r"\b\d+ ms\b", "<duration>", done.stdout)
         text = re.sub(r"\b\d+ checks?\b", "<n> checks", text)
         return Run(status=done.returncode, text=text, exit_seconds=seconds)
 

@@ -7,8 +7,6 @@ import importlib.util
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from tests.warm import Warm
 
 PAGE = Path(__file__).parents[2] / "docs" / "migrate.md"
 STAGES = ("before", "added", "after")
@@ -81,7 +81,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
+def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]], warm: Warm) -> Run:
     """Run pytest on files: `run({name: text}, plugins=[...], options=[...], VARIABLE=...)`.
 
     Warnings are errors. Only the named plugins are loaded, and ours unless `traced=False`.
@@ -103,13 +103,9 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
         loaded = [word for name in named for word in ("-p", name)]
         # The tests only read the messages of failures; pytest's own tracebacks would parse each module of an SDK.
         fixed = ["-p", "no:cacheprovider", "-W", "error", "--tb=native"]
-        command = [sys.executable, "-m", "pytest", *loaded, *fixed, *options]
         reports = tmp_path / "reports.json"
         reports.unlink(missing_ok=True)
-        done = subprocess.run(
-            command, cwd=tmp_path, env=child_environ(tmp_path, **environ), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = warm.pytest([*loaded, *fixed, *options], folder=tmp_path, env=child_environ(tmp_path, **environ))
         seen: dict[str, Any] = json.loads(reports.read_text(encoding="utf-8")) if reports.exists() else {}
         return Result(
             code=done.returncode,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.warm import Warm
 
 # Helpers of every written suite: a call to a model, as any client of httpx or httpx2 would make it.
 HELPERS = """
@@ -53,7 +53,7 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callable[..., Run]:
+def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]], warm: Warm) -> Callable[..., Run]:
     """Return a function that writes `test_suite.py` and other files, runs pytest on it, and returns the result."""
 
     def run(
@@ -66,24 +66,10 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callabl
         loaded = [part for name in ("pytest_llmtrace.plugin", *plugins) for part in ("-p", name)]
         xml = tmp_path / "junit.xml"
         xml.unlink(missing_ok=True)  # An earlier run may have left it.
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            *loaded,
-            "-W",
-            "error",
-            "--tb=short",
-            "-ra",
-            f"--junitxml={xml}",
-            *options,
-        ]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=child_environ(tmp_path, **environ),
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        arguments = [*loaded, "-W", "error", "--tb=short", "-ra", f"--junitxml={xml}", *options]
+        done = warm.pytest(arguments, folder=tmp_path, env=child_environ(tmp_path, **environ))
         outcomes, properties = _read(xml) if xml.exists() else ({}, {})
-        text = re.sub(r"^-+ generated xml file: .*\n", "", done.stdout + done.stderr, flags=re.MULTILINE)
+        text = re.sub(r"^-+ generated xml file: .*\n", "", done.stdout, flags=re.MULTILINE)
         return Run(status=done.returncode, text=text, outcomes=outcomes, properties=properties)
 
     return run

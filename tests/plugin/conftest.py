@@ -6,8 +6,6 @@ import http.server
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -19,6 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.serving import Serving
+from tests.warm import Warm
 
 collect_ignore = [] if find_spec("grpc") else ["test_export_grpc.py"]
 HERE = Path(__file__).parent
@@ -146,17 +145,16 @@ def masked(text: str) -> str:
 Run = Callable[..., Result]
 
 
-def run_in(folder: Path, environ: dict[str, str], *, plugins: Sequence[str], options: Sequence[str]) -> Result:
+def run_in(
+    folder: Path, environ: dict[str, str], warm: Warm, *, plugins: Sequence[str], options: Sequence[str]
+) -> Result:
     """Run pytest in a folder, with no plugin but the named ones and ours, warnings as errors."""
     loaded = [word for name in ("child", *plugins, "pytest_llmtrace.plugin") for word in ("-p", name)]
-    command = [sys.executable, "-m", "pytest", *loaded, "-W", "error", "-rN", "--junitxml=junit.xml", *options]
+    arguments = [*loaded, "-W", "error", "-rN", "--junitxml=junit.xml", *options]
     reports, junit = folder / "reports.json", folder / "junit.xml"
     for stale in (reports, junit):
         stale.unlink(missing_ok=True)
-    done = subprocess.run(
-        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = warm.pytest(arguments, folder=folder, env=environ)
     return Result(
         code=done.returncode,
         out=done.stdout,
@@ -186,7 +184,7 @@ def beside_server(
 
 
 @pytest.fixture
-def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]]) -> Run:
+def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]], warm: Warm) -> Run:
     """Run pytest on the source of a test module.
 
     Call it with the source, `plugins=` to load, `options=` for the command line, further files as `files={name: text}`,
@@ -206,13 +204,15 @@ def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]]) -> Run:
             path.parent.mkdir(parents=True, exist_ok=True)
             if text:
                 path.write_text(dedent(text), encoding="utf-8")
-        return run_in(tmp_path, beside_server(tmp_path, **env), plugins=plugins, options=options)
+        return run_in(tmp_path, beside_server(tmp_path, **env), warm, plugins=plugins, options=options)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def run_suite(tmp_path_factory: pytest.TempPathFactory, beside_server: Callable[..., dict[str, str]]) -> Run:
+def run_suite(
+    tmp_path_factory: pytest.TempPathFactory, beside_server: Callable[..., dict[str, str]], warm: Warm
+) -> Run:
     """Run a file of suites/, once for each set of options and environment variables."""
     done: dict[tuple[str, ...], Result] = {}
 
@@ -221,7 +221,7 @@ def run_suite(tmp_path_factory: pytest.TempPathFactory, beside_server: Callable[
         if key not in done:
             folder = tmp_path_factory.mktemp(name.removesuffix(".py"))
             shutil.copy(HERE / "suites" / name, folder / f"test_{name}")
-            done[key] = run_in(folder, beside_server(folder, **env), plugins=plugins, options=options)
+            done[key] = run_in(folder, beside_server(folder, **env), warm, plugins=plugins, options=options)
         return done[key]
 
     return run_suite

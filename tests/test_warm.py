@@ -1,0 +1,89 @@
+"""Runs of pytest in forks find what runs in processes of their own do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.warm import Warm
+
+SUITE = """
+import importlib, pathlib, random, sys
+
+def installed():
+    # Cython makes modules that nobody has imported.
+    named = {name for name, module in sys.modules.items() if getattr(module, "__spec__", None)}
+    # importlib_metadata, once imported, takes the place of a part of Python's import system.
+    aside = {*sys.stdlib_module_names, "importlib_metadata", "zipp"}
+    return {name for name in named if name.partition(".")[0] not in aside and name[0] != "_"}
+
+def test_it():
+    before = installed()
+    importlib.import_module("openai")
+    brought = {name.partition(".")[0] for name in installed() - before}
+    pathlib.Path("found").write_text(repr((sorted(before), sorted(brought), sys.argv, sys.path[0], sys.stdin.read())))
+    pathlib.Path("random").write_text(str(random.random()))
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    """The arguments of a run of a suite that writes what it found into the file `found`."""
+    pytest.importorskip("openai")
+    (tmp_path / "test_it.py").write_text(SUITE)
+    return ["-p", "no:cacheprovider", "-s", "test_it.py"]
+
+
+def test_a_fork_finds_what_a_process_of_its_own_finds(
+    arguments: list[str], tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+) -> None:
+    """No module is imported beforehand but those of pytest; an SDK brings what it needs."""
+    environ = child_environ()
+    forked = warm.pytest(arguments, folder=tmp_path, env=environ)
+    found = (tmp_path / "found").read_text()
+    own = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (forked.returncode, own.returncode) == (0, 0), forked.stdout + own.stdout
+    assert found == (tmp_path / "found").read_text()
+
+
+def test_forks_do_not_repeat_one_another(
+    arguments: list[str], tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+) -> None:
+    """Each fork draws random numbers of its own."""
+    drawn = set()
+    for _ in range(2):
+        warm.pytest(arguments, folder=tmp_path, env=child_environ())
+        drawn.add((tmp_path / "random").read_text())
+    assert len(drawn) == 2
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [{"PYTHONWARNINGS": "error"}, {"OTEL_SERVICE_NAME": "shop"}],
+    ids=lambda differs: next(iter(differs)),
+)
+def test_what_is_read_at_import_needs_a_process_of_its_own(
+    differs: dict[str, str], tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+) -> None:
+    """A run is not forked if Python or OpenTelemetry read the difference when they start or are imported."""
+    (tmp_path / "test_it.py").write_text("import os\n\ndef test_it():\n    print('parent', os.getppid())\n")
+    run = warm.pytest(["-s", "test_it.py"], folder=tmp_path, env=child_environ(**differs))
+    assert f"parent {os.getpid()}\n" in run.stdout
+
+
+def test_a_run_that_hangs_is_killed(tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]) -> None:
+    """A run that takes too long is an error with what it wrote; the next run is a new one."""
+    (tmp_path / "test_it.py").write_text("def test_it():\n    print('here', flush=True)\n    while True: pass\n")
+    with pytest.raises(subprocess.TimeoutExpired) as caught:
+        warm.pytest(["-s", "test_it.py"], folder=tmp_path, env=child_environ(), timeout=0.1)
+    assert caught.value.timeout == 0.1
+    (tmp_path / "test_it.py").write_text("def test_it(): pass")
+    assert warm.pytest(["test_it.py"], folder=tmp_path, env=child_environ()).returncode == 0
