@@ -145,8 +145,8 @@ def _held(group: str, claim: Claim) -> Breach | bool:
 CONDITIONAL = advised(
     id="convention/conditional",
     title="A span has the attributes that its convention requires of a call such as this",
-    why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
-    "no failure, an unknown model",
+    why="whoever reads spans by this convention takes a missing attribute for the usual case (no stream, one choice, "
+    "no failure), and counts a call without a model for none",
     next="set them where the condition is met",
     judge=lambda claim: _held("call", claim),
     compares="Attributes whose condition can be decided from the span, its exchange or both: a failure; whether the "
