@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Finding, Severity
 
@@ -39,9 +40,20 @@ def _provider_name(check: Check, evidence: Evidence) -> list[Finding | None]:
         if answered.gateway in _OWN:
             stated = [name for name in PROVIDERS if name in attributes]
             wrong = [name for name in stated if is_another(attributes[name], answered.gateway, answered.api)]
+            tried = [name for name in wrong if _was_tried(attributes[name], account)]
+            if tried and failure_of(account) is not None:  # No provider answered: that of the first attempt is as good.
+                wrong = [name for name in wrong if name not in tried]
             if stated:
-                looked.append(_finding(check, account, wrong) if wrong else None)
+                looked.append(_finding(check, account, wrong, _TRIED if tried else "") if wrong else None)
     return looked
+
+
+def _was_tried(value: Any, account: Account) -> bool:
+    """Tell whether a name is that of the provider that an earlier attempt asked, before a fallback to another one."""
+    return any(not is_another(value, truth.gateway, truth.api) for truth in account.call.truths[:-1])
+
+
+_TRIED = "tokens, cost and latency are counted for the provider that failed, and not for the one that answered"
 
 
 def is_another(value: Any, gateway: str | None, api: str | None) -> bool:
@@ -68,7 +80,7 @@ def serves_another(value: str, gateway: str | None, api: str | None) -> bool:
     return gateway in _OWN and gateway != "groq" and _names_another(value, gateway, api)
 
 
-def _finding(check: Check, account: Account, wrong: list[str]) -> Finding:
+def _finding(check: Check, account: Account, wrong: list[str], why: str) -> Finding:
     exchange = account.exchange
     return check.finding(
         account.span,
@@ -77,6 +89,7 @@ def _finding(check: Check, account: Account, wrong: list[str]) -> Finding:
             "wire",
             f"the request went to {urlsplit(exchange.request.url).hostname}\n{place_of_exchange(exchange)}, request",
         ),
+        why=why,
     )
 
 
@@ -89,7 +102,8 @@ PROVIDER_NAME = Check(
     severity=Severity.WARNING,
     compares="The provider on the spans of calls to the servers of Anthropic, DeepSeek, Groq, Mistral and OpenAI "
     "themselves. A span may name that provider, or the one whose API it serves (OpenAI or Anthropic), but no other "
-    "known provider. Not judged are calls to gateways, clouds and proxies, where nobody can tell, and names that are "
-    "not those of known providers (a framework's, one of your own).",
+    "known provider. Of a call that failed after a fallback, it may name the provider of any attempt. Not judged are "
+    "calls to gateways, clouds and proxies, where nobody can tell, and names that are not those of known providers (a "
+    "framework's, one of your own).",
     source="OTel GenAI: `gen_ai.provider.name`, `gen_ai.system`; OpenInference: `llm.provider`, `llm.system`",
 )

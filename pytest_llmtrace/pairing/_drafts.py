@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import pairwise
 
 from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord
+from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["Draft", "drafts_of", "open_around", "told_apart"]
+
+
+_EMBEDDINGS = "embeddings"
+"""The one API whose requests ask for no answer: an answer after a failure of it is no further attempt."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,13 +64,17 @@ def _failed(exchange: Exchange, truth: Reading) -> bool:
 
 
 def drafts_of(
-    read: Iterable[tuple[Exchange, Reading]], spans: Sequence[SpanRecord], ancestry: Ancestry
+    read: Iterable[tuple[Exchange, Reading]],
+    spans: Sequence[SpanRecord],
+    readings: Mapping[SpanKey, Reading],
+    ancestry: Ancestry,
 ) -> tuple[list[Draft], set[SpanKey]]:
     """Group exchanges into drafts, in the order of their first requests, with the spans that were current.
 
     Args:
         read: The exchanges, in the order of their requests, and what each says.
         spans: All spans of the trace.
+        readings: What the LLM spans say.
         ancestry: The ancestry of the LLM spans.
 
     Returns:
@@ -74,7 +83,7 @@ def drafts_of(
     drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
     inside = _inside_of_failures(drafts, spans)
     covering: set[SpanKey] = set()
-    kept = [draft for draft in drafts if not _is_given_up(draft, inside, covering)] if inside else drafts
+    kept = [draft for draft in drafts if not _is_given_up(draft, inside, readings, covering)] if inside else drafts
     return kept, covering
 
 
@@ -82,15 +91,15 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
     """Yield drafts, each with the successive attempts of one logical call.
 
     A request that follows a failure inside the same LLM span is the next attempt, whatever was changed to make it
-    succeed (a fallback to another model). Without such a span, only the same request from the same worker counts as the
-    next attempt.
+    succeed (a fallback to another model, or to another provider's API). Without such a span, only the same request from
+    the same worker counts as the next attempt.
     """
     open_: dict[object, Draft] = {}
     for exchange, truth in read:
         around = open_around(exchange, ancestry)
         inner = next(iter(around.values()), None)
         ambient, request = exchange.ambient, exchange.request
-        same = (inner.key, truth.api) if inner else (ambient.span, ambient.worker, request.url, request.body)
+        same = (inner.key, truth.api == _EMBEDDINGS) if inner else (ambient.span, ambient.worker, request.url, request.body)
         draft = open_.get(same)
         if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
             draft.add(exchange, truth)
@@ -132,17 +141,23 @@ def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) ->
     return inside
 
 
-def _is_given_up(draft: Draft, inside: dict[SpanKey, list[Draft]], covering: set[SpanKey]) -> bool:
+def _is_given_up(
+    draft: Draft,
+    inside: Mapping[SpanKey, Sequence[Draft]],
+    readings: Mapping[SpanKey, Reading],
+    covering: set[SpanKey],
+) -> bool:
     """Tell whether a failed draft is an earlier attempt of a draft inside its spans; if so, merge it into that one.
 
     A wrapper that retries by calling itself (LiteLLM's `num_retries`) makes the first attempt in its own span, and the
-    next in a span of the same scope inside it. Unless the outer span is an error, it describes how the retry ended.
+    next in a span of the same scope inside it. Unless the outer span is an error, or names only the model that failed
+    where the retry asked another one, it describes how the retry ended.
     """
     if not draft.has_failed:
         return False
     for scope, span in list(draft.by_scope.items()):
         again = next((later for later in inside.get(span.key, ()) if _takes_up(later, draft)), None)
-        if again is None or span.status == "ERROR":
+        if again is None or span.status == "ERROR" or _names_only(readings[span.key], draft, again):
             continue
         del draft.by_scope[scope]
         covering.add(span.key)
@@ -153,9 +168,19 @@ def _is_given_up(draft: Draft, inside: dict[SpanKey, list[Draft]], covering: set
 
 
 def _takes_up(later: Draft, draft: Draft) -> bool:
-    before, same = draft.exchanges[-1], later.truths[-1].api == draft.truths[-1].api
+    before = draft.exchanges[-1]
+    same = (later.truths[-1].api == _EMBEDDINGS) == (draft.truths[-1].api == _EMBEDDINGS)
     over = before.ended is not None and before.ended < later.exchanges[-1].started
     return over and same and not later.has_failed
+
+
+def _names_only(reading: Reading, failed: Draft, later: Draft) -> bool:
+    """Tell whether a span names the model of a draft that failed, and not that of the later one."""
+    named = model_names(reading.request_model, reading.response_model, reading.model)
+    before, then = (
+        model_names(truth.request_model, truth.response_model) for truth in (failed.truths[-1], later.truths[-1])
+    )
+    return bool(named & before) and bool(then) and not named & then
 
 
 def told_apart(drafts: Iterable[Draft], free: Iterable[SpanRecord]) -> Iterator[Draft]:

@@ -12,7 +12,7 @@ from itertools import product
 
 from pytest_llmtrace.model import Exchange, Reading, SpanRecord, Worker
 
-__all__ = ["Matching", "fits", "traits_of_call", "traits_of_span"]
+__all__ = ["Matching", "fits", "model_names", "traits_of_call", "traits_of_span"]
 
 Traits = Mapping[str, Sequence[object]]
 """The traits by which a call or a span may be recognised: the values of each by name; none if it says nothing."""
@@ -50,7 +50,7 @@ _ASKED = (
 )
 
 
-def _model_names(*models: object) -> frozenset[str]:
+def model_names(*models: object) -> frozenset[str]:
     """Return the names that models go by: `openai/gpt-4o` of a gateway is `gpt-4o` as well."""
     named = [model for model in models if isinstance(model, str) and model]
     return frozenset(named) | {model.rpartition("/")[2] for model in named}
@@ -58,8 +58,8 @@ def _model_names(*models: object) -> frozenset[str]:
 
 def fits(reading: Reading, truth: Reading) -> bool:
     """Tell whether a span and a call may name the same model; a side that names no model fits any."""
-    asked = _model_names(truth.request_model, truth.response_model)
-    named = _model_names(reading.request_model, reading.response_model)
+    asked = model_names(truth.request_model, truth.response_model)
+    named = model_names(reading.request_model, reading.response_model)
     return not asked or not named or bool(asked & named)
 
 
@@ -106,14 +106,14 @@ def traits_of_call(exchange: Exchange, truth: Reading, *, failed: bool) -> Trait
         truth: What the bytes of its last attempt say.
         failed: Whether the last attempt failed.
     """
-    asked = _model_names(truth.request_model, truth.response_model)
+    asked = model_names(truth.request_model, truth.response_model)
     models = (*asked, None) if asked else (_ANY,)
     return {**_traits(truth, exchange.ambient.worker, failed=failed), "model": models}
 
 
 def traits_of_span(span: SpanRecord, reading: Reading) -> Traits:
     """Return the traits by which a span may be recognised."""
-    models = _model_names(reading.request_model, reading.response_model) or (None,)
+    models = model_names(reading.request_model, reading.response_model) or (None,)
     return {**_traits(reading, span.worker, failed=span.status == "ERROR"), "model": (*models, _ANY)}
 
 

@@ -51,7 +51,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
-    drafts, covering = drafts_of(read, spans, ancestry)
+    drafts, covering = drafts_of(read, spans, readings, ancestry)
     empty = {key for key, reading in readings.items() if not reading.facts}
     _leave(drafts, empty)
     covering |= _claim(drafts, readings)

@@ -132,3 +132,30 @@ def test_each_place(judged: Judged, url: str, said: dict[str, Any]) -> None:
 def test_what_may_be_true(judged: Judged, url: str, said: dict[str, Any]) -> None:
     """A span may name the provider whose API it is, or an unknown name; a gateway or cloud may forward to anyone."""
     assert judged(url, said) == []
+
+
+@pytest.mark.parametrize(("status", "last"), [("OK", 200), ("ERROR", 529)])
+def test_the_provider_of_an_attempt_before_a_fallback(
+    make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange], status: str, last: int
+) -> None:
+    """After a fallback to another provider, the span names the one that answered; any of them if none answered."""
+    requests = [Request(method="POST", url=url, body=b'{"model": "m", "messages": []}') for url in (OPENAI, ANTHROPIC)]
+    exchanges = (
+        make_exchange(index=0, span=1, status=500, request=requests[0]),
+        make_exchange(index=1, span=1, status=last, request=requests[1]),
+    )
+    said = {"gen_ai.request.model": "m", "gen_ai.provider.name": "openai"}
+    spans = (make_span(1, attributes=said, status=status),)
+    seen = Evidence(exchanges=exchanges, spans=spans, calls=match(exchanges, spans, []).calls)
+    found = [finding for finding in verify(seen, {}).findings if finding.check == "wire/provider-name"]
+    assert [finding.details for finding in found] == [
+        (
+            ("span", "gen_ai.provider.name = 'openai'"),
+            ("wire", "the request went to api.anthropic.com\ncassettes/chat.yaml, interaction 0, exchange 1, request"),
+            (
+                "why",
+                "tokens, cost and latency are counted for the provider that failed, and not for the one that answered",
+            ),
+            ("next", f'{NEXT}, or waive: @pytest.mark.llmtrace(ignore={{"wire/provider-name": "reason"}})'),
+        )
+    ][: last == 200]

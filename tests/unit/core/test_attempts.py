@@ -86,6 +86,24 @@ def test_a_failure_that_nobody_took_up(make_span: SpanMaker, make_exchange: Exch
     assert shape(before, [make_span(1, attributes=LLM), inner]) == [([0], [2]), ([1], [1])]
 
 
+def test_a_fallback_to_another_model_inside_of_the_span_that_failed(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """A span that names the model which failed describes that failure, also if another model answers inside of it."""
+    inner = make_span(2, parent=1, attributes={**COUNTED, "llm.model_name": "gpt-4o-mini"})
+    fallback = {"model": "gpt-4o-mini", "messages": []}
+    other = (answer()[0].replace(b'"gpt-4o"', b'"gpt-4o-mini"'),)
+    exchanges = [
+        make_exchange(index=0, span=1, status=500),
+        make_exchange(index=1, span=2, body=fallback, chunks=other),
+    ]
+    outer = make_span(1, attributes=LLM)
+    assert shape(exchanges, [outer, inner]) == [([0], [1]), ([1], [2])]
+    assert ("wire/error-status", "span 'chat' (app)") in found(exchanges, [outer, inner])
+    answered = make_span(1, attributes={**LLM, "llm.model_name": "gpt-4o-mini"})
+    assert shape(exchanges, [answered, inner]) == [([0, 1], [2])]
+
+
 def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """LiteLLM's fallbacks: `completion` makes an `acompletion` for each model, and repeats the last one's counts."""
     spans = [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import dialects, wire
-from pytest_llmtrace.model import Ambient, Exchange, Outcome, SpanRecord, StreamEnd, Worker
+from pytest_llmtrace.model import Ambient, Exchange, Outcome, Request, SpanRecord, StreamEnd, Worker
 from pytest_llmtrace.pairing import match, pair
 
 SpanMaker = Callable[..., SpanRecord]
@@ -103,6 +103,25 @@ def test_what_is_tried_again_in_one_llm_span_is_one_call(make_span: SpanMaker, m
         make_exchange(index=1, span=1, body=fallback, headers=fresh),
     ]
     assert shape(tries, [make_span(1, attributes=LLM)]) == [([0, 1], [1])]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/chat/completions", [([0, 1], [1])]),
+        ("/v1/messages", [([0, 1], [1])]),
+        ("/v1/responses", [([0, 1], [1])]),
+        ("/v1/embeddings", [([0], []), ([1], [1])]),
+    ],
+)
+def test_a_fallback_to_another_api_is_the_same_call(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, path: str, expected: list[tuple[list[int], list[int]]]
+) -> None:
+    """An answer may be asked for in any provider's API; embeddings are no answer, so they are a call of their own."""
+    body = b'{"model": "m", "input": "a", "messages": []}'
+    request = Request(method="POST", url=f"https://api.example.com{path}", body=body)
+    tries = [make_exchange(index=0, span=1, status=500, request=request), make_exchange(index=1, span=1)]
+    assert shape(tries, [make_span(1, attributes=LLM)]) == expected
 
 
 def test_tasks_that_ask_the_same_retry_each_for_itself(make_exchange: ExchangeMaker) -> None:
