@@ -99,7 +99,8 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
         around = open_around(exchange, ancestry)
         inner = next(iter(around.values()), None)
         ambient, request = exchange.ambient, exchange.request
-        same = (inner.key, truth.api == _EMBEDDINGS) if inner else (ambient.span, ambient.worker, request.url, request.body)
+        alone = (ambient.span, ambient.worker, request.url, request.body)
+        same = (inner.key, truth.api == _EMBEDDINGS) if inner else alone
         draft = open_.get(same)
         if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
             draft.add(exchange, truth)
@@ -183,26 +184,37 @@ def _names_only(reading: Reading, failed: Draft, later: Draft) -> bool:
     return bool(named & before) and bool(then) and not named & then
 
 
-def told_apart(drafts: Iterable[Draft], free: Iterable[SpanRecord]) -> Iterator[Draft]:
-    """Yield all drafts; those grouped without a span are cut where a span describes a failed attempt alone.
+def told_apart(drafts: Iterable[Draft], free: Iterable[SpanRecord], ancestry: Ancestry) -> Iterator[Draft]:
+    """Yield all drafts, cut where a span that was not current describes a failed attempt alone.
 
     An instrumentation that makes spans afterwards, and dates them back, makes one for each attempt if each attempt is a
-    call to it. By its own timestamps, such a span failed and ended before the next attempt began.
+    call to it; so does one whose spans are never current. By its own timestamps, such a span failed and ended before
+    the next attempt began. The span of another scope around all attempts stays with the last.
     """
     failures = sorted((span for span in free if span.status == "ERROR" and span.end_ns is not None), key=_end_ns)
     ends = [_end_ns(span) for span in failures]
     for draft in drafts:
-        yield from [draft] if draft.by_scope or not failures else _cut(draft, failures, ends)
+        yield from _cut(draft, failures, ends, ancestry) if failures else [draft]
 
 
-def _cut(draft: Draft, failures: Sequence[SpanRecord], ends: Sequence[int]) -> Iterator[Draft]:
+def _cut(draft: Draft, failures: Sequence[SpanRecord], ends: Sequence[int], ancestry: Ancestry) -> Iterator[Draft]:
     start = 0
     for number, (before, after) in enumerate(pairwise(draft.exchanges), start=1):
         between = failures[bisect_left(ends, before.started_ns) : bisect_left(ends, after.started_ns)]
-        if any(span.start_ns <= before.started_ns for span in between):
+        if any(span.start_ns <= before.started_ns and _may_describe(span, draft, ancestry) for span in between):
             yield Draft(exchanges=draft.exchanges[start:number], truths=draft.truths[start:number])
             start = number
-    yield draft if start == 0 else Draft(exchanges=draft.exchanges[start:], truths=draft.truths[start:])
+    if start:
+        draft.exchanges, draft.truths = draft.exchanges[start:], draft.truths[start:]
+    yield draft
+
+
+def _may_describe(span: SpanRecord, draft: Draft, ancestry: Ancestry) -> bool:
+    """Tell whether a span belongs to a draft that has other spans: it is inside one of these, or of the same worker."""
+    if not draft.by_scope or (span.worker is not None and span.worker == draft.first.ambient.worker):
+        return True
+    around = ancestry.around(span.parent).values()
+    return any(own.key == outer.key for own in draft.by_scope.values() for outer in around)
 
 
 def _end_ns(span: SpanRecord) -> int:

@@ -58,8 +58,10 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
     free = _untold(drafts, [span for span in spans if span.key in readings])
     if free:
         left = [span for span in free if span.key not in covering and span.key not in empty]
-        drafts = list(told_apart(drafts, left))
+        drafts = list(told_apart(drafts, left, ancestry))
+        outer = _set_aside(drafts, left, ancestry)
         _find(drafts, left, readings)
+        free += _put_back(outer)
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     share_spans(drafts)
     _add_notes(drafts, spans, readings)
@@ -121,6 +123,41 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
         if told is None:
             covering.add(key)
     return covering
+
+
+def _set_aside(
+    drafts: Sequence[Draft], free: Sequence[SpanRecord], ancestry: Ancestry
+) -> list[tuple[Draft, SpanRecord]]:
+    """Take from the calls the spans inside of which another span of their scope was open, though it was not current.
+
+    That inner span may describe the call, as it would if it had been current.
+    """
+    inside: dict[SpanKey, list[SpanRecord]] = {}
+    for span in free:
+        outer = ancestry.around(span.parent).get(span.scope)
+        if outer is not None:
+            inside.setdefault(outer.key, []).append(span)
+    if not inside:
+        return []
+    found = [
+        (draft, outer)
+        for draft in drafts
+        for outer in draft.by_scope.values()
+        if any(_was_open(span, draft.exchanges[-1]) for span in inside.get(outer.key, ()))
+    ]
+    for draft, outer in found:
+        del draft.by_scope[outer.scope]
+    return found
+
+
+def _put_back(outer: Iterable[tuple[Draft, SpanRecord]]) -> list[SpanRecord]:
+    """Give calls for which no other span was found their outer span back; return the outer spans of all others."""
+    left = {span.key: span for draft, span in outer if draft.by_scope.setdefault(span.scope, span) is not span}
+    return list(left.values())
+
+
+def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
+    return span.started <= exchange.started and (span.ended is None or span.ended >= exchange.started)
 
 
 def _is_batch(key: SpanKey, several: Iterable[Draft], innermost: Mapping[int, SpanKey]) -> bool:

@@ -116,6 +116,60 @@ def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exc
     assert found(exchanges, spans) == [("structure/reported-twice", "span 'completion' (app)")]
 
 
+# --- not current, inside of a span that is ---------------------------------------------------------------------------
+
+ASKS = {"gen_ai.request.model": "gpt-4o"}
+COUNTS = {**ASKS, "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 8}
+
+
+def within(make_span: SpanMaker, number: int, start: int, end: int, **fields: Any) -> SpanRecord:
+    """Make a span inside of span 1, which is not current; `start` and `end` are ticks."""
+    times = {"started": start, "ended": end, "start_ns": start * 1_000_000, "end_ns": end * 1_000_000}
+    return make_span(number, **{"parent": 1, "attributes": COUNTS, **times, **fields})
+
+
+def test_a_span_that_was_not_current_is_nearer_than_one_that_was(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """A wrapper that names the model only covers the call, if a span of its scope was open inside of it."""
+    asks = make_span(1, attributes=ASKS)
+    exchanges = [make_exchange(index=0, span=1, chunks=answer())]
+    inner = within(make_span, 2, 99, 110)
+    assert shape(exchanges, [asks, inner]) == [([0], [2])]
+    assert found(exchanges, [asks, inner]) == []
+    early = within(make_span, 2, 90, 95)
+    assert shape(exchanges, [asks, early]) == [([0], [1])]
+    other = within(make_span, 2, 99, 110, attributes={"gen_ai.request.model": "o3"})
+    assert shape(exchanges, [asks, other]) == [([0], [1])]
+
+
+def test_a_wrapper_that_counts_what_such_a_span_counts(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """The wrapper then reports the call a second time, as it would if the inner span had been current."""
+    spans = [make_span(1, name="ask", attributes=COUNTS), within(make_span, 2, 99, 110)]
+    exchanges = [make_exchange(index=0, span=1, chunks=answer())]
+    assert found(exchanges, spans) == [("structure/reported-twice", "span 'ask' (app)")]
+
+
+@pytest.mark.parametrize("scope", ["app", "sdk"])
+def test_such_spans_of_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker, scope: str) -> None:
+    """Each attempt is a call if it has such a span, and a span of another scope around them describes the last."""
+    asks = make_span(1, attributes=ASKS)
+    failure = within(make_span, 2, 99, 109, scope=scope, status="ERROR", status_description="500", attributes=ASKS)
+    success = within(make_span, 3, 109, 130, scope=scope)
+    exchanges = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=1, chunks=answer())]
+    last = [3] if scope == "app" else [1, 3]
+    assert shape(exchanges, [asks, failure, success]) == [([0], [2]), ([1], last)]
+    assert found(exchanges, [asks, failure, success]) == []
+
+
+def test_failures_elsewhere_part_no_attempts(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span outside of the call's own, and of another worker, describes none of its attempts."""
+    asks = make_span(1, attributes=ASKS)
+    failure = within(make_span, 2, 99, 109, scope="sdk", status="ERROR", status_description="500", parent=None)
+    exchanges = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=1, chunks=answer())]
+    assert [indexes for indexes, _ in shape(exchanges, [asks, failure])] == [[0, 1]]
+
+
 # --- made afterwards -------------------------------------------------------------------------------------------------
 
 
