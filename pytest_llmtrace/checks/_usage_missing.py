@@ -71,12 +71,14 @@ def _has_place(account: Account, counts: list[Fact]) -> bool:
 
 
 def _is_told_elsewhere(account: Account) -> bool:
-    """Tell whether another check reports why the span has no counts: it never ended, or ended before its stream."""
+    """Tell whether another check reports why the span has no counts: it never ended, or ended before its response."""
     ended = account.span.ended
     if ended is None:
         return True
     last = wire.last_content_tick(account.exchange)
-    return last is not None and ended <= last
+    if last is None:
+        return bool(account.exchange.chunk_ticks) and ended < account.exchange.chunk_ticks[0]
+    return ended <= last
 
 
 USAGE_MISSING = Check(

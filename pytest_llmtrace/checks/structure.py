@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from pytest_llmtrace import dialects, wire
-from pytest_llmtrace.checks import names, parents, retries, sums, twice
+from pytest_llmtrace.checks import late, names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
+from pytest_llmtrace.checks._missed import missed
 from pytest_llmtrace.checks._said import said, said_of
 from pytest_llmtrace.finding import is_scope_of
 from pytest_llmtrace.model import Call, Exchange, Finding, Maker, Outcome, Severity, SpanKey, SpanRecord, Stray
@@ -27,6 +28,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
     if not evidence.spans and evidence.absence is not None:
         return  # capture/nothing reports the one cause of them all.
     begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
+    misses = missed(evidence)
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -40,6 +42,11 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         on = "".join(
             f"\n{maker.scope} {maker.version} is switched on for this SDK, but made no span" for maker in makers
         )
+        if cause is None and (miss := misses.get(first.index)) is not None:
+            yield check.finding(
+                title_of_exchange(first), ("span", miss.words), ("wire", said(call)), why=miss.why, next=miss.next
+            )
+            continue
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
             ("span", _spans_seen(evidence, first) + ("" if cause else on)),
@@ -82,6 +89,7 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
     if not evidence.calls:
         return  # Nothing went over HTTP: the SDK itself is mocked.
     settled = {stray.span.key for stray, _, _ in twice.told_again(evidence)} | evidence.held
+    settled.update(miss.span.key for miss in missed(evidence).values())  # structure/exchange-without-span tells of it.
     starts = {scope: _starts_without(scope, evidence) for scope in {stray.span.scope for stray in evidence.strays}}
     fetched = {span.key: fetch.exchanges[0] for fetch in evidence.fetches for span in fetch.spans}
     inside = {**_other_requests(evidence), **fetched}
@@ -193,8 +201,8 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield None
     for span in evidence.current:
         if span.ended is not None:  # structure/span-never-ended reports a span that is open as well.
-            late = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
-            became = "".join(f"\n{title_of_span(child)} has become its child" for child in late)
+            after = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
+            became = "".join(f"\n{title_of_span(child)} has become its child" for child in after)
             text = f"has ended, but is still the current span of the test{became}"
             yield check.finding(span, ("span", text))
 
@@ -202,19 +210,29 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for call in evidence.calls:
         exchange = call.exchanges[-1]
-        if not _is_streamed(exchange):
+        if not exchange.chunk_ticks or exchange.response is None:
             continue
-        late = [span for span in call.spans if span.ended is None or span.ended > exchange.chunk_ticks[-1]]
-        yield from (None for _ in late)
-        early = [span for span in call.spans if span not in late]
+        if not wire.is_stream(exchange.response):
+            yield from _ended_before_response(check, call)
+            continue
+        lasting = [span for span in call.spans if span.ended is None or span.ended > exchange.chunk_ticks[-1]]
+        yield from (None for _ in lasting)
+        early = [span for span in call.spans if span not in lasting]
         last = wire.last_content_tick(exchange) if early else None
         for span in early:
             yield None if last is None else _judged(check, call, span, last)
 
 
-def _is_streamed(exchange: Exchange) -> bool:
-    response = exchange.response
-    return bool(exchange.chunk_ticks) and response is not None and wire.is_stream(response)
+def _ended_before_response(check: Check, call: Call) -> Iterator[Finding]:
+    came = call.exchanges[-1].chunk_ticks[0]
+    for span in call.spans:
+        if span.ended is not None and span.ended < came:
+            words = "ended before anything of its response had been read"
+            yield check.finding(span, ("span", words), ("wire", said(call)), why=_NOT_ITS_TIME, next=_AWAIT)
+
+
+_NOT_ITS_TIME = "its duration is not that of the call, and what the response says is not on it"
+_AWAIT = "end the span when the response has been read: await the call, or read its body, inside of it"
 
 
 def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | None:
@@ -291,6 +309,9 @@ ENDED_BEFORE_STREAM = Check(
     why="its duration is that of the first bytes, and tokens, finish reason and errors that came later are not on it",
     next="end the span when the stream is exhausted, closed or has failed",
     look=_ended_before_stream,
+    compares="The tick at which the span ended with those at which the client got the chunks of the stream: the span "
+    "must not end before the last one that says anything. Of a response that is no stream, the span must not end "
+    "before the client has read anything.",
     source="OpenTelemetry specification, trace API: the times of a span reflect the elapsed real time of the operation",
 )
 
@@ -299,6 +320,7 @@ CHECKS: tuple[Check, ...] = (
     SPAN_WITHOUT_EXCHANGE,
     *twice.CHECKS,
     *sums.CHECKS,
+    *late.CHECKS,
     ENDED_BEFORE_STREAM,
     SPAN_NEVER_ENDED,
     SPAN_CURRENT,

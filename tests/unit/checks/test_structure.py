@@ -850,3 +850,111 @@ def test_each_check_of_structure_says_what_it_compares() -> None:
     """Each check whose title does not say everything has a sentence or more for the page on checks."""
     silent = {check.id for check in CHECKS if check.id.startswith("structure/") and not check.compares}
     assert silent <= {"structure/ended-before-stream", "structure/span-current", "structure/span-never-ended"}
+
+
+# --- spans that were not open ----------------------------------------------------------------------------------------
+
+
+def missed(make_span: SpanMaker, make_exchange: ExchangeMaker, **fields: Any) -> list[Finding]:
+    """Return the findings on a call without a span, where a span of its worker has the given times."""
+    exchange = make_exchange(chunks=answer(), ambient=Ambient(worker=HERE))
+    times = {"start_ns": fields["started"] * 1_000_000, "end_ns": fields["ended"] * 1_000_000}
+    spans = [make_span(1, **{"attributes": LLM, "worker": HERE, **times, **fields})]
+    found = verify(evidence([exchange], spans), {}).findings
+    return [finding for finding in found if finding.check.startswith("structure/")]
+
+
+@pytest.mark.parametrize(
+    ("times", "words", "next_step"),
+    [
+        (
+            {"started": 90, "ended": 95},
+            "had ended before the request was made",
+            "keep the span open until the response has been read: a generator, a coroutine or a task sends",
+        ),
+        (
+            {"started": 120, "ended": 125},
+            "was started when the call was over",
+            "start the span before the call, and set what the response says while it is open",
+        ),
+    ],
+)
+def test_a_call_that_was_made_before_or_after_its_span(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, times: dict[str, int], words: str, next_step: str
+) -> None:
+    """The call's finding names the span that was meant for it, and the span itself is no finding."""
+    [found] = missed(make_span, make_exchange, **times)
+    said = details(found)
+    assert found.check == "structure/exchange-without-span"
+    assert said["span"] == f"span 'chat' (app) may be meant to describe this call, but {words}"
+    assert said["next"].startswith(next_step)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"started": 90, "ended": 95, "worker": THERE},
+        {"started": 90, "ended": 95, "attributes": {**LLM, "gen_ai.request.model": "o3"}},
+        {"started": 90, "ended": 95, "attributes": COUNTED},
+        {"started": 120, "ended": 125, "worker": THERE},
+    ],
+)
+def test_spans_that_no_call_has_missed(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any]
+) -> None:
+    """A span of another worker or model is another's, and so is one that knew an answer before the request."""
+    found = [finding.check for finding in missed(make_span, make_exchange, **fields)]
+    assert found == ["structure/exchange-without-span", "structure/span-without-exchange"]
+
+
+def test_a_request_inside_of_a_span_that_had_ended(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A task may send its request in the context of a span that has ended: that is the span which was meant."""
+    exchange = make_exchange(chunks=answer(), span=1)
+    [found] = verify(evidence([exchange], [make_span(1, attributes=LLM, ended=95)]), {}).findings[:1]
+    assert details(found)["span"].endswith(
+        "may be meant to describe this call, but had ended before the request was made"
+    )
+
+
+def test_a_span_is_missed_by_one_call_only(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Of two calls without spans, the one next to a span has missed it."""
+    exchanges = [make_exchange(index=n, chunks=answer(), ambient=Ambient(worker=HERE)) for n in range(2)]
+    span = make_span(1, attributes=LLM, worker=HERE, started=90, ended=95)
+    found = verify(evidence(exchanges, [span]), {}).findings
+    lost = [details(finding)["span"] for finding in found if finding.check == "structure/exchange-without-span"]
+    assert [said.startswith("span 'chat' (app) may be meant") for said in lost] == [True, False]
+
+
+def test_started_late(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that names the response describes the call, but its duration is none if it was made afterwards."""
+    exchange = make_exchange(chunks=answer(), ended_ns=108_000_000)
+    named = {**COUNTED, "gen_ai.response.id": "r1"}
+    late = make_span(1, attributes=named, started=120, start_ns=120_000_000)
+    assert structure([exchange], [late]) == ["started-late"]
+    [found] = [
+        one for one in verify(evidence([exchange], [late]), {}).findings if one.check == "structure/started-late"
+    ]
+    assert details(found) == {
+        "span": "was started when its response had been read to the end",
+        "wire": "chat call to model 'gpt-4o', answered 200\ncassettes/chat.yaml, interaction 0, exchange 0",
+        "why": "the span does not say how long the call took, and a call that raises has no span at all",
+        "next": "start the span before the request; if it can only be made afterwards, give "
+        "start_span(start_time=...) the time of the request, or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/started-late": "reason"})',
+    }
+    dated_back = replace(late, start_ns=99_000_000)
+    assert structure([exchange], [dated_back]) == []
+
+
+def test_ended_before_its_response(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that ended before anything of the response was read is told once, without the usage that it lacks."""
+    exchange = make_exchange(chunks=answer(), span=1)
+    found = verify(evidence([exchange], [make_span(1, attributes=LLM, ended=100)]), {}).findings
+    assert [finding.check for finding in found if finding.severity != "info"] == ["structure/ended-before-stream"]
+    assert details(found[0]) == {
+        "span": "ended before anything of its response had been read",
+        "wire": "chat call to model 'gpt-4o', answered 200\ncassettes/chat.yaml, interaction 0, exchange 0",
+        "why": "its duration is not that of the call, and what the response says is not on it",
+        "next": "end the span when the response has been read: await the call, or read its body, inside of it, or "
+        'waive: @pytest.mark.llmtrace(ignore={"structure/ended-before-stream": "reason"})',
+    }

@@ -1,0 +1,43 @@
+"""Spans that were made when their call was over, and do not say when it began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._said import said
+from pytest_llmtrace.model import Call, Finding, SpanRecord
+
+__all__ = ["CHECKS", "STARTED_LATE"]
+
+
+def _started_late(check: Check, evidence: Evidence) -> Iterator[Finding]:
+    for call in evidence.calls:
+        for span in call.spans:
+            if _is_late(span, call):
+                yield check.finding(
+                    span, ("span", "was started when its response had been read to the end"), ("wire", said(call))
+                )
+
+
+def _is_late(span: SpanRecord, call: Call) -> bool:
+    """Tell whether a span was started when its call was over, and was not dated back."""
+    last = call.exchanges[-1]
+    if last.ended is None or last.ended_ns is None or span.started < last.ended:
+        return False
+    return span.start_ns >= last.ended_ns
+
+
+STARTED_LATE = Check(
+    id="structure/started-late",
+    title="A call's span begins with its call",
+    why="the span does not say how long the call took, and a call that raises has no span at all",
+    next="start the span before the request; if it can only be made afterwards, give start_span(start_time=...) the "
+    "time of the request",
+    look=_started_late,
+    compares="The start of each LLM span, and the time that it states for it, with the end of the response. A span "
+    "that is made afterwards and dated back is right.",
+    source="OpenTelemetry specification, trace API: the times of a span reflect the elapsed real time of the operation",
+)
+
+CHECKS: tuple[Check, ...] = (STARTED_LATE,)
