@@ -6,26 +6,20 @@ from collections.abc import Iterator
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._said import said
-from pytest_llmtrace.model import Call, Finding, SpanRecord
+from pytest_llmtrace.model import Finding
 
 __all__ = ["CHECKS", "STARTED_LATE"]
 
 
 def _started_late(check: Check, evidence: Evidence) -> Iterator[Finding]:
     for call in evidence.calls:
+        last = call.exchanges[-1]
+        if last.ended is None or last.ended_ns is None:
+            continue
         for span in call.spans:
-            if _is_late(span, call):
-                yield check.finding(
-                    span, ("span", "was started when its response had been read to the end"), ("wire", said(call))
-                )
-
-
-def _is_late(span: SpanRecord, call: Call) -> bool:
-    """Tell whether a span was started when its call was over, and was not dated back."""
-    last = call.exchanges[-1]
-    if last.ended is None or last.ended_ns is None or span.started < last.ended:
-        return False
-    return span.start_ns >= last.ended_ns
+            if span.started > last.ended and span.start_ns >= last.ended_ns:  # It was made afterwards, not dated back.
+                words = "was started when its response had been read to the end"
+                yield check.finding(span, ("span", words), ("wire", said(call)))
 
 
 STARTED_LATE = Check(

@@ -28,7 +28,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
     if not evidence.spans and evidence.absence is not None:
         return  # capture/nothing reports the one cause of them all.
     begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
-    misses = missed(evidence)
+    misses = missed(evidence) if evidence.strays else {}
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -213,7 +213,9 @@ def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding |
         if not exchange.chunk_ticks or exchange.response is None:
             continue
         if not wire.is_stream(exchange.response):
-            yield from _ended_before_response(check, call)
+            came = exchange.chunk_ticks[0]
+            early = [span for span in call.spans if span.ended is not None and span.ended < came]
+            yield from [_ended_before_response(check, call, span) for span in early]
             continue
         lasting = [span for span in call.spans if span.ended is None or span.ended > exchange.chunk_ticks[-1]]
         yield from (None for _ in lasting)
@@ -223,12 +225,9 @@ def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding |
             yield None if last is None else _judged(check, call, span, last)
 
 
-def _ended_before_response(check: Check, call: Call) -> Iterator[Finding]:
-    came = call.exchanges[-1].chunk_ticks[0]
-    for span in call.spans:
-        if span.ended is not None and span.ended < came:
-            words = "ended before anything of its response had been read"
-            yield check.finding(span, ("span", words), ("wire", said(call)), why=_NOT_ITS_TIME, next=_AWAIT)
+def _ended_before_response(check: Check, call: Call, span: SpanRecord) -> Finding:
+    words = "ended before anything of its response had been read"
+    return check.finding(span, ("span", words), ("wire", said(call)), why=_NOT_ITS_TIME, next=_AWAIT)
 
 
 _NOT_ITS_TIME = "its duration is not that of the call, and what the response says is not on it"
