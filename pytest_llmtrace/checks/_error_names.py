@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._adapted import is_of_sdk
 from pytest_llmtrace.checks._failures import CallFailure
 from pytest_llmtrace.model import Exchange
 
-__all__ = ["came_from_nothing", "is_of_other_status"]
+__all__ = ["came_from_nothing", "is_of_attempt", "is_of_other_status", "others_failed"]
 
 _BAD = 400
 _CLIENT = frozenset(range(_BAD, 500))
@@ -72,6 +72,23 @@ def came_from_nothing(name: str, account: Account, exchanges: Sequence[Exchange]
     response = account.exchange.response
     statuses = {response.status if response is not None else _UNKNOWN, *_around(account, exchanges)}
     return _UNKNOWN not in statuses and max(statuses) < _BAD
+
+
+def others_failed(account: Account, exchanges: Sequence[Exchange]) -> bool:
+    """Tell whether another call failed while the span was open: its error may be on the span."""
+    return any(status == _UNKNOWN or status >= _BAD for status in _around(account, exchanges))
+
+
+def is_of_attempt(name: str, exchange: Exchange) -> bool:
+    """Tell whether a class or a code is one that an SDK's error has for an attempt that failed."""
+    word = name.rpartition(".")[2]
+    if exchange.response is None or exchange.failure is not None:
+        return word in _OF_TRANSPORT
+    status = exchange.response.status
+    return status >= _BAD and (word == str(status) or (word in _ANSWERS and status in _STATUSES[word]))
+
+
+_OF_TRANSPORT = frozenset({"APIConnectionError", "APITimeoutError"})
 
 
 def _class_of(name: str, account: Account) -> str | None:

@@ -7,13 +7,23 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._error_names import came_from_nothing, is_of_other_status
+from pytest_llmtrace.checks._error_names import came_from_nothing, is_of_attempt, is_of_other_status, others_failed
 from pytest_llmtrace.checks._failures import CallFailure, failure_of
 from pytest_llmtrace.checks._replies import is_end, listed
 from pytest_llmtrace.checks._words import place_of, place_of_exchange, shown
-from pytest_llmtrace.model import Fact, Finding, Severity, SpanRecord, State, StreamEnd
+from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
 
-__all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE", "is_status", "tells_why"]
+__all__ = [
+    "CHECKS",
+    "CUT_STREAM",
+    "ERROR_CODE",
+    "ERROR_REASON",
+    "ERROR_RETRIED",
+    "ERROR_STATUS",
+    "ERROR_TYPE",
+    "is_status",
+    "tells_why",
+]
 
 
 # --- The status ------------------------------------------------------------------------------------------------------
@@ -172,6 +182,57 @@ ERROR_CODE = Check(
 )
 
 
+# --- Retried with success --------------------------------------------------------------------------------------------
+
+
+def _retried(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    retried = {id(call) for call in evidence.retried}
+    for account in evidence.accounts:
+        if id(account.call) not in retried or account.span.ended is None:
+            continue
+        if failure_of(account) is not None or account.answered.truncated is not False:
+            continue
+        failed = _told_of_earlier(account) if account.span.status == "ERROR" else None
+        if failed is None or others_failed(account, evidence.exchanges):
+            yield None
+            continue
+        reason, attempt = failed
+        last = account.exchange.response.status if account.exchange.response else ""
+        words = f"that is the error of exchange {attempt.index}; the last attempt was answered {last}"
+        yield check.finding(
+            account.span,
+            ("span", f"status ERROR, {reason}"),
+            ("wire", f"{words}\n{place_of_exchange(account.exchange)}"),
+        )
+
+
+def _told_of_earlier(account: Account) -> tuple[str, Exchange] | None:
+    """Return the reason that a span gives for its status if it is the error of an earlier attempt, and that attempt."""
+    span = account.span
+    given = [("error.type", span.attributes.get("error.type"))]
+    given += [("exception.type", event.attributes.get("exception.type")) for event in span.events[-1:]]
+    for key, value in given:
+        for exchange in account.call.exchanges[:-1]:
+            if value and is_of_attempt(str(value), exchange):
+                return f"{key} = {shown(value)}", exchange
+    return None
+
+
+ERROR_RETRIED = Check(
+    id="wire/error-retried",
+    title="A call that succeeded in the end is no failure",
+    why="error rates and alerts count this call as a failure, although its user got an answer",
+    next="set the status and error.type when the last attempt is over, and note earlier ones as events; set_status(OK) "
+    "takes back an ERROR",
+    compares="The spans of calls that were tried again with success. Such a span must not be ERROR because of an "
+    "earlier attempt: `error.type`, or the last exception event, has the status of that attempt, or the class that "
+    "OpenAI's and Anthropic's SDKs raise for it. ERROR for any other reason is not judged: it may report an exception "
+    "of the application.",
+    look=_retried,
+    about=("retried",),
+)
+
+
 # --- Cut streams -----------------------------------------------------------------------------------------------------
 
 
@@ -235,4 +296,4 @@ CUT_STREAM = Check(
     severity=Severity.WARNING,
 )
 
-CHECKS: tuple[Check, ...] = (ERROR_STATUS, ERROR_REASON, ERROR_TYPE, ERROR_CODE, CUT_STREAM)
+CHECKS: tuple[Check, ...] = (ERROR_STATUS, ERROR_REASON, ERROR_TYPE, ERROR_CODE, ERROR_RETRIED, CUT_STREAM)

@@ -228,7 +228,7 @@ def test_what_is_told_or_cannot_be_known_is_no_fault(judged: Judged, case: tuple
 
 def test_each_check_is_proved_both_ways() -> None:
     """Each check has a case where it fires, and a case where it must not."""
-    ids = {check.id for check in CHECKS}
+    ids = {check.id for check in CHECKS} - {"wire/error-retried"}  # It takes two attempts: test_error_retried.py.
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
 
