@@ -38,15 +38,30 @@ def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    judged = set[SpanKey]()
     for root, is_own in _roots(evidence):
+        judged.add(root.key)
         if root.links or root.kind in _ENTRIES:  # A span with links says where it comes from.
             yield None
             continue
         found = _left_behind if root.current is None else _passed_over
         yield found(check, evidence, root, is_own) or _asked_elsewhere(check, evidence, root)
+    for root in evidence.caused:
+        if root.cause is not None and root.key not in judged and _is_lost_step(root):
+            judged.add(root.key)
+            yield _left_behind(check, evidence, root, is_own=False, why=_STEP)
 
 
-def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
+_STEP = "the step is in a trace of its own: the run that it belongs to shows neither its time nor its errors"
+
+
+def _is_lost_step(span: SpanRecord) -> bool:
+    """Tell whether a root says that it is a step, as an agent's tools are, and no context was given to it."""
+    alone = span.parent is None and span.current is None and not span.apart and not span.links
+    return alone and span.kind not in _ENTRIES and any(key in span.attributes for key in STEP_KEYS)
+
+
+def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool, why: str = "") -> Finding | None:
     """Return the finding of a root in whose thread no span was current, if the thread was started inside another span.
 
     A root that was given a context without a span would be a root in any thread: the other span was passed over and not
@@ -56,7 +71,7 @@ def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
     if cause is None or not _is_parted(evidence, root, cause):
         return None
     where = f"its thread, or its work item in a pool, was started inside {title_of_span(cause)}"
-    found = check.finding(root, ("span", f"is a root span, but {where}"))
+    found = check.finding(root, ("span", f"is a root span, but {where}"), why=why)
     if not root.apart:
         return found
     return replace(found, severity=Severity.WARNING) if is_own else None
@@ -172,7 +187,7 @@ def _is_being_read(call: Call, tick: int) -> bool:
 
 PARENT_LOST = Check(
     id="structure/parent-lost",
-    title="LLM spans stay in the trace of what caused them",
+    title="LLM spans and steps stay in the trace of what caused them",
     why="the call is in a trace of its own: the request that caused it shows neither its time, its cost nor its errors",
     next="carry the context over (contextvars.copy_context().run, or opentelemetry-instrumentation-threading), "
     "or start a new trace on purpose, with a link to the old one",
@@ -181,7 +196,8 @@ PARENT_LOST = Check(
     about=("caused",),
     compares="Each root span that is an LLM span, or has one below it, with the span that was current where the "
     "root's thread, or its work item of a thread pool, was started. The root should be in the trace of that span.\n"
-    "  - It is an error if the context was lost on the way to that thread.\n"
+    "  - It is an error if the context was lost on the way to that thread. This is also judged of roots without LLM "
+    "spans that say which step they are (as `gen_ai.operation.name` does), such as an agent's tools.\n"
     "  - It is a warning if an LLM span, or a step of its scope that says what it is (as `gen_ai.operation.name` "
     "does), was made a root although another span was current there; for such a step, a current span of its own scope "
     "does not count.\n"

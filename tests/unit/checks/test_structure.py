@@ -513,6 +513,40 @@ def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: 
     )
 
 
+def test_a_tool_that_was_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
+    """A step of an agent belongs into the agent's trace, also if no LLM span is below it."""
+    said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup"}
+    fields = {"name": "execute_tool lookup", "attributes": said, "cause": agent.key}
+    tools = [make_span(1, key=SpanKey(trace, 1), **fields) for trace in (2, 3)]
+    spans = [agent, *tools, make_span(3, parent=1, attributes=LLM)]
+    found = only([make_exchange(span=3)], spans, "structure/parent-lost")
+    assert (found.severity, found.subject) == ("error", "span 'execute_tool lookup' (app)")
+    assert details(found) == {
+        "span": f"is a root span, but its thread, or its work item in a pool, was started inside span {agent.name!r} "
+        "(app)\nand 1 more span of this name and scope",
+        "why": "the step is in a trace of its own: the run that it belongs to shows neither its time nor its errors",
+        "next": PARENT_LOST.next + ', or waive: @pytest.mark.llmtrace(ignore={"structure/parent-lost": "reason"})',
+    }
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {"app.step": "render"}},
+        {"kind": "SERVER"},
+        {"apart": True},
+        {"links": (SpanLink(key=SpanKey(1, 1)),)},
+        {"current": SpanKey(1, 1)},
+        {"cause": SpanKey(1, 99)},
+    ],
+)
+def test_steps_that_are_roots_on_purpose(make_span: SpanMaker, agent: SpanRecord, fields: dict[str, Any]) -> None:
+    """A root that says nothing of itself, or was made one on purpose, is no lost step."""
+    said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup"}
+    step = make_span(1, **{"key": SpanKey(2, 1), "attributes": said, "cause": agent.key, **fields})
+    assert structure([], [agent, step]) == []
+
+
 def test_all_that_a_pool_has_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
     """The work items of one pool lose their parent by one mistake, which is one finding for each kind of root."""
     names = ["worker", "worker", "judge", "worker"]
