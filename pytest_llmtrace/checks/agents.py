@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._argtypes import is_count
-from pytest_llmtrace._stdlib import json
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.errors import UsageError
@@ -73,21 +73,45 @@ def _called(calls: tuple[Any, ...]) -> str:
 
 
 def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    made: defaultdict[tuple[object, str, str], list[Exchange]] = defaultdict(list)
-    conversation = _conversations(evidence)
+    made: defaultdict[tuple[object, str, str], list[tuple[object, Exchange]]] = defaultdict(list)
+    conversation, results = _conversations(evidence), _results(evidence)
     for identity, key, exchange in _tool_calls(evidence):
-        made[(conversation(identity), *key)].append(exchange)
-    for (_, name, arguments), exchanges in made.items():
-        if len(exchanges) < evidence.tool_repeats:
+        made[(conversation(identity), *key)].append((results(identity), exchange))
+    for (_, name, arguments), calls in made.items():
+        alike = _alike(calls) if len(calls) >= evidence.tool_repeats else []
+        if len(alike) < evidence.tool_repeats:
             yield None
             continue
         shown = arguments if len(arguments) <= _LONGEST else f"{arguments[:_LONGEST]}..."
-        asked = ", ".join(dict.fromkeys(str(exchange.index) for exchange in exchanges))
+        asked = ", ".join(dict.fromkeys(str(exchange.index) for _, exchange in alike))
+        known = sum(result is not None for result, _ in alike)
+        same = f"\n{known} results, which do not differ, except perhaps in numbers" if known > 1 else ""
         yield check.finding(
             f"{name}({shown})",
-            ("wire", f"requested {len(exchanges)} times with the same arguments, seen in exchanges {asked}"),
+            ("wire", f"requested {len(alike)} times with the same arguments, seen in exchanges {asked}{same}"),
             ("limit", f"tool_repeats={evidence.tool_repeats}"),
         )
+
+
+def _alike(calls: Sequence[tuple[object, Exchange]]) -> list[tuple[object, Exchange]]:
+    """Return the most calls whose results may all be the same; if results differ, something has changed meanwhile."""
+    times = Counter(result for result, _ in calls if result is not None)
+    most = times.most_common(1)[0][0] if times else None
+    return [call for call in calls if call[0] is None or call[0] == most]
+
+
+def _results(evidence: Evidence) -> Callable[[object], str | None]:
+    """Return a function that gives the result of a tool call, by the call's id; None if it is not known.
+
+    Numbers do not count: times and ids are in results that say the same otherwise.
+    """
+    found: dict[str, str | None] = {}
+    for _, past in evidence.tooled:
+        for result in past.results:
+            said = None if result.said is None else re.sub(r"\d+", "0", _canonical(result.said)).strip()
+            if found.setdefault(result.id, said) != said:
+                found[result.id] = None  # Some servers number the calls of each response anew.
+    return lambda identity: found.get(identity) if isinstance(identity, str) else None
 
 
 def _conversations(evidence: Evidence) -> Callable[[object], object]:
@@ -250,7 +274,8 @@ REPEATED_TOOL_CALL = Check(
     compares="The tool calls of each conversation with each other, by name and arguments: those that the answers of "
     "the test ask for, and those in the histories of its requests. Two requests belong to one conversation if one of "
     "them repeats or answers a tool call of the other. Equal calls that are asked for together count once. A second "
-    "call may be another try after an error of the tool; the third is a finding, unless tool_repeats= says otherwise.",
+    "call may be another try after an error of the tool; the third is a finding, unless tool_repeats= says otherwise. "
+    "Calls whose results are known to differ in more than numbers do not count together: something has changed.",
 )
 
 BUDGET = Check(

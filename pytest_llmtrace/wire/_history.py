@@ -30,11 +30,15 @@ class PastCall(NamedTuple):
 
 
 class PastResult(NamedTuple):
-    """A tool result that a request sends: the id of its call, its place, and whether the call stands before it."""
+    """A tool result that a request sends: the id of its call, its place, whether the call stands before it, its text.
+
+    The text may be a list of parts; it is None if there is none.
+    """
 
     id: str
     where: str
     called: bool
+    said: Any = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +62,7 @@ _NO_HISTORY = History()
 class _Step(NamedTuple):
     """One call or result in a conversation, by its id; a call has a name if the client is to make it.
 
-    `where` is the field of a result's id, or the whole call.
+    `where` is the field of a result's id, or the whole call. `said` is what a result says.
     """
 
     id: Any
@@ -66,6 +70,7 @@ class _Step(NamedTuple):
     is_result: bool = False
     name: Any = None
     arguments: Any = None
+    said: Any = None
 
 
 def history(request: Request, api: str | None) -> History:
@@ -86,7 +91,7 @@ def history(request: Request, api: str | None) -> History:
         if not isinstance(step.id, str) or not step.id:
             continue
         if step.is_result:
-            results.append(PastResult(step.id, step.where, step.id in known))
+            results.append(PastResult(step.id, step.where, step.id in known, step.said))
             continue
         known.add(step.id)
         if isinstance(step.name, str):
@@ -126,7 +131,8 @@ def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
         if not isinstance(message, Mapping):
             continue
         if message.get("role") == "tool":
-            yield _Step(message.get("tool_call_id"), f"messages[{number}].tool_call_id", is_result=True)
+            where, said = f"messages[{number}].tool_call_id", message.get("content")
+            yield _Step(message.get("tool_call_id"), where, is_result=True, said=said)
         for place, call in enumerate(_dicts(message["tool_calls"])) if message.get("tool_calls") else ():
             made: Any = next(_dicts([call.get("function"), call.get("custom")]), {})
             where = f"messages[{number}].tool_calls[{place}]"
@@ -145,7 +151,7 @@ def _of_messages(body: Mapping[str, Any]) -> Iterator[_Step]:
             kind = block.get("type") if isinstance(block, Mapping) else None
             where = f"messages[{number}].content[{place}]"
             if kind == "tool_result":
-                yield _Step(block.get("tool_use_id"), f"{where}.tool_use_id", is_result=True)
+                yield _Step(block.get("tool_use_id"), f"{where}.tool_use_id", is_result=True, said=block.get("content"))
             elif kind == "tool_use":
                 yield _Step(block.get("id"), where, name=block.get("name"), arguments=block.get("input"))
             elif isinstance(kind, str) and kind.endswith("tool_use"):  # A call that the server made.
@@ -159,7 +165,7 @@ def _of_responses(body: Mapping[str, Any]) -> Iterator[_Step]:
         if not isinstance(kind, str):
             continue
         if kind.endswith("_call_output"):
-            yield _Step(item.get("call_id"), f"{where}.call_id", is_result=True)
+            yield _Step(item.get("call_id"), f"{where}.call_id", is_result=True, said=item.get("output"))
         elif kind.endswith("_call"):
             arguments = item.get("arguments", item.get("input"))
             name = item.get("name") if kind in _CLIENTS else None

@@ -208,6 +208,51 @@ def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
     assert [finding.check for finding in found([first, second, older])] == ["agent/repeated-tool-call"]
 
 
+@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize(
+    ("results", "times"),
+    [
+        (["a", "a", "a"], 3),
+        (["done at 10:01", "done at 10:02", "done at 11:13"], 3),
+        (["a", "b", "c"], 0),
+        (["a", "b", "a"], 0),
+        (["a", "b", "a", "a"], 3),
+        ([[{"type": "text", "text": "a"}]] * 3, 3),
+        ([None, "a", "a"], 3),
+    ],
+)
+def test_equal_calls_with_other_results(make_exchange: ExchangeMaker, api: str, results: list[Any], times: int) -> None:
+    """An agent that reads a file between its changes gets another result each time, and goes round in no circle."""
+    asked: list[Any] = [ASKED]
+    for number, result in enumerate(results):
+        asked += _round(api, f"c{number}", result)
+    body = {"model": "m", "input" if api == "responses" else "messages": asked}
+    findings = found([make_exchange(path=PATHS[api], body=body)])
+    assert [finding.check for finding in findings] == ["agent/repeated-tool-call"] * bool(times)
+    for finding in findings:
+        known = len([result for result in results if result is not None and result != "b"])
+        assert dict(finding.details)["wire"] == (
+            f"requested {times} times with the same arguments, seen in exchanges 0\n"
+            f"{known} results, which do not differ, except perhaps in numbers"
+        )
+
+
+def _round(api: str, identity: str, result: Any) -> list[Any]:
+    """Return a tool call and its result, as the history of a request has them."""
+    if api == "chat":
+        call = {"id": identity, "type": "function", "function": {"name": "read", "arguments": "{}"}}
+        return [
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": identity, "content": result},
+        ]
+    if api == "responses":
+        call = {"type": "function_call", "call_id": identity, "name": "read", "arguments": "{}"}
+        return [call, {"type": "function_call_output", "call_id": identity, "output": result}]
+    call = {"type": "tool_use", "id": identity, "name": "read", "input": {}}
+    answered = {"type": "tool_result", "tool_use_id": identity, "content": result}
+    return [{"role": "assistant", "content": [call]}, {"role": "user", "content": [answered]}]
+
+
 def test_choices_are_alternatives(make_exchange: ExchangeMaker) -> None:
     """Three choices of one answer that ask for the same call count as one."""
     assert found([make_exchange(chunks=answer(("c", "f", "{}"), choices=3))]) == []
