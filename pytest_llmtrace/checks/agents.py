@@ -11,11 +11,12 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.checks._words import first_of
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
 
-__all__ = ["BUDGET", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "refuse_limits"]
+__all__ = ["BUDGET", "CALL_WITHOUT_RESULT", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "refuse_limits"]
 
 _FEWEST_REPEATS = 2
 _LONGEST = 100
@@ -67,6 +68,35 @@ def _called(calls: tuple[Any, ...]) -> str:
         return "no tool call in this request"
     listed = ", ".join(f"{call.name} {call.id!r}" for call in calls[-3:])
     return f"tool calls in this request: {'..., ' if len(calls) > 3 else ''}{listed}"  # noqa: PLR2004
+
+
+def _call_without_result(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    told: set[str] = set()
+    for call, past in evidence.tooled:
+        exchange = call.exchanges[-1]
+        if not past.calls or not past.whole or not call.truths or not _refuses(call.truths[-1]):
+            continue
+        answered = {result.id for result in past.results}
+        lost = [made for made in past.calls if made.id not in answered and made.id not in told]
+        if not lost:
+            yield None
+            continue
+        told.update(made.id for made in lost)  # A history is sent again with each call.
+        said = [f"{made.where}: {made.name} {made.id!r} has no tool result" for made in lost]
+        given = ", ".join(map(repr, list(dict.fromkeys(result.id for result in past.results))[-3:]))
+        yield check.finding(
+            title_of_exchange(exchange),
+            ("wire", "\n".join(first_of(said, 3))),
+            ("found", f"tool results in this request: {given}" if given else "no tool result in this request"),
+        )
+
+
+def _refuses(truth: Reading) -> bool:
+    """Tell whether a request goes to an API of OpenAI's or Anthropic's own; clouds also have those of others."""
+    return truth.gateway in {"anthropic", "openai"} or (truth.api == "messages" and truth.gateway in _CLOUDS)
+
+
+_CLOUDS = frozenset({"azure", "bedrock", "bedrock-mantle", "vertex"})
 
 
 # --- tool calls ------------------------------------------------------------------------------------------------------
@@ -263,6 +293,19 @@ RESULT_WITHOUT_CALL = Check(
     source="API references of OpenAI (chat completions, responses) and Anthropic (messages)",
 )
 
+CALL_WITHOUT_RESULT = Check(
+    id="agent/tool-call-without-result",
+    title="Every tool call is answered",
+    why="OpenAI and Anthropic refuse such a request with a 400, whatever this test's reply says",
+    next="send a result for each tool call of a message, also of a tool that failed or was not run",
+    look=_call_without_result,
+    about=("tooled",),
+    compares="The ids of the client's tool calls in each request with the ids of its tool results. Judged are requests "
+    "to OpenAI's and Anthropic's own APIs, and to Anthropic's in a cloud, as other servers may accept them; not where "
+    "the server keeps a part of the conversation.",
+    source="API references of OpenAI (chat completions, responses) and Anthropic (messages)",
+)
+
 REPEATED_TOOL_CALL = Check(
     id="agent/repeated-tool-call",
     title="An agent does not go round in circles",
@@ -290,4 +333,4 @@ BUDGET = Check(
     "itself is a finding, since it limits nothing.",
 )
 
-CHECKS: tuple[Check, ...] = (RESULT_WITHOUT_CALL, REPEATED_TOOL_CALL, BUDGET)
+CHECKS: tuple[Check, ...] = (RESULT_WITHOUT_CALL, CALL_WITHOUT_RESULT, REPEATED_TOOL_CALL, BUDGET)

@@ -20,13 +20,15 @@ _WHERE = "request body"
 class PastCall(NamedTuple):
     """A tool call that a request repeats; its arguments are as in the request, a JSON value or a text.
 
-    `turn` is the number of results that stand before the call: calls of one turn were asked for together.
+    `turn` is the number of results that stand before the call: calls of one turn were asked for together. `where` is
+    the place of the call.
     """
 
     id: str
     name: str
     arguments: Any
     turn: int = 0
+    where: str = ""
 
 
 class PastResult(NamedTuple):
@@ -95,7 +97,7 @@ def history(request: Request, api: str | None) -> History:
             continue
         known.add(step.id)
         if isinstance(step.name, str):
-            calls.append(PastCall(step.id, step.name, step.arguments, len(results)))
+            calls.append(PastCall(step.id, step.name, step.arguments, len(results), step.where))
     return History(calls=tuple(calls), results=tuple(results), whole=not _is_kept_elsewhere(body))
 
 

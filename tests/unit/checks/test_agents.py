@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,13 +139,74 @@ def test_a_compressed_request_is_read(make_exchange: ExchangeMaker) -> None:
     assert [finding.check for finding in found([zipped])] == ["agent/tool-result-without-call"]
 
 
+# --- tool calls without results --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api", "where"),
+    [
+        ("chat", "messages[1].tool_calls[0]"),
+        ("responses", "input[1]"),
+        ("messages", "messages[1].content[0]"),
+    ],
+)
+def test_a_tool_call_without_its_result(make_exchange: ExchangeMaker, api: str, where: str) -> None:
+    """A loop that answers only the first of two parallel calls works with any mock, and never in production."""
+    if api == "messages":
+        return_to = "https://api.anthropic.com/v1/messages"
+        exchange = asking(make_exchange, api, ASKED, CALLS[api])
+        exchange = make_exchange(request=replace(exchange.request, url=return_to))
+    else:
+        exchange = asking(make_exchange, api, ASKED, CALLS[api])
+    [finding] = found([exchange])
+    assert (finding.check, finding.severity) == ("agent/tool-call-without-result", "error")
+    assert dict(finding.details) == {
+        "wire": f"{where}: get_weather 'call_1' has no tool result",
+        "found": "no tool result in this request",
+        "why": "OpenAI and Anthropic refuse such a request with a 400, whatever this test's reply says",
+        "next": "send a result for each tool call of a message, also of a tool that failed or was not run, or waive: "
+        '@pytest.mark.llmtrace(ignore={"agent/tool-call-without-result": "reason"})',
+    }
+
+
+def test_a_parallel_call_that_was_forgotten(make_exchange: ExchangeMaker) -> None:
+    """The finding names the call that has no result, once, however often its history is sent."""
+    second = {"id": "call_2", "type": "function", "function": WEATHER}
+    first = {**second, "id": "call_1"}
+    asked = {"role": "assistant", "tool_calls": [first, second]}
+    rounds = [asking(make_exchange, "chat", ASKED, asked, RESULTS["chat"]) for _ in range(2)]
+    [finding] = found([replace(one, index=number) for number, one in enumerate(rounds)])
+    assert finding.details[:2] == (
+        ("wire", "messages[1].tool_calls[1]: get_weather 'call_2' has no tool result"),
+        ("found", "tool results in this request: 'call_1'"),
+    )
+
+
+def test_calls_that_need_no_result(make_exchange: ExchangeMaker) -> None:
+    """Other servers may accept such a request, keep a part of it, and make the calls of their own tools."""
+    sent = asking(make_exchange, "chat", ASKED, CALLS["chat"]).request
+    elsewhere = make_exchange(request=replace(sent, url="https://openrouter.ai/api/v1/chat/completions"))
+    kept = {"model": "m", "input": [CALLS["responses"]], "previous_response_id": "resp_1"}
+    own = {"role": "assistant", "content": [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}]}
+    searched = asking(make_exchange, "messages", ASKED, own).request
+    exchanges = [
+        elsewhere,
+        make_exchange(index=1, path="/v1/responses", body=kept),
+        make_exchange(index=2, request=replace(searched, url="https://api.anthropic.com/v1/messages")),
+    ]
+    assert found(exchanges) == []
+
+
 # --- tool calls ------------------------------------------------------------------------------------------------------
 
 
 def past(*ids: str) -> list[Any]:
-    """Return the history of a request after some tool calls."""
-    calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in ids]
-    return [ASKED, *({"role": "assistant", "tool_calls": [call]} for call in calls)]
+    """Return the history of a request after some tool calls and their results."""
+    asked: list[Any] = [ASKED]
+    for identity in ids:
+        call = {"id": identity, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        asked += [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": identity}]
+    return asked
 
 
 def turns(make_exchange: ExchangeMaker, *arguments: str, **limits: Any) -> list[Finding]:
