@@ -78,6 +78,8 @@ def _call_without_result(check: Check, evidence: Evidence) -> Iterator[Finding |
             continue
         answered = {result.id for result in past.results}
         lost = [made for made in past.calls if made.id not in answered and made.id not in told]
+        if not all(result.called for result in past.results):
+            continue  # agent/tool-result-without-call reports it: the result has another id.
         if not lost:
             yield None
             continue
