@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from pytest_llmtrace import wire
@@ -243,16 +244,32 @@ def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         used = [(call, _used(call, unit)) for call in _spenders(evidence, unit)]
         known = [amount for _, amount in used if amount is not None]
         spent = sum(known)
-        if spent > limit or (used and not known):
+        silent = [] if known else [call for call, _ in used if _is_answered(call)]
+        if spent > limit or silent:
             yield check.finding(
                 f"{name}: {unit.written(limit)}",
                 ("used", unit.written(spent) if known else "not known"),
                 ("wire", "\n".join(_spent(used, unit))),
                 why="" if known else f"no response in this test says {unit.stated}, so the budget limits nothing",
-                next="" if known else "remove the limit, or record from a gateway that states it",
+                next="" if known else _make_it_known(name, silent),
             )
         else:
             yield None
+
+
+def _is_answered(call: Call) -> bool:
+    """Tell whether a call got a whole answer; one that failed, was cut or was left has nothing to say of its use."""
+    truth = call.truths[-1] if call.truths else None
+    response = call.exchanges[-1].response
+    if truth is None or response is None or response.status >= HTTPStatus.BAD_REQUEST:
+        return False
+    return not truth.error and truth.truncated is not True
+
+
+def _make_it_known(name: str, silent: Sequence[Call]) -> str:
+    asks = name == "tokens" and any(call.truth.streaming and call.truth.api == "chat" for call in silent)
+    ask = "ask for the usage of streams (stream_options.include_usage), " if asks else ""
+    return f"{ask}remove the limit, or record from a gateway that states it"
 
 
 def _spenders(evidence: Evidence, unit: _Unit) -> tuple[Call, ...]:
@@ -331,8 +348,8 @@ BUDGET = Check(
     look=_budget,
     about=("budget",),
     compares="The limits of budget= with the number of calls, and with the tokens and the cost that the responses "
-    "state, summed over all attempts. A call that states nothing counts as 0. If no call states anything, the budget "
-    "itself is a finding, since it limits nothing.",
+    "state, summed over all attempts. A call that states nothing counts as 0. If no whole answer states anything, the "
+    "budget itself is a finding, since it limits nothing.",
 )
 
 CHECKS: tuple[Check, ...] = (RESULT_WITHOUT_CALL, CALL_WITHOUT_RESULT, REPEATED_TOOL_CALL, BUDGET)

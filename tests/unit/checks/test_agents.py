@@ -396,6 +396,32 @@ def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
     assert found([], budget={"cost": 1}) == []
 
 
+def test_calls_that_fail_state_no_use(make_exchange: ExchangeMaker) -> None:
+    """A budget for all tests of a suite is no finding where a test is about an error, or leaves a stream."""
+    events = {"content_type": "text/event-stream", "body": {"model": "m", "messages": [], "stream": True}}
+    failed = make_exchange(status=429, chunks=(b'{"error": {"message": "Slow down"}}',))
+    left = make_exchange(chunks=(b'data: {"object": "chat.completion.chunk"}\n\n',), **events)
+    for exchange in (failed, left):
+        assert found([exchange], budget={"tokens": 100, "cost": 1}) == []
+
+
+def test_a_stream_that_was_not_asked_for_its_usage(make_exchange: ExchangeMaker) -> None:
+    """OpenAI's API states the usage of a stream only if it is asked to."""
+    finish = (
+        b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}'
+    )
+    exchange = make_exchange(
+        chunks=(finish + b"\n\n", b"data: [DONE]\n\n"),
+        content_type="text/event-stream",
+        body={"model": "m", "messages": [], "stream": True},
+    )
+    [finding] = found([exchange], budget={"tokens": 100})
+    assert dict(finding.details)["next"].startswith(
+        "ask for the usage of streams (stream_options.include_usage), remove the limit, or record from a gateway that "
+        "states it, or waive"
+    )
+
+
 @pytest.mark.parametrize(
     ("limits", "text"),
     [
