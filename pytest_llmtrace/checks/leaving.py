@@ -101,12 +101,23 @@ def _cancelled(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         read = len(exchange.response.chunks) if exchange.response else 0
-        words = f"the task was cancelled when {counted(read, 'chunk')} had been read"
+        words = f"{_how(exchange)} when {counted(read, 'chunk')} had been read"
         yield check.finding(account.span, ("span", "status OK"), ("wire", f"{words}\n{place_of_exchange(exchange)}"))
 
 
 def _was_cancelled(exchange: Exchange) -> bool:
-    return exchange.stream_end is StreamEnd.CANCELLED or was_stopped(exchange)
+    if exchange.stream_end is StreamEnd.CANCELLED:
+        return True
+    return was_stopped(exchange) and _stop(exchange) != "GeneratorExit"  # A reader who stops gives nothing up.
+
+
+def _how(exchange: Exchange) -> str:
+    stop = _stop(exchange)
+    return f"{stop} was raised" if stop in {"KeyboardInterrupt", "SystemExit"} else "the task was cancelled"
+
+
+def _stop(exchange: Exchange) -> str:
+    return (exchange.failure or "").partition(":")[0]
 
 
 CANCELLED = Check(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from collections.abc import AsyncGenerator
 from typing import Any
 
-__all__ = ["in_hand", "is_cancellation"]
+__all__ = ["in_hand", "is_cancellation", "only_closes"]
 
 
 def is_cancellation(error: BaseException | None) -> bool:
@@ -23,7 +24,34 @@ def in_hand() -> bool:
     of the generator sees `GeneratorExit` instead, and only the task knows that it was cancelled.
     """
     error = sys.exc_info()[1]
+    if only_closes():
+        return False
     return _task_is_cancelled() if isinstance(error, GeneratorExit) else is_cancellation(error)
+
+
+def only_closes() -> bool:
+    """Tell whether the running task of asyncio only closes an asynchronous generator that somebody has dropped.
+
+    The event loop makes such a task, and cancels it if it ends itself; but whoever read the stream had left it before.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # No loop runs in this thread.
+        return False
+    return task is not None and isinstance(task.get_coro(), _CLOSING)
+
+
+async def _generator() -> AsyncGenerator[None, None]:
+    yield
+
+
+def _type_of_closing() -> type:
+    closing: Any = _generator().aclose()
+    closing.close()  # Nobody awaits it.
+    return type(closing)
+
+
+_CLOSING = _type_of_closing()  # It has no public name.
 
 
 def _task_is_cancelled() -> bool:

@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from types import ModuleType
 from typing import Any
 
-from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation
+from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation, only_closes
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.intercept._timetable import Timetable
 
@@ -195,10 +195,12 @@ def _unparsed() -> str | None:
 
 
 def _break(passage: Passage, error: BaseException) -> None:
-    if is_cancellation(error):
-        passage.cancel()
-    else:
+    if not is_cancellation(error):
         passage.fail(error)
+    elif only_closes():
+        passage.close(None)
+    else:
+        passage.cancel()
 
 
 @functools.cache

@@ -101,6 +101,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         f"the task was cancelled when 0 chunks had been read\n{WHERE}",
     ),
     (
+        "stream/cancelled",
+        {},
+        {},
+        OK,
+        {**BEFORE, "failure": "KeyboardInterrupt: "},
+        "chat",
+        "status OK",
+        f"KeyboardInterrupt was raised when 0 chunks had been read\n{WHERE}",
+    ),
+    (
         "stream/stopped-early",
         STREAM,
         {},
@@ -149,6 +159,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/cancelled", DONE, {}, OK, CANCELLED, "chat"),  # The whole stream had been read.
     ("stream/cancelled", STREAM, {}, {**OK, "ended": None}, CANCELLED, "chat"),
     ("stream/cancelled", STREAM, {}, OK, LEFT, "chat"),
+    ("stream/cancelled", {}, {}, OK, {**BEFORE, "failure": "GeneratorExit: "}, "chat"),
     ("stream/stopped-early", STREAM, {}, OK, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, {"status": "UNSET"}, LEFT, "chat"),
     # The convention's own value for other errors, and an exception of the application.

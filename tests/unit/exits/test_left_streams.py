@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import anthropic
@@ -91,6 +91,30 @@ def test_a_reader_that_stops_is_no_failure_and_no_fault(way: str, sdk: str) -> N
     exchange, found = left(way, sdk, "asyncio")
     assert exchange.stream_end in {StreamEnd.CLOSED, StreamEnd.OPEN}
     assert found == []
+
+
+@pytest.mark.parametrize("sdk", STREAMS)
+def test_a_stream_that_is_closed_when_the_event_loop_ends(sdk: str) -> None:
+    """The loop cancels the task in which it closes a dropped generator; nobody was waiting for the stream by then."""
+
+    async def drop(turns: int) -> None:
+        wrapped = _again(ok(STREAMS[sdk])())
+        await anext(wrapped)
+        await wrapped.aclose()
+        for _ in range(turns):  # So far the task has come when the loop ends.
+            await asyncio.sleep(0)
+
+    for turns in range(9):
+        with LLMTrace(gateway=sdk, verify=False) as trace:
+            asyncio.run(drop(turns))
+            evidence, verdict = trace.judge()
+        assert [exchange.stream_end for exchange in evidence.exchanges] == [StreamEnd.CLOSED]
+        assert [finding.check for finding in verdict.findings if finding.check.startswith("stream/")] == []
+
+
+async def _again(items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async for item in items:
+        yield item
 
 
 @pytest.mark.parametrize("way", ["break", "cancelled", "truncated", "disconnected"])
