@@ -22,12 +22,16 @@ _EMBEDDINGS = "embeddings"
 
 @dataclass(kw_only=True, slots=True)
 class Draft:
-    """A call in the making: its attempts with their readings, and its spans by scope."""
+    """A call in the making: its attempts with their readings, and its spans by scope.
+
+    `before` has what other calls say that failed inside of one of its spans.
+    """
 
     exchanges: list[Exchange]
     truths: list[Reading]
     by_scope: dict[str, SpanRecord] = field(default_factory=dict)
     inside: list[SpanKey] = field(default_factory=list)
+    before: list[Reading] = field(default_factory=list)
 
     @property
     def first(self) -> Exchange:
@@ -205,7 +209,8 @@ def _cut(draft: Draft, failures: Sequence[SpanRecord], ends: Sequence[int], ance
             yield Draft(exchanges=draft.exchanges[start:number], truths=draft.truths[start:number])
             start = number
     if start:
-        draft.exchanges, draft.truths = draft.exchanges[start:], draft.truths[start:]
+        draft.before, draft.truths = draft.truths[:start], draft.truths[start:]
+        draft.exchanges = draft.exchanges[start:]
     yield draft
 
 

@@ -61,7 +61,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
         drafts = list(told_apart(drafts, left, ancestry))
         outer = _set_aside(drafts, left, ancestry)
         _find(drafts, left, readings)
-        free += _put_back(outer)
+        free += _put_back(outer) + _let_go(drafts, readings)
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     share_spans(drafts)
     _add_notes(drafts, spans, readings)
@@ -122,6 +122,8 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
                 draft.inside += [key] if told is not None else []
         if told is None:
             covering.add(key)
+        else:
+            told.before += [draft.truths[-1] for draft in several if draft is not told and draft.has_failed]
     return covering
 
 
@@ -156,6 +158,17 @@ def _put_back(outer: Iterable[tuple[Draft, SpanRecord]]) -> list[SpanRecord]:
     return list(left.values())
 
 
+def _let_go(drafts: Iterable[Draft], readings: Mapping[SpanKey, Reading]) -> list[SpanRecord]:
+    """Take from calls that follow failed ones the spans around all of them that name the model which failed."""
+    left = []
+    for draft in [draft for draft in drafts if draft.before and len(draft.by_scope) > 1]:
+        for span in list(draft.by_scope.values()):
+            reading = readings[span.key]
+            if not fits(reading, draft.truths[-1]) and any(fits(reading, truth) for truth in draft.before):
+                left.append(draft.by_scope.pop(span.scope))
+    return left
+
+
 def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
     return span.started <= exchange.started and (span.ended is None or span.ended >= exchange.started)
 
@@ -181,6 +194,8 @@ def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) 
     if not alone and len(succeeded) != 1:
         return None
     fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
+    if not alone and not fitting and any(fits(reading, draft.truths[-1]) for draft in candidates):
+        return None  # It names the model that failed before the fallback, and both calls have spans of their own.
     return (fitting or succeeded or candidates)[-1]
 
 

@@ -104,6 +104,23 @@ def test_a_fallback_to_another_model_inside_of_the_span_that_failed(
     assert shape(exchanges, [answered, inner]) == [([0, 1], [2])]
 
 
+def test_a_fallback_inside_of_a_wrapper(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A wrapper that names the model which it asked first only covers the calls, if both have spans of their own."""
+    spans = [
+        make_span(1, scope="wrapper", attributes={"gen_ai.request.model": "gpt-4o"}),
+        make_span(2, parent=1, attributes=LLM, status="ERROR", status_description="500"),
+        make_span(3, parent=1, attributes={**COUNTED, "llm.model_name": "o3"}),
+    ]
+    other = (answer()[0].replace(b'"gpt-4o"', b'"o3"'),)
+    exchanges = [
+        make_exchange(index=0, span=2, status=500),
+        make_exchange(index=1, span=3, body={"model": "o3", "messages": []}, chunks=other),
+    ]
+    assert shape(exchanges, spans) == [([0], [2]), ([1], [3])]
+    last = make_span(1, scope="wrapper", attributes={"gen_ai.request.model": "o3"})
+    assert shape(exchanges, [last, *spans[1:]]) == [([0], [2]), ([1], [3, 1])]
+
+
 def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """LiteLLM's fallbacks: `completion` makes an `acompletion` for each model, and repeats the last one's counts."""
     spans = [
@@ -160,6 +177,21 @@ def test_such_spans_of_each_attempt(make_span: SpanMaker, make_exchange: Exchang
     last = [3] if scope == "app" else [1, 3]
     assert shape(exchanges, [asks, failure, success]) == [([0], [2]), ([1], last)]
     assert found(exchanges, [asks, failure, success]) == []
+
+
+def test_such_spans_of_a_fallback(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span around a failure and a fallback that names the model which failed only covers them."""
+    asks = make_span(1, attributes=ASKS)
+    failure = within(make_span, 2, 99, 109, scope="sdk", status="ERROR", status_description="500", attributes=ASKS)
+    success = within(make_span, 3, 109, 130, scope="sdk", attributes={**COUNTS, "gen_ai.request.model": "o3"})
+    other = (answer()[0].replace(b'"gpt-4o"', b'"o3"'),)
+    exchanges = [
+        make_exchange(index=0, span=1, status=500),
+        make_exchange(index=1, span=1, body={"model": "o3", "messages": []}, chunks=other),
+    ]
+    assert shape(exchanges, [asks, failure, success]) == [([0], [2]), ([1], [3])]
+    current = [make_exchange(index=0, span=2, status=500), exchanges[1]]
+    assert shape(current, [asks, failure, success]) == [([0], [2]), ([1], [3])]
 
 
 def test_failures_elsewhere_part_no_attempts(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
