@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
@@ -24,9 +24,13 @@ STEP_KEYS = (
 
 
 def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    """Judge all roots; those of one name and scope that were lost in the same way, as in a pool, are one finding."""
+    return _one_for_all(_lost(check, evidence))
+
+
+def _one_for_all(looked: Iterable[Finding | None]) -> Iterator[Finding | None]:
+    """Yield one finding for all spans of one name and scope that have the same fault, as those of a pool or a loop."""
     alike: dict[Finding, list[Finding]] = {}
-    for found in _lost(check, evidence):
+    for found in looked:
         if found is None:
             yield None
         else:
@@ -149,18 +153,23 @@ def _was_open(cause: SpanRecord, span: SpanRecord) -> bool:
     return cause.ended is None or cause.ended > span.started
 
 
-def _parent_wrong(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+def _parent_wrong(check: Check, evidence: Evidence) -> Iterable[Finding | None]:
+    looked = _wrong(check, evidence)
+    return _one_for_all(looked) if any(looked) else looked
+
+
+def _wrong(check: Check, evidence: Evidence) -> list[Finding | None]:
     left = {span.key for span in evidence.current}
+    looked: list[Finding | None] = []
     for call in evidence.calls:
         for span in call.spans:
             parent = evidence.by_key.get(span.parent) if span.parent else None
             if parent is None or parent.key in left:  # structure/span-current reports a parent that was left current.
                 continue
             fault = _fault(span, parent, evidence.call_of.get(parent.key), call)
-            if fault is None:
-                yield None
-            else:
-                yield check.finding(span, ("span", f"is a child of {title_of_span(parent)}, {fault}"))
+            found = fault and check.finding(span, ("span", f"is a child of {title_of_span(parent)}, {fault}"))
+            looked.append(found or None)
+    return looked
 
 
 def _fault(span: SpanRecord, parent: SpanRecord, parents_call: Call | None, call: Call) -> str | None:

@@ -203,8 +203,29 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if span.ended is not None:  # structure/span-never-ended reports a span that is open as well.
             after = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
             became = "".join(f"\n{title_of_span(child)} has become its child" for child in after)
-            text = f"has ended, but is still the current span of the test{became}"
+            text = f"has ended, but is still the current span of the test{became}{_outlived_by(span, evidence)}"
             yield check.finding(span, ("span", text))
+
+
+def _outlived_by(left: SpanRecord, evidence: Evidence) -> str:
+    """Name the last span inside of one that was left current which ended after it: detaching that put this one back."""
+    inside = [span for span in evidence.spans if _is_outlived(left, span) and _is_within(span, left, evidence)]
+    if not inside:
+        return ""
+    last = max(inside, key=lambda span: span.ended or 0)
+    return f"\n{title_of_span(last)} was started inside of it and ended after it, and may have put it back"
+
+
+def _is_outlived(span: SpanRecord, other: SpanRecord) -> bool:
+    return span.ended is not None and span.started < other.started < span.ended < (other.ended or 0)
+
+
+def _is_within(span: SpanRecord, around: SpanRecord, evidence: Evidence) -> bool:
+    key, seen = span.parent, {span.key}
+    while key is not None and key not in seen and key != around.key:
+        seen.add(key)
+        key = parent.parent if (parent := evidence.by_key.get(key)) else None
+    return key == around.key
 
 
 def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -214,8 +235,9 @@ def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding |
             continue
         if not wire.is_stream(exchange.response):
             came = exchange.chunk_ticks[0]
-            early = [span for span in call.spans if span.ended is not None and span.ended < came]
-            yield from [_ended_before_response(check, call, span) for span in early]
+            for span in call.spans:
+                if span.ended is not None and span.ended < came:
+                    yield _ended_before_response(check, call, span)
             continue
         lasting = [span for span in call.spans if span.ended is None or span.ended > exchange.chunk_ticks[-1]]
         yield from (None for _ in lasting)

@@ -184,7 +184,7 @@ def test_a_parallel_call_that_was_forgotten(make_exchange: ExchangeMaker) -> Non
 
 def test_a_result_with_another_id_is_told_once(make_exchange: ExchangeMaker) -> None:
     """A result that answers no call is the cause of a call that no result answers."""
-    other = {**RESULTS["chat"], "tool_call_id": "call_9"}
+    other = {"role": "tool", "tool_call_id": "call_9", "content": "18"}
     findings = found([asking(make_exchange, "chat", ASKED, CALLS["chat"], other)])
     assert [finding.check for finding in findings] == ["agent/tool-result-without-call"]
 

@@ -886,6 +886,31 @@ def test_each_check_of_structure_says_what_it_compares() -> None:
     assert silent <= {"structure/ended-before-stream", "structure/span-current", "structure/span-never-ended"}
 
 
+def test_a_span_that_another_one_put_back(make_span: SpanMaker) -> None:
+    """A span that was made current and outlived the one around it puts that back when it is detached."""
+    around = make_span(1, name="request", ended=20)
+    inner = make_span(2, parent=1, name="stream", scope="sdk", ended=30)
+    found = only([], [around, inner], "structure/span-current", current=(around,))
+    assert details(found)["span"] == (
+        "has ended, but is still the current span of the test\n"
+        "span 'stream' (sdk) was started inside of it and ended after it, and may have put it back"
+    )
+
+
+def test_parents_that_are_wrong_alike(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A loop in which each span is left current is one finding."""
+    spans = [make_span(1, attributes=LLM, worker=HERE, started=90, ended=108)]
+    for n in (1, 2, 3):
+        inner = make_span(n + 1, parent=n, current=SpanKey(1, n), attributes=LLM, worker=HERE)
+        spans.append(replace(inner, started=99 + 10 * n, ended=108 + 10 * n))
+    exchanges = [make_exchange(index=n, span=n + 1, chunks=answer(f"r{n}")) for n in range(4)]
+    found = only(exchanges, spans, "structure/parent-wrong")
+    assert details(found)["span"] == (
+        "is a child of span 'chat' (app), which had ended before it started and was still current\n"
+        "and 2 more spans of this name and scope"
+    )
+
+
 # --- spans that were not open ----------------------------------------------------------------------------------------
 
 
