@@ -95,7 +95,7 @@ def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
     found = check.finding(
         root,
         ("span", f"is a root span, but {title_of_span(current)} was current where it was started"),
-        next=_TAKE_CURRENT,
+        next=_SHARE_CONTEXT if root.scope == "mlflow.tracing.provider" else _TAKE_CURRENT,
     )
     return replace(found, severity=Severity.WARNING)
 
@@ -117,6 +117,10 @@ def _asked_elsewhere(check: Check, evidence: Evidence, root: SpanRecord) -> Find
 _GIVE_PARENT = (
     "keep the context in which the call is made, and start the span in it; or start a new trace on purpose, with a "
     "link to the old one"
+)
+_SHARE_CONTEXT = (
+    "MLflow keeps a context of its own: with MLFLOW_USE_DEFAULT_TRACER_PROVIDER=false it starts its spans in "
+    "OpenTelemetry's"
 )
 _TAKE_CURRENT = (
     "start it in the current context: give no context=, or one made from context.get_current(); "

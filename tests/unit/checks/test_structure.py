@@ -619,6 +619,17 @@ def test_a_current_span_that_is_passed_over(
     )
 
 
+def test_mlflow_s_own_context(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
+    """MLflow passes over OpenTelemetry's current span, as it has a context of its own; a setting makes it share."""
+    said = {"mlflow.spanType": "CHAT_MODEL", "gen_ai.request.model": "gpt-4o"}
+    root = make_span(2, attributes=said, scope="mlflow.tracing.provider", worker=HERE, current=agent.key)
+    found = only([make_exchange(span=2)], [agent, root], "structure/parent-lost")
+    assert details(found)["next"].startswith(
+        "MLflow keeps a context of its own: with MLFLOW_USE_DEFAULT_TRACER_PROVIDER=false it starts its spans in "
+        "OpenTelemetry's, or waive"
+    )
+
+
 @pytest.mark.parametrize("fields", [{}, {"current": (3, 9)}], ids=["from a worker", "inside of what is not captured"])
 def test_a_root_of_what_was_asked_elsewhere(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any]
