@@ -23,7 +23,7 @@ _KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
 
 def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Absence | None:
-    """Return the absence if Langfuse is imported and its environment variables keep it from making spans, else None."""
+    """Return the absence if Langfuse is imported and its environment variables keep it from making spans, or it missed the call."""
     if "langfuse" not in modules:
         return None
     if environ.get("LANGFUSE_TRACING_ENABLED", "").lower() == "false":
@@ -34,13 +34,21 @@ def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Abse
         )
     missing = " and no ".join(key for key in _KEYS if not environ.get(key))
     if not missing:
-        return None
+        return _MISSED if "langfuse.openai" in modules else None
     return Absence(
         cause="Langfuse may be off because a key is missing",
         why=f"langfuse is imported, but the environment has no {missing}: a client that gets none from the code "
         "either makes no spans",
         next=f"set {' and '.join(_KEYS)} for the test run, to any value: its exporter is muted",
     )
+
+
+_MISSED = Absence(
+    cause="Langfuse's wrapper made no span",
+    why="langfuse.openai is imported, which traces some of the methods of OpenAI's SDK (not with_streaming_response), "
+    "and no other SDK",
+    next="call a method that it traces, make a generation around the call, or switch on an instrumentor for its SDK",
+)
 
 
 def own_context() -> Context | None:
@@ -62,9 +70,9 @@ def mlflow_failed(modules: Mapping[str, Any]) -> Absence | None:
     return Absence(
         cause="MLflow may have failed to start its spans",
         why="its integration is imported; if its tracking store cannot be used, it logs `Failed to start span` with "
-        "the reason, and makes no spans",
+        "the reason, and makes no spans; nor does it trace all methods (of Anthropic's SDK, not messages.stream)",
         next="look at its log, and call autolog() before the call; for the test run, MLFLOW_TRACKING_URI may name a "
-        "file (sqlite:///traces.db, which needs the full mlflow package)",
+        "file (sqlite:///traces.db, which needs the full mlflow package); start a span around methods that it misses",
     )
 
 

@@ -33,7 +33,7 @@ ANSWER: tuple[Comparison, ...] = (
         early=Early.END,
         invented="no choice has a finish reason, but the span makes the answer look finished",
         unstated=_replies.made_up_reasons,
-        next="take it from the reply, one for each choice",
+        next="take it from the reply, one for each choice, and leave it out where there is none",
     ),
     comparison(
         id="wire/tool-calls",

@@ -256,6 +256,17 @@ def test_langfuse_may_be_off(environ: dict[str, str], found: Instrumentor, cause
     assert (absence and absence.cause) == cause
 
 
+def test_langfuse_may_miss_a_call() -> None:
+    """Its wrapper of OpenAI's SDK traces some methods only, so that instrumentors which are off are not the cause."""
+    absence = judge(scene(environ=KEYS, modules={"langfuse": None, "langfuse.openai": None}, instrumentors=(OFF,)))
+    assert absence == Absence(
+        cause="Langfuse's wrapper made no span",
+        why="langfuse.openai is imported, which traces some of the methods of OpenAI's SDK (not "
+        "with_streaming_response), and no other SDK",
+        next="call a method that it traces, make a generation around the call, or switch on an instrumentor for its SDK",
+    )
+
+
 def test_langfuse_says_which_key_it_lacks() -> None:
     """The message names the keys to set, and says that nothing is sent with them."""
     absence = judge(scene(environ={"LANGFUSE_PUBLIC_KEY": "pk"}, modules={"langfuse": None}, instrumentors=()))
