@@ -23,7 +23,7 @@ _KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
 
 def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Absence | None:
-    """Return the absence if Langfuse is imported and its environment variables keep it from making spans, or it missed the call."""
+    """Return why Langfuse made no span, if it is imported: its environment, or a call that it misses; else None."""
     if "langfuse" not in modules:
         return None
     if environ.get("LANGFUSE_TRACING_ENABLED", "").lower() == "false":
