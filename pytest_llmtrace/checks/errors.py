@@ -141,6 +141,23 @@ def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             elif account.span.status == "ERROR" and came_from_nothing(str(fact.value), account, evidence.exchanges):
                 answered = f"the call succeeded\n{place_of_exchange(account.exchange)}"
                 yield _of_code(check, account, fact, answered, why=_NO_FAILURE)
+        recorded = _recorded(account) if failure is not None else None
+        if failure is not None and recorded and _is_of_another(recorded.value, failure, account, evidence):
+            yield _of_code(check, account, recorded, str(failure))
+
+
+def _recorded(account: Account) -> Fact | None:
+    """Return the class of the one exception that the span of a single attempt has recorded, if it is all that it has.
+
+    Of several, and after several attempts, nobody can tell which one is the last attempt's.
+    """
+    recorded = [event for event in account.span.events if event.name == "exception"]
+    if len(recorded) != 1 or len(account.call.exchanges) != 1 or "error_type" in account.stated:
+        return None
+    kind = recorded[0].attributes.get("exception.type")
+    if not isinstance(kind, str) or "." not in kind:
+        return None
+    return Fact(name="error_type", value=kind, state=State.PRESENT, parts=(("exception.type", kind),))
 
 
 def _is_of_another(value: Any, failure: CallFailure, account: Account, evidence: Evidence) -> bool | None:
@@ -173,12 +190,13 @@ ERROR_CODE = Check(
     compares="The span's `error.type`, where it is a number from 400 to 599, with the call's HTTP status and the code "
     "in its error: it must be one of the two. Where it is a class of the errors of OpenAI's or Anthropic's SDK "
     "(`openai.RateLimitError`; without the module on spans of the SDKs' instrumentations), with the status for which "
-    "the SDK raises it, such as 429. On spans of these instrumentations that have the status ERROR, such a class is "
+    "the SDK raises it, such as 429; so is the class with its module in the one exception event "
+    "of a span without `error.type`. On spans of these instrumentations that have the status ERROR, such a class is "
     "also wrong if the call succeeded, and no other request was made meanwhile that failed. Classes of frameworks and "
     "applications are not judged.",
     source="OTel GenAI: `error.type` SHOULD match the error code returned by the provider or the client library",
     look=_code,
-    about=("error_type",),
+    about=("error_type", "failures"),
 )
 
 

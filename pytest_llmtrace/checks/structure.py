@@ -52,7 +52,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             ("span", _spans_seen(evidence, first) + ("" if cause else on)),
             ("wire", said(call)),
             why=cause.why if cause else "",
-            next=cause.next if cause else _REPORT if makers else _nearly(evidence, first),
+            next=cause.next if cause else _REPORT if makers else _one_each(evidence, first) or _nearly(evidence, first),
             makers=makers,
         )
 
@@ -73,6 +73,14 @@ def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
     others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
     more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
     return f"none describes this exchange; these were captured:\n{others}{more}"
+
+
+def _one_each(evidence: Evidence, exchange: Exchange) -> str:
+    """Say what to do if the span that was current describes another call; empty if it does not."""
+    return _A_SPAN_EACH if exchange.ambient.span in evidence.call_of else ""
+
+
+_A_SPAN_EACH = "a span describes one call: start one for each request, inside the loop or the retry, not around it"
 
 
 def _nearly(evidence: Evidence, exchange: Exchange) -> str:

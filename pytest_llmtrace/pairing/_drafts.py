@@ -9,7 +9,7 @@ from http import HTTPStatus
 from itertools import pairwise
 
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
@@ -128,7 +128,14 @@ def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
     """
     before = draft.exchanges[-1]
     over = before.ended is not None and before.ended < exchange.started
+    if spanned and over and _was_cut(before, draft.truths[-1]):
+        return True
     return over and draft.has_failed and (spanned or header(exchange.request.headers, "x-stainless-retry-count") != "0")
+
+
+def _was_cut(exchange: Exchange, truth: Reading) -> bool:
+    """Tell whether a client has read a stream to its end, and found that it was not complete."""
+    return truth.truncated is True and exchange.stream_end is StreamEnd.EXHAUSTED
 
 
 def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) -> dict[SpanKey, list[Draft]]:

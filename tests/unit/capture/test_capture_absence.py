@@ -263,7 +263,8 @@ def test_langfuse_may_miss_a_call() -> None:
         cause="Langfuse's wrapper made no span",
         why="langfuse.openai is imported, which traces some of the methods of OpenAI's SDK (not "
         "with_streaming_response), and no other SDK",
-        next="call a method that it traces, make a generation around the call, or switch on an instrumentor for its SDK",
+        next="call a method that it traces, make a generation around the call, or switch on an instrumentor for its "
+        "SDK",
     )
 
 

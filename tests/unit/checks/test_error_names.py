@@ -113,3 +113,26 @@ def test_what_other_calls_cannot_explain(judged: Judged, said: str, status: int)
     wire = {"error": {"status": status, "type": None, "code": None, "message": "No"}}
     others = ((500, 50), (504, 300), (200, 150))
     assert [finding.check for finding in judged(said, wire, SDK, status=status, others=others)] == ["wire/error-code"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said", "attempts", "expected"),
+    [
+        (["openai.InternalServerError"], {}, 1, ["exception.type = 'openai.InternalServerError'"]),
+        (["openai.RateLimitError"], {}, 1, []),
+        (["InternalServerError"], {}, 1, []),
+        (["litellm.exceptions.InternalServerError"], {}, 1, []),
+        (["openai.InternalServerError", "openai.RateLimitError"], {}, 1, []),
+        (["openai.InternalServerError"], {}, 2, []),
+        (["openai.InternalServerError"], {"error_type": "429"}, 1, []),
+    ],
+)
+def test_the_exception_that_a_span_has_recorded(
+    make_call: Callable[..., Call], kinds: list[str], said: dict[str, Any], attempts: int, expected: list[str]
+) -> None:
+    """A span without `error.type` names the error in its exception event, if that is the only one."""
+    events = tuple(SpanEvent(name="exception", time_ns=1, attributes={"exception.type": kind}) for kind in kinds)
+    call = make_call(LIMITED, said, record={"status": "ERROR", "events": events}, exchange={"status": 429})
+    call = dataclasses.replace(call, exchanges=call.exchanges * attempts, truths=call.truths * attempts)
+    found = verify(Evidence(calls=(call,), exchanges=call.exchanges), {}).findings
+    assert [dict(one.details)["span"] for one in found if one.check == "wire/error-code"] == expected

@@ -225,6 +225,9 @@ def test_exchange_without_span_names_the_span_that_was_current(
     exchanges = [make_exchange(index=n, span=1, chunks=answer(f"r{n}")) for n in (0, 1)]
     found = only(exchanges, [make_span(1, attributes=LLM)], "structure/exchange-without-span")
     assert details(found)["span"] == "span 'chat' (app) was current, but it describes exchange 1"
+    assert details(found)["next"].startswith(
+        "a span describes one call: start one for each request, inside the loop or the retry, not around it, or waive"
+    )
 
 
 def test_exchange_without_span_that_got_no_response(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:

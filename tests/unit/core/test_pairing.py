@@ -124,6 +124,19 @@ def test_a_fallback_to_another_api_is_the_same_call(
     assert shape(tries, [make_span(1, attributes=LLM)]) == expected
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"), [(StreamEnd.EXHAUSTED, [([0, 1], [1])]), (StreamEnd.CLOSED, [([0], []), ([1], [1])])]
+)
+def test_a_request_after_a_stream_that_was_cut_is_the_next_attempt(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, end: StreamEnd, expected: list[tuple[list[int], list[int]]]
+) -> None:
+    """An app may notice that a stream was cut, and ask again; one that left a stream has asked something else."""
+    begun = b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n'
+    asked = {"model": "gpt-4o", "messages": [], "stream": True}
+    cut = make_exchange(index=0, span=1, body=asked, chunks=(begun,), content_type="text/event-stream", stream_end=end)
+    assert shape([cut, make_exchange(index=1, span=1)], [make_span(1, attributes=LLM)]) == expected
+
+
 def test_tasks_that_ask_the_same_retry_each_for_itself(make_exchange: ExchangeMaker) -> None:
     """Three tasks ask the same at once, with no current span; each task retries its own failed attempt."""
     asked = [(0, 429, "0"), (1, 500, "0"), (2, 200, "0"), (0, 200, "1"), (1, 200, "1")]
