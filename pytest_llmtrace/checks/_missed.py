@@ -75,7 +75,7 @@ class _Beside:
 
 
 _EARLY = "the span knows neither how long the call took nor what came of it"
-_LATE = "the span does not say how long the call took, and a call that raises has no span at all"
+_LATE = "the span does not say how long the call took; a call that raises may have no span at all"
 _KEEP_OPEN = (
     "keep the span open until the response has been read: a generator, a coroutine or a task sends its request when it "
     "runs, not where it is made"

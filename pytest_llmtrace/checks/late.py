@@ -25,7 +25,7 @@ def _started_late(check: Check, evidence: Evidence) -> Iterator[Finding]:
 STARTED_LATE = Check(
     id="structure/started-late",
     title="A call's span begins with its call",
-    why="the span does not say how long the call took, and a call that raises has no span at all",
+    why="the span does not say how long the call took; a call that raises may have no span at all",
     next="start the span before the request; if it can only be made afterwards, give start_span(start_time=...) the "
     "time of the request",
     look=_started_late,

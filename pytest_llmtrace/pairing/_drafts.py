@@ -13,10 +13,10 @@ from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord, 
 from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
-__all__ = ["Draft", "drafts_of", "open_around", "told_apart"]
+__all__ = ["EMBEDDINGS", "Draft", "drafts_of", "open_around", "told_apart"]
 
 
-_EMBEDDINGS = "embeddings"
+EMBEDDINGS = "embeddings"
 """The one API whose requests ask for no answer: an answer after a failure of it is no further attempt."""
 
 
@@ -42,6 +42,11 @@ class Draft:
     def has_failed(self) -> bool:
         """Whether its last attempt has failed."""
         return _failed(self.exchanges[-1], self.truths[-1])
+
+    @property
+    def lacks_answer(self) -> bool:
+        """Whether its last attempt has failed, or was a stream that was cut."""
+        return self.has_failed or _was_cut(self.exchanges[-1], self.truths[-1])
 
     def add(self, exchange: Exchange, truth: Reading) -> None:
         """Add an attempt."""
@@ -104,7 +109,7 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
         inner = next(iter(around.values()), None)
         ambient, request = exchange.ambient, exchange.request
         alone = (ambient.span, ambient.worker, request.url, request.body)
-        same = (inner.key, truth.api == _EMBEDDINGS) if inner else alone
+        same = (inner.key, truth.api == EMBEDDINGS) if inner else alone
         draft = open_.get(same)
         if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
             draft.add(exchange, truth)
@@ -128,9 +133,9 @@ def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
     """
     before = draft.exchanges[-1]
     over = before.ended is not None and before.ended < exchange.started
-    if spanned and over and _was_cut(before, draft.truths[-1]):
-        return True
-    return over and draft.has_failed and (spanned or header(exchange.request.headers, "x-stainless-retry-count") != "0")
+    if spanned:
+        return over and draft.lacks_answer
+    return over and draft.has_failed and header(exchange.request.headers, "x-stainless-retry-count") != "0"
 
 
 def _was_cut(exchange: Exchange, truth: Reading) -> bool:
@@ -181,7 +186,7 @@ def _is_given_up(
 
 def _takes_up(later: Draft, draft: Draft) -> bool:
     before = draft.exchanges[-1]
-    same = (later.truths[-1].api == _EMBEDDINGS) == (draft.truths[-1].api == _EMBEDDINGS)
+    same = (later.truths[-1].api == EMBEDDINGS) == (draft.truths[-1].api == EMBEDDINGS)
     over = before.ended is not None and before.ended < later.exchanges[-1].started
     return over and same and not later.has_failed
 

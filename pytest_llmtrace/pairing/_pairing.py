@@ -16,6 +16,7 @@ from dataclasses import replace
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.model import Call, Exchange, LogRecord, Pairing, Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.pairing._attempts import joined
 from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
 from pytest_llmtrace.pairing._fetched import fetched
 from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
@@ -62,6 +63,8 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
         outer = _set_aside(drafts, left, ancestry)
         _find(drafts, left, readings)
         free += _put_back(outer) + _let_go(drafts, readings)
+        if len(drafts) > 1 and not all(draft.by_scope for draft in drafts):
+            drafts = joined(drafts)
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     share_spans(drafts)
     _add_notes(drafts, spans, readings)

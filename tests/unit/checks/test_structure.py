@@ -1010,7 +1010,7 @@ def test_started_late(make_span: SpanMaker, make_exchange: ExchangeMaker) -> Non
     assert details(found) == {
         "span": "was started when its response had been read to the end",
         "wire": "chat call to model 'gpt-4o', answered 200\ncassettes/chat.yaml, interaction 0, exchange 0",
-        "why": "the span does not say how long the call took, and a call that raises has no span at all",
+        "why": "the span does not say how long the call took; a call that raises may have no span at all",
         "next": "start the span before the request; if it can only be made afterwards, give "
         "start_span(start_time=...) the time of the request, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/started-late": "reason"})',

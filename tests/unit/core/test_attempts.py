@@ -133,6 +133,58 @@ def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exc
     assert found(exchanges, spans) == [("structure/reported-twice", "span 'completion' (app)")]
 
 
+# --- in a span that is not current -----------------------------------------------------------------------------------
+
+RUNS = Worker(1, 1)
+
+
+def tried(make_exchange: ExchangeMaker, *statuses: int, worker: Worker = RUNS) -> list[Exchange]:
+    """Make requests of one worker without a current span, each with other contents and the SDK's counter at zero."""
+    fresh = (("x-stainless-retry-count", "0"),)
+    return [
+        make_exchange(
+            index=number,
+            status=status,
+            headers=fresh,
+            body={"model": "gpt-4o", "messages": [], "seed": number},
+            chunks=answer() if status == 200 else (b"{}",),
+            ambient=Ambient(worker=worker),
+        )
+        for number, status in enumerate(statuses)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fields", "expected"),
+    [
+        ((429, 500, 200), {}, [([0, 1, 2], [1])]),
+        ((429, 500, 503), {"status": "ERROR", "status_description": "503"}, [([0, 1, 2], [1])]),
+        ((200, 200), {}, [([0], [1]), ([1], [])]),
+        ((429, 200), {"started": 109, "start_ns": 109_000_000}, [([0], []), ([1], [1])]),
+        ((429, 200, 200), {"attributes": COUNTED, "ended": 119}, [([0, 1], [1]), ([2], [])]),
+    ],
+    ids=["success", "failure", "two answers", "begun after the failure", "ended before the next"],
+)
+def test_attempts_in_a_span_that_is_not_current(
+    make_span: SpanMaker,
+    make_exchange: ExchangeMaker,
+    statuses: tuple[int, ...],
+    fields: dict[str, Any],
+    expected: list[tuple[list[int], list[int]]],
+) -> None:
+    """A loop of its own, inside of a span that it does not make current, makes one call as well."""
+    span = make_span(1, **{"attributes": LLM, "worker": RUNS, **fields})
+    assert shape(tried(make_exchange, *statuses), [span]) == expected
+
+
+def test_attempts_of_other_workers_are_their_own(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A failure of another task is no attempt, although the span was open then."""
+    [other] = tried(make_exchange, 429, worker=Worker(1, 2))
+    [_, own] = tried(make_exchange, 429, 200)
+    span = make_span(1, attributes=LLM, worker=RUNS)
+    assert shape([other, own], [span]) == [([0], []), ([1], [1])]
+
+
 # --- not current, inside of a span that is ---------------------------------------------------------------------------
 
 ASKS = {"gen_ai.request.model": "gpt-4o"}
