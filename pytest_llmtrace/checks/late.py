@@ -17,7 +17,8 @@ def _started_late(check: Check, evidence: Evidence) -> Iterator[Finding]:
         if last.ended is None or last.ended_ns is None:
             continue
         for span in call.spans:
-            if span.started > last.ended and span.start_ns >= last.ended_ns:  # It was made afterwards, not dated back.
+            # It was made afterwards, and not dated back; where time stands still, nobody can tell.
+            if span.started > last.ended and span.start_ns > last.ended_ns:
                 words = "was started when its response had been read to the end"
                 yield check.finding(span, ("span", words), ("wire", said(call)))
 
