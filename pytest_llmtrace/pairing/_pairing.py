@@ -9,9 +9,12 @@ Everything here takes n log n steps, since a load test has ten thousand calls.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from itertools import accumulate
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
@@ -144,15 +147,27 @@ def _set_aside(
             inside.setdefault(outer.key, []).append(span)
     if not inside:
         return []
+    open_until = {key: _open_until(spans) for key, spans in inside.items()}
     found = [
         (draft, outer)
         for draft in drafts
         for outer in draft.by_scope.values()
-        if any(_was_open(span, draft.exchanges[-1]) for span in inside.get(outer.key, ()))
+        if outer.key in inside and _was_open(*open_until[outer.key], draft.exchanges[-1].started)
     ]
     for draft, outer in found:
         del draft.by_scope[outer.scope]
     return found
+
+
+def _open_until(spans: Iterable[SpanRecord]) -> tuple[list[int], list[float]]:
+    """Return the ticks at which spans started, sorted, and until when any of those that had started was open."""
+    times = sorted((span.started, math.inf if span.ended is None else span.ended) for span in spans)
+    return [started for started, _ in times], list(accumulate((ended for _, ended in times), max))
+
+
+def _was_open(started: Sequence[int], until: Sequence[float], tick: int) -> bool:
+    at = bisect_right(started, tick)
+    return at > 0 and until[at - 1] >= tick
 
 
 def _put_back(outer: Iterable[tuple[Draft, SpanRecord]]) -> list[SpanRecord]:
@@ -170,10 +185,6 @@ def _let_go(drafts: Iterable[Draft], readings: Mapping[SpanKey, Reading]) -> lis
             if not fits(reading, draft.truths[-1]) and any(fits(reading, truth) for truth in draft.before):
                 left.append(draft.by_scope.pop(span.scope))
     return left
-
-
-def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
-    return span.started <= exchange.started and (span.ended is None or span.ended >= exchange.started)
 
 
 def _is_batch(key: SpanKey, several: Iterable[Draft], innermost: Mapping[int, SpanKey]) -> bool:
