@@ -58,7 +58,7 @@ _STREAM_START = re.compile(r"\s*+(?:data|event|id|retry)?:")
 # A field within a text, as in a cut-off or quoted JSON text, or in the query of a URL.
 _NAMED = re.compile(
     rf"""(?x)
-      "{FIELD_NAMES}(?P<slashes>\\{{0,7}})"\s*+:\s*+(?P=slashes)"(?P<quoted>[^"\\\r\n]++)
+      "(?P<field>{FIELD_NAMES})(?P<slashes>\\{{0,7}})"\s*+:\s*+(?P=slashes)"(?P<quoted>[^"\\\r\n]++)
     | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
     """
 )
@@ -131,7 +131,7 @@ def hits_in_text(text: str, place: str = "") -> Iterator[Hit]:
 def _by_looks(text: str, place: str) -> Iterator[Hit]:
     for found in _NAMED.finditer(text):
         group = found.lastgroup or ""
-        if not is_mask(found[group]):
+        if _is_secret(found["field"] or found["name"], found[group]) and not is_mask(found[group]):
             yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
     if "://" in text:
         yield from _in_urls(text, place)
@@ -279,8 +279,15 @@ def _named(name: str, value: str, place: str) -> Iterator[Hit]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Tell whether a field is a secret; an `authorization` that is a mere word (`"granted"`) is a status."""
-    return is_secret_field(name) and not (value.isalpha() and name.lower() == "authorization")
+    """Tell whether a field is a secret.
+
+    An `authorization` that is a mere word (`"granted"`) is a status, and a `password` of several words is a sentence
+    about one (`"must have 8 characters"`), as validators write it.
+    """
+    if not is_secret_field(name):
+        return False
+    name = name.lower()
+    return not (value.isalpha() if name == "authorization" else name in _SIGN_IN and " " in value.strip())
 
 
 def _is_credential(steps: Steps) -> bool:
@@ -288,6 +295,7 @@ def _is_credential(steps: Steps) -> bool:
     return len(steps) > 1 and steps[-2] in _HEADERS and is_credential_header(str(steps[-1]))
 
 
+_SIGN_IN = frozenset({"passwd", "password"})
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 

@@ -109,7 +109,6 @@ QUERY_PARAMETERS = frozenset(
         "api_key",
         "auth",
         "key",
-        "password",
         "sig",
         "signature",
         "subscription_key",
@@ -134,8 +133,12 @@ BODY_FIELDS = frozenset(
         "authtoken",
         "awssecretaccesskey",
         "awssessiontoken",
+        "clientassertion",
         "clientsecret",
         "idtoken",
+        "passphrase",
+        "passwd",
+        "password",
         "privatekey",
         "refreshtoken",
         "secretaccesskey",
@@ -144,15 +147,15 @@ BODY_FIELDS = frozenset(
 )
 """Secret fields, without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests tell a
 provider how to reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI), in
-which every header that `is_credential_header` accepts is secret."""
+which every header that `is_credential_header` accepts is secret. A sign-in has a `password` (OAuth 2.0, RFC 6749)."""
 
 FIELD_NAMES = (
     r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
-    r"|(?:refresh|access|id|auth|authorization)[_-]?token|authorization|assertion)"
+    r"|(?:refresh|access|id|auth|authorization)[_-]?token|authorization|assertion|passw(?:or)?d|passphrase)"
 )
 """A pattern for the same names, to search a text that is neither JSON nor a form."""
 
-_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"', b'authorization"')
+_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"', b'authorization"', b"passw", b'passphrase"')
 
 
 def is_secret_header(name: str) -> bool:

@@ -38,6 +38,7 @@ QUERY = [
 FIELDS = [
     "api_key", "apikey", "client_secret", "refresh_token", "access_token", "id_token", "assertion", "authorization",
     "authorization_token", "auth_token", "private_key", "X-API-Key", "aws_secret_access_key", "aws_session_token",
+    "password", "passwd", "passphrase", "client_assertion",
 ]  # fmt: skip
 TEXTS = {
     "password of a URL": ("by http://jane:Zq8canary77@proxy.corp:3128/x", "Zq8canary77"),

@@ -178,6 +178,8 @@ def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: s
         "sk-1234567890abcdef1234567890abcdef sk-abcdefghijklmnopqrstuvwxyz123456",
         "api_key: <API_KEY>",
         '{"authorization": "granted"}',
+        '{"password": "must have 8 characters", "title": "password"} or {"passwd": " none at all"}',
+        '{"properties": {"password": {"type": "string"}}, "required": ["password"]}',
         "postgres://user:password@localhost/db https://user:${PASSWORD}@a.test ws://x:y/@z http://a.test:80/@x",
     ],
 )
