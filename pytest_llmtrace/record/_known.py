@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.canaries import Glance, Search, Sought
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Response
 from pytest_llmtrace.record._scrubbing import Scrubbed
@@ -104,10 +105,10 @@ def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
     request, response = recording.request, recording.response
     yield "URL", request.url
     yield from (("request headers", f"{name}: {value}") for name, value in request.headers)
-    yield "request body", request.body.decode("utf-8", "replace")
+    yield "request body", unpacked(request.body).decode("utf-8", "replace")
     if response is not None:
         yield "reason phrase", response.reason
         yield from (("response headers", f"{name}: {value}") for name, value in response.headers)
-        body = response.body.decode("utf-8", "replace")
+        body = unpacked(response.body).decode("utf-8", "replace")
         yield "response body", body
         yield from (("response body, over several events,", text) for text in assembled(body))

@@ -7,6 +7,7 @@ longer match its own recording.
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from itertools import accumulate
 from typing import Any
 
 from pytest_llmtrace._stdlib import re
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Headers, Recording, Request, Response
@@ -173,6 +175,13 @@ def _body(
     body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str]
 ) -> tuple[bytes, tuple[int, ...]]:
     """Scrub a body and lay it out; return the result with the new lengths of its chunks."""
+    content = unpacked(body)
+    if content is not body:  # A file that is compressed in itself, such as results to download, stays compressed.
+        changes = scrub.edits(scrub.as_text(content), keep)
+        if changes:
+            places[what] += sum(bool(edit.text) for edit in changes)
+            body = gzip.compress(scrub.as_bytes(scrub.applied(scrub.as_text(content), changes)), mtime=0)
+        return body, tuple(lengths) if sum(lengths) == len(body) else (len(body),)
     text = scrub.as_text(body)
     changes = scrub.edits(text, keep)
     if changes:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Exchange, Request
@@ -394,3 +395,18 @@ def test_the_request_is_found_however_the_secret_was_spelt(
     url = made().request.url
     assert Player(cassette).answer(Request(method="POST", url=url, body=other)) is not None
     assert Player(cassette).answer(Request(method="POST", url=url, body=other.replace(b"in", b"on"))) is None
+
+
+@pytest.mark.parametrize("form", ["json", "lines"])
+def test_a_file_that_is_compressed_in_itself(
+    made: Callable[..., Exchange], written: Callable[..., str], form: str
+) -> None:
+    """A body in gzip that no header speaks of, such as results to download, stays compressed, without its secrets."""
+    lines = [json.dumps({"api_key": "canary-value-1", "key": CANARY, "n": n}) for n in range(2)]
+    body = gzip.compress((lines[0] if form == "json" else "\n".join(lines)).encode())
+    answer = yaml.safe_load(written(made(body, body[:9], body[9:])))["interactions"][0]
+    for packed in (answer["request"]["body"], answer["response"]["body"]["string"]):
+        text = gzip.decompress(packed).decode()
+        assert "anary" not in text
+        assert [json.loads(line)["api_key"] for line in text.split("\n")] == ["[secret]"] * text.count("api_key")
+    assert answer["response"]["llmtrace"]["chunks"] == [len(answer["response"]["body"]["string"])]
