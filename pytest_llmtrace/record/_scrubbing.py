@@ -82,7 +82,7 @@ class Scrubber:
         places: Counter[str] = Counter()
         written = replace(
             recording,
-            request=_request(recording.request, self._settings.keep, places),
+            request=_request(recording.request, self._settings, places),
             response=recording.response and _response(recording.response, self._settings.keep, places),
         )
         return Scrubbed(recording=written, places=places)
@@ -119,9 +119,11 @@ def _filter(
 # --- the parts of a message ---
 
 
-def _request(request: Request, keep: Patterns, places: Counter[str]) -> Request:
-    request = plain_request(request)
-    body, _ = _body(request.body, (), keep, "request body", places)
+def _request(request: Request, settings: ReplaySettings, places: Counter[str]) -> Request:
+    # Matchers that may compare the very bytes that were sent would not find a request that is laid out.
+    is_raw = any(callable(matcher) or matcher == "raw_body" for matcher in settings.match_on)
+    request = request if is_raw else plain_request(request)
+    body, _ = _body(request.body, (), settings.keep, "request body", places, is_raw=is_raw)
     return Request(
         method=request.method,
         url=_url(request.url, places),
@@ -172,9 +174,9 @@ def _url(url: str, places: Counter[str]) -> str:
 
 
 def _body(
-    body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str]
+    body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str], *, is_raw: bool = False
 ) -> tuple[bytes, tuple[int, ...]]:
-    """Scrub a body and lay it out; return the result with the new lengths of its chunks."""
+    """Scrub a body and lay it out, unless it is to stay raw; return the result with the new lengths of its chunks."""
     content = unpacked(body)
     if content is not body:  # A file that is compressed in itself, such as results to download, stays compressed.
         changes = scrub.edits(scrub.as_text(content), keep)
@@ -188,7 +190,7 @@ def _body(
         places[what] += sum(bool(edit.text) for edit in changes)
         lengths = _moved(lengths, text, changes)
         text = scrub.applied(text, changes)
-    shown = scrub.as_bytes(laid_out(text) if scrub.is_all_text(text) else text)
+    shown = scrub.as_bytes(laid_out(text) if scrub.is_all_text(text) and not is_raw else text)
     if lengths and len(shown) != sum(lengths):
         lengths = (len(shown),)
     return shown, tuple(lengths)
