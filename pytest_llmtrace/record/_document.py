@@ -23,7 +23,9 @@ __all__ = ["appended", "rewritten"]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any]) -> str:
+def rewritten(
+    path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any], *, is_raw: bool = False
+) -> str:
     """Return the text of a cassette with these recordings.
 
     A recording that the old file has already, apart from values that are new on every run, stays as it is there; if the
@@ -34,12 +36,13 @@ def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], or
         old: The present content of the file, `None` if there is no file.
         recordings: The scrubbed recordings that the file shall hold.
         origin: What the file states about its origin.
+        is_raw: Whether the bytes of a request count: then it does not stay as it is if only its layout differs.
     """
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
     if before is not None:
         kept = [
-            None if place is None or _names_another(before.recordings[place], recording) else place
+            None if place is None or _is_stale(before.recordings[place], recording, is_raw=is_raw) else place
             for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
         ]
         items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
@@ -48,9 +51,13 @@ def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], or
     return _whole(path, items, origin)
 
 
-def _names_another(before: Recording, now: Recording) -> bool:
-    """Tell whether an old recording names another test than the one that records it now, as after a renaming."""
-    return bool(before.test) and before.test != now.test
+def _is_stale(before: Recording, now: Recording, *, is_raw: bool) -> bool:
+    """Tell whether an old recording names another test than the one that records it now, as after a renaming.
+
+    One whose bytes differ is stale too, where bytes count.
+    """
+    names_another = bool(before.test) and before.test != now.test
+    return names_another or (is_raw and before.request.body != now.request.body)
 
 
 def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:

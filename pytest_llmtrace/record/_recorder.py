@@ -20,7 +20,7 @@ from pytest_llmtrace.record._document import appended, rewritten
 from pytest_llmtrace.record._file import read, write
 from pytest_llmtrace.record._known import Guard
 from pytest_llmtrace.record._sameness import exact
-from pytest_llmtrace.record._scrubbing import Scrubber
+from pytest_llmtrace.record._scrubbing import Scrubber, compares_bytes
 from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
 from pytest_llmtrace.replay.settings import ReplaySettings
@@ -73,6 +73,7 @@ class Recorder:
         self.mode = mode
         self._scrubber = Scrubber(settings, config)
         self._keep = settings.keep
+        self._is_raw = compares_bytes(settings)
         self._test = test
         self._before = read(path)
         self._written: bytes | None = None  # A digest of the content that was last saved.
@@ -144,7 +145,8 @@ class Recorder:
                 "another process has written this file since the recording began; it was left as it is. "
                 "Next: record each cassette from one process at a time",
             )
-        return rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
+        origin = {**self._said_before(found), **_origin()}
+        return rewritten(self.path, found, recordings, origin, is_raw=self._is_raw)
 
     def _said_before(self, content: bytes | None) -> Mapping[str, Any]:
         """Return what the file has stated about its origin, notes of people included."""

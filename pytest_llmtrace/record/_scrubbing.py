@@ -29,7 +29,7 @@ from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.urls import hits_in_url, is_url
 
-__all__ = ["Scrubbed", "Scrubber"]
+__all__ = ["Scrubbed", "Scrubber", "compares_bytes"]
 
 Patterns = tuple[re.Pattern[str], ...]
 
@@ -119,9 +119,13 @@ def _filter(
 # --- the parts of a message ---
 
 
+def compares_bytes(settings: ReplaySettings) -> bool:
+    """Tell whether matchers may compare the very bytes of a request: they would not find one that is laid out."""
+    return any(callable(matcher) or matcher == "raw_body" for matcher in settings.match_on)
+
+
 def _request(request: Request, settings: ReplaySettings, places: Counter[str]) -> Request:
-    # Matchers that may compare the very bytes that were sent would not find a request that is laid out.
-    is_raw = any(callable(matcher) or matcher == "raw_body" for matcher in settings.match_on)
+    is_raw = compares_bytes(settings)
     request = request if is_raw else plain_request(request)
     body, _ = _body(request.body, (), settings.keep, "request body", places, is_raw=is_raw)
     return Request(
