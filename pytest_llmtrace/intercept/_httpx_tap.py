@@ -95,7 +95,8 @@ class _Tap:
 
     def _begin(self, ledger: Ledger, request: Any, body: bytes) -> Passage:
         headers = decoded(request.headers.raw)
-        noted = Request(method=request.method, url=str(request.url), headers=headers, body=body)
+        url = str(request.url).partition("#")[0]  # A fragment stays with the client (RFC 9110, 4.2.5).
+        noted = Request(method=request.method, url=url, headers=headers, body=body)
         patience = request.extensions.get("timeout", {}).get("read")
         return ledger.begin(noted, library=self._library.__name__, source=request, patience=patience)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,7 +105,9 @@ class Passage:
     def port(self) -> int:
         """The port that the request names, or the default of its scheme."""
         url = urlsplit(self.request.url)
-        return url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
+        with suppress(ValueError):  # No TCP port, such as 70000: the request is refused by its host.
+            return url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
+        return 0
 
     @property
     def allowed(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import traceback
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
@@ -70,7 +71,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str, of_block:
         An error that also derives from the base errors of the loaded SDKs, so that they raise it at once, unwrapped.
     """
     url = urlsplit(request.url)
-    host = f"{url.hostname}:{url.port}" if url.port else url.hostname
+    host = _host(url)
     first = f"nothing answered {request.method} {_masked(request.url)} in {label}, and it was not sent"
     blind = (
         f"{mock} is active, but patches {seen} only: this request came from {library}, which it cannot see"
@@ -102,6 +103,14 @@ def wants_reply(headers: Headers) -> bool:
     version = str(getattr(sys.modules.get("openai"), "__version__", ""))
     sent = (value for name, value in headers if name.lower() == "x-stainless-package-version")
     return version.startswith("1.") and version in sent
+
+
+def _host(url: SplitResult) -> str:
+    """Return host and port as `allow_hosts` takes them, without a port that none can be, such as 70000."""
+    host = url.hostname or ""
+    with contextlib.suppress(ValueError):
+        return f"{host}:{url.port}" if url.port else host
+    return host
 
 
 @functools.cache

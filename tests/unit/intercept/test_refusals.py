@@ -43,6 +43,27 @@ def test_secrets_and_passwords_are_masked(driver: Any, ledger: Any) -> None:
     assert first == f"nothing answered POST {url} in test_x, and it was not sent"
 
 
+def test_a_port_that_is_none(driver: Any, ledger: Any) -> None:
+    """A URL with a port that is too high, which clients of httpx let through, is refused like any other."""
+    with pytest.raises(UnmatchedRequest) as refused:
+        driver.post("http://llm.test:70000/chat")
+    assert str(refused.value).splitlines()[-1] == (
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        'or let the host through with allow_hosts=("llm.test",)'
+    )
+
+
+def test_a_fragment_is_not_sent(driver: Any, ledger: Any) -> None:
+    """A fragment stays with the client, so it is no part of the request that is noted, compared and recorded."""
+    with pytest.raises(UnmatchedRequest) as refused:
+        driver.post("http://llm.test/chat?q=1#access_token=canary")
+    assert str(refused.value).splitlines()[0] == (
+        "nothing answered POST http://llm.test/chat?q=1 in test_x, and it was not sent"
+    )
+    [exchange] = ledger.exchanges()
+    assert exchange.request.url == "http://llm.test/chat?q=1"
+
+
 def test_a_connection_kept_open_from_before_is_refused(driver: Any, trace: Any, server: Any) -> None:
     """A client of a wider scope has open connections; nothing is sent on them, and they stay usable."""
     client = driver.client()
