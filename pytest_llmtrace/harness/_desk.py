@@ -71,7 +71,7 @@ class Desk:
         self._players_of: dict[Path, replay.Player] = {}  # A file that is named again is played from where it was.
         self._recorders: dict[Path, Recorder] = {}
         self._fallback: Gateway | None = None
-        self._silence = replay.Silence(default=settings.default_cassette)
+        self._silence = replay.Silence(default=settings.default_cassette, settings=self._config)
         if settings.gateway is not None:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
         self._default_origin: str | None = None

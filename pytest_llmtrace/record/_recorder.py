@@ -40,8 +40,9 @@ class Written:
         path: The file.
         label: The file as reports name it.
         what: `wrote`, `appended to` or `unchanged`.
-        recordings: How many interactions were recorded.
+        recordings: How many interactions were recorded. If there are none, no file was written.
         scrubbed: How often something was taken out, by place.
+        dropped: How many interactions the configuration has dropped.
     """
 
     path: Path
@@ -49,10 +50,16 @@ class Written:
     what: Literal["wrote", "appended to", "unchanged"]
     recordings: int
     scrubbed: Mapping[str, int] = field(default_factory=dict)
+    dropped: int = 0
 
     def __str__(self) -> str:
+        if not self.recordings:
+            lost = counted(self.dropped, "interaction")
+            why = "before_record_*, before_save_interaction or ignore_hosts"
+            return f"nothing for {self.label}: the configuration ({why}) drops all there was, {lost}"
         out = ", ".join(f"{place} ({n})" if n > 1 else place for place, n in sorted(self.scrubbed.items()))
-        return f"{self.what} {self.label}: {counted(self.recordings, 'interaction')}; scrubbed: {out or 'nothing'}"
+        end = f"; the configuration drops {self.dropped} more" if self.dropped else ""
+        return f"{self.what} {self.label}: {counted(self.recordings, 'interaction')}; scrubbed: {out or 'nothing'}{end}"
 
 
 class Recorder:
@@ -86,15 +93,17 @@ class Recorder:
             known: The values that are known to be secret: those in exchanges of the whole trace, and its canaries.
 
         Returns:
-            What was written, `None` if no exchange went to the network.
+            What was written, or that the configuration has dropped everything; `None` if no exchange went to the
+            network.
 
         Raises:
             CassetteError: If the file could not be written, if another process has recorded into it meanwhile, or
                 if it would hold a known secret; the file is as it was.
         """
-        recordings, places = self._scrubbed(exchanges, Guard(self.path, known, self._keep))
+        recordings, places, dropped = self._scrubbed(exchanges, Guard(self.path, known, self._keep))
+        said: Any = {"path": self.path.absolute(), "label": default_label(self.path), "dropped": dropped}
         if not recordings:
-            return None
+            return Written(what="unchanged", recordings=0, **said) if dropped else None
         contents: list[bytes] = []
 
         def content(found: bytes | None) -> bytes | None:
@@ -104,17 +113,12 @@ class Recorder:
         changed = write(self.path, content)
         self._written = _digest(contents[0])
         what: Any = "unchanged" if not changed else "appended to" if self.mode == "new" and self._before else "wrote"
-        return Written(
-            path=self.path.absolute(),
-            label=default_label(self.path),
-            what=what,
-            recordings=len(recordings),
-            scrubbed=places,
-        )
+        return Written(what=what, recordings=len(recordings), scrubbed=places, **said)
 
-    def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str]]:
+    def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str], int]:
         recordings: list[Recording] = []
         places = Counter[str]()
+        dropped = 0
         # The id of a test contains its parameters, which may be secret.
         test = "" if edits(self._test) or guard.knows(self._test) else self._test
         for exchange in exchanges:
@@ -124,7 +128,8 @@ class Recorder:
                 scrubbed = guard.checked(scrubbed)
                 recordings.append(replace(scrubbed.recording, index=len(recordings), test=test))
                 places += scrubbed.places
-        return recordings, places
+            dropped += recording is not None and scrubbed is None
+        return recordings, places, dropped
 
     def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes:
         content = self._text(found, recordings).encode("utf-8")

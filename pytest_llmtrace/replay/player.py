@@ -15,6 +15,7 @@ from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
+from pytest_llmtrace.replay.hooks import filtered
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
 from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 
@@ -130,7 +131,7 @@ class Player:
         """Return lines that name the nearest recording, preferably one not yet played, and each part that differs."""
         sent = self._index.compared(request)
         if sent is None:
-            return "hook      the configuration (before_record_request, ignore_hosts) drops this request"
+            return _DROPPED
         with self._lock:
             return "\n".join([self._headline(), *_Explanation(self._index, self._plays, sent).lines()])
 
@@ -250,12 +251,16 @@ class _Explanation:
         return f", already played {played} of {len(same)}"
 
 
+_DROPPED = "hook      the configuration (before_record_request, ignore_hosts) drops this request"
+
+
 class Silence:
     """The answerer where nothing is set up to answer: it refuses every request and says why.
 
     Args:
         why: The line of the error text that says why nothing can answer.
         default: The default cassette that would have been used if it existed.
+        settings: The configuration, which may drop requests: they would not be recorded either.
     """
 
     def __init__(
@@ -263,16 +268,20 @@ class Silence:
         why: str = "nothing   no cassette, gateway or router is active here",
         *,
         default: Path | str | None = None,
+        settings: ReplaySettings = AS_VCRPY,
     ) -> None:
         self._why = why
         self._default = default
+        self._settings = settings
 
     def answer(self, request: Request) -> Answer | None:
         """Return None."""
 
-    def explain(self, request: Request) -> str:  # noqa: ARG002
+    def explain(self, request: Request) -> str:
         """Return `why`, and the default cassette that does not exist yet, if there is one."""
         if self._default is None:
             return self._why
+        if filtered(request, self._settings) is None:
+            return f"{self._why}\n{_DROPPED}"
         label = default_label(self._default)
         return f"{self._why}\ndefault   there is no {label}; --llmtrace-record=once records it"

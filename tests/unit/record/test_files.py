@@ -50,6 +50,22 @@ def test_what_is_said_of_a_file(made: Callable[..., Exchange], recorder: Callabl
     assert recorder().save([]) is None
 
 
+def test_what_the_configuration_drops_is_counted(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Nobody waits in vain for a recording: the report says what was dropped, also if that was everything."""
+    kept, *dropped = made(), *(made(url=f"https://b.test/{number}", index=number) for number in (1, 2))
+    said = recorder(ignore_hosts=["b.test"]).save(dropped)
+    assert str(said).partition(": ")[2] == (
+        "the configuration (before_record_*, before_save_interaction or ignore_hosts) drops all there was, "
+        "2 interactions"
+    )
+    assert str(said).startswith("nothing for ")
+    assert not (tmp_path / "chat.yaml").exists()
+    said = recorder(ignore_hosts=["b.test"]).save([kept, *dropped])
+    assert str(said).endswith("chat.yaml: 1 interaction; scrubbed: nothing; the configuration drops 2 more")
+
+
 def test_the_file_says_where_it_comes_from(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:

@@ -169,3 +169,9 @@ def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pyte
         == f"{nothing}\ndefault   there is no cassettes/test_b.yaml; --llmtrace-record=once records it"
     )
     assert Silence().explain(post()) == nothing
+    dropping = Silence(
+        default=tmp_path / "test_b.yaml", settings=read_config({"before_record_request": lambda _: None})
+    )
+    assert dropping.explain(post()) == (
+        f"{nothing}\nhook      the configuration (before_record_request, ignore_hosts) drops this request"
+    )
