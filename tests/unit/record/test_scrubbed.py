@@ -376,7 +376,7 @@ def test_headers_are_matched_where_that_is_asked_for(
 
 
 def test_what_a_function_drops_is_not_recorded(
-    made: Callable[..., Exchange], recorder: Callable[..., Recorder]
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
     """Nothing is recorded if a hook returns None for the request or the response, or if the host is to be ignored."""
     for config in (
@@ -385,7 +385,10 @@ def test_what_a_function_drops_is_not_recorded(
         {"before_save_interaction": lambda *_: None},
         {"ignore_hosts": ["api.openai.com"]},
     ):
-        assert recorder(**config).save([made()]) is None
+        said = recorder(**config).save([made()])
+        assert said is not None
+        assert (said.recordings, said.dropped) == (0, 1)
+    assert not (tmp_path / "chat.yaml").exists()
 
 
 def test_a_function_that_returns_no_interaction(
