@@ -132,7 +132,7 @@ class Recorder:
         return recordings, places, dropped
 
     def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes:
-        content = self._text(found, recordings).encode("utf-8")
+        content = _with_line_ends_of(found, self._text(found, recordings)).encode("utf-8")
         if content != found:
             self._prove(content, recordings)
         return content
@@ -187,6 +187,12 @@ def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
             "drop_unused_requests cannot be used with the mode `new`, which adds interactions and drops none; "
             "--llmtrace-record=all writes a file with only those that the test requests"
         )
+
+
+def _with_line_ends_of(before: bytes | None, text: str) -> str:
+    """Return a text with the line ends of the file that it replaces, which may be those of Windows."""
+    is_windows = before is not None and before.partition(b"\n")[0].endswith(b"\r")
+    return text.replace("\r\n", "\n").replace("\n", "\r\n") if is_windows else text
 
 
 def _digest(content: bytes) -> bytes:

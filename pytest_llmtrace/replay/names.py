@@ -62,9 +62,9 @@ def refuse_name(name: object) -> None:
     """Refuse a value that cannot be the name of a cassette.
 
     Raises:
-        UsageError: If the name is not a string, or is empty.
+        UsageError: If the name is not a string, is empty, or has a character that no name of a file can have.
     """
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise UsageError(f"the name of a cassette must be a string such as 'openrouter/chat', not {name!r}")
 
 

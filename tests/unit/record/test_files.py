@@ -96,6 +96,23 @@ def test_vcrpy_reads_what_is_written(
 
 
 @pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+@pytest.mark.parametrize("mode", ["new", "all"])
+def test_line_ends_stay(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str, mode: str
+) -> None:
+    """A file that was checked out with the line ends of Windows keeps them, in old and in new interactions."""
+    path = tmp_path / name
+    recorder(name=name).save(chat(made, "one"))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert str(recorder(name=name).save(chat(made, "one"))).startswith("unchanged ")
+    recorder(mode, name=name).save(chat(made, "two", "three"))
+    content = path.read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n") > 0
+    bodies = [one.response.body for one in load(path).recordings if one.response]
+    assert bodies[-2:] == [b'{\n  "text": "two"\n}', b'{\n  "text": "three"\n}']
+
+
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
 def test_all_changes_only_what_has_changed(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
 ) -> None:

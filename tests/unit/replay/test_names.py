@@ -137,9 +137,9 @@ def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, 
     assert path == Path("tests") / file
 
 
-@pytest.mark.parametrize("name", [5, "", " ", None])
+@pytest.mark.parametrize("name", [5, "", " ", None, "a\0b"])
 def test_what_is_no_name(name: Any) -> None:
-    """The name of a cassette is a text that is not blank."""
+    """The name of a cassette is a text that is not blank and can be part of a path."""
     for look_up in (lambda: resolve(name, dirs=()), lambda: is_builtin(name)):
         with pytest.raises(UsageError) as caught:
             look_up()
