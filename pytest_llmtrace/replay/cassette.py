@@ -17,11 +17,13 @@ from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.forms import Forms
 
-__all__ = ["default_label", "load", "open_file", "parse", "read_file"]
+__all__ = ["LFS_POINTER", "default_label", "load", "open_file", "parse", "read_file"]
 
 LARGE = 1024 * 1024
 """Files with more bytes than this are never in memory as a whole."""
 BLOCK = 128 * 1024
+LFS_POINTER = b"version https://git-lfs.github.com/"
+"""The first bytes of a file that stands for one that Git LFS has not fetched."""
 
 
 def load(path: Path | str, *, label: str | None = None) -> Cassette:
@@ -134,6 +136,9 @@ def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
     start = _start(file, path)
     if not start:
         raise CassetteError(path, "the file is empty; record it again, or delete it")
+    file.seek(0)
+    if file.read(len(LFS_POINTER)) == LFS_POINTER:
+        raise CassetteError(path, "this is a pointer of Git LFS, which has not fetched the file. Next: git lfs pull")
     file.seek(0)
     if is_json or start in {"{", "["}:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace.errors import CassetteError, UsageError
+from pytest_llmtrace.replay.cassette import LFS_POINTER
 from pytest_llmtrace.replay.names import below
 
 __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
@@ -50,8 +51,13 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
 def looks_like_cassette(content: bytes) -> bool:
     """Judge cheaply whether a file of a folder is meant to be a cassette, even a broken one.
 
-    An empty file counts as one: a recorder that was killed leaves such a file.
+    An empty file counts as one: a recorder that was killed leaves such a file. So does a pointer of Git LFS, and a file
+    in UTF-16, which some editors and shells write: nobody can play them.
     """
+    if content.startswith(LFS_POINTER):
+        return True
+    if b"\0" in content[:4]:
+        content = content.replace(b"\0", b"")
     return not content.strip() or b"interactions" in content or (b"request" in content and b"response" in content)
 
 

@@ -100,7 +100,8 @@ def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
             cassette = _cassette(file, content)
         except CassetteError as error:
             report.files += 1
-            finding = _finding("unreadable", label, line=error.line, found=error.reason)
+            found, _, following = error.reason.partition(". Next: ")
+            finding = _finding("unreadable", label, line=error.line, found=found, following=following)
             report.findings += [] if "unreadable" in settings.ignore else [finding]
             continue
         if cassette is None:
@@ -108,11 +109,11 @@ def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
             continue
         report.files += 1
         report.interactions += len(cassette.recordings)
-        found = [
+        findings = [
             *_of_cassette(cassette, content, settings, report),
             *_of_file(file.path, label, content, settings, by_content),
         ]
-        report.findings += [finding for finding in found if finding.kind not in settings.ignore]
+        report.findings += [finding for finding in findings if finding.kind not in settings.ignore]
     return report
 
 

@@ -305,6 +305,25 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
     )
 
 
+def test_files_that_nobody_can_play_are_not_passed_over(write: Write, tool: Tool) -> None:
+    """A pointer of Git LFS whose file was not fetched, and a cassette in UTF-16, are errors in a folder too."""
+    write("tapes/big.yaml", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    write("tapes/wide.yaml", cassette().encode("utf-16"))
+    assert tool("lint", "tapes", status=1) == (
+        "error    unreadable  tapes/big.yaml\n"
+        "         found  this is a pointer of Git LFS, which has not fetched the file\n"
+        "         why    a test that names the file fails\n"
+        "         next   git lfs pull\n"
+        "\n"
+        "error    unreadable  tapes/wide.yaml:1\n"
+        "         found  byte 0xff is not UTF-8, so this is not a cassette\n"
+        "         why    a test that names the file fails\n"
+        "         next   record it again, or delete it\n"
+        "\n"
+        "2 files, 0 interactions: 2 errors, 0 warnings, 0 infos\n"
+    )
+
+
 def test_a_named_file_that_is_no_cassette_is_an_error(write: Write, tool: Tool) -> None:
     """A file that is named must be a cassette, while other files of a folder are passed over."""
     write("compose.yaml", "services: {}\n")
