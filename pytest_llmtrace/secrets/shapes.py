@@ -46,6 +46,7 @@ _SHAPES = {
     "a Replicate token": r"r8_[A-Za-z0-9]{30,}",
     "a Together key": r"tgp_v1_[A-Za-z0-9_-]{30,}",
     "a Logfire token": r"pylf_v[0-9]_[a-z]{2,}_[A-Za-z0-9]{20,}",
+    "an OpenObserve token": r"o2(?:oi|syn)_[A-Za-z0-9]{24,}",
     "a LangSmith key": r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}",
     "a Pinecone key": r"pcsk_[A-Za-z0-9_]{50,}",
     "a Tavily key": r"tvly-(?:[a-z]{3,5}-)?[A-Za-z0-9]{24,}",
@@ -82,6 +83,7 @@ _IN_RUNS = (
     *("sk-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
     *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
     *("rk_live_", "sk_live_", "lsv2_", "pcsk_", "tvly-", "jina_", "e2b_", "dapi", "glpat-", "npm_", "pypi-", "SG."),
+    *("o2oi_", "o2syn_"),
     *("hvs.", "hooks.slack.com/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
 )
 _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())

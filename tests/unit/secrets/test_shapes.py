@@ -34,6 +34,7 @@ def test_no_shape_is_passed_over(name: str, data: st.DataObject, around: tuple[s
 HEX, MIXED = "0f1e2d3c4b5a6978" * 4, "aB3dEf6hIj9lMn2pQr5tUv8xYz" * 4
 KEYS = {
     "a LangSmith key": f"lsv2_pt_{HEX[:32]}_{HEX[:10]}",
+    "an OpenObserve token": f"o2oi_{MIXED[:32]}",
     "a Pinecone key": f"pcsk_{MIXED[:5]}_{MIXED[:60]}",
     "a Tavily key": f"tvly-dev-{MIXED[:32]}",
     "a Jina key": f"jina_{HEX[:32]}{MIXED[:28]}",
