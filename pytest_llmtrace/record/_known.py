@@ -16,6 +16,7 @@ from pytest_llmtrace.record._scrubbing import Scrubbed
 from pytest_llmtrace.replay.payload import with_length
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.names import MASK
+from pytest_llmtrace.secrets.shapes import masked, shapes_in
 
 __all__ = ["Guard"]
 
@@ -39,6 +40,20 @@ class Guard:
     def knows(self, text: str) -> bool:
         """Tell whether a text has a known secret in it."""
         return bool(self._found(text))
+
+    def refuse_name(self) -> None:
+        """Refuse a file whose name has a secret in it, as that of a test's default cassette may.
+
+        Raises:
+            CassetteError: If the name holds a known secret, or a text that looks like a key.
+        """
+        name = self._path.name
+        if self.knows(name) or next(shapes_in(name), None) is not None:
+            raise CassetteError(
+                self._path.with_name(self._search.masked(masked(name))),
+                "nothing was written, since a secret is in the name of the file, which the parameters of a test are "
+                "part of. Next: give the parameter an id, pytest.param(..., id=...), or name a cassette",
+            )
 
     def checked(self, scrubbed: Scrubbed) -> Scrubbed:
         """Return a recording without known secrets.

@@ -98,12 +98,14 @@ class Recorder:
 
         Raises:
             CassetteError: If the file could not be written, if another process has recorded into it meanwhile, or
-                if it would hold a known secret; the file is as it was.
+                if it or its name would hold a known secret; the file is as it was.
         """
-        recordings, places, dropped = self._scrubbed(exchanges, Guard(self.path, known, self._keep))
+        guard = Guard(self.path, known, self._keep)
+        recordings, places, dropped = self._scrubbed(exchanges, guard)
         said: Any = {"path": self.path.absolute(), "label": default_label(self.path), "dropped": dropped}
         if not recordings:
             return Written(what="unchanged", recordings=0, **said) if dropped else None
+        guard.refuse_name()
         contents: list[bytes] = []
 
         def content(found: bytes | None) -> bytes | None:

@@ -124,3 +124,18 @@ def test_what_is_to_stay_stays(made: Callable[..., Exchange], written: Callable[
     text = written(made(json.dumps({"note": PLAIN}).encode()), scrub_keep=["window-.*"])
     assert text.startswith("scrubbed: nothing\n")
     assert PLAIN in text
+
+
+@pytest.mark.parametrize("secret", [PLAIN, "sk-proj-" + "Zq7Wx2Lm9P" * 4])
+def test_a_secret_in_the_name_of_the_file(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, secret: str
+) -> None:
+    """A key among the parameters of a test is part of the name of its default cassette: no such file is written."""
+    with pytest.raises(CassetteError) as raised:
+        recorder(name=f"test_ask[{secret}].yaml").save([made()], KNOWN)
+    assert str(raised.value) == (
+        f"{tmp_path / 'test_ask[[secret]].yaml'}: nothing was written, since a secret is in the name of the file, "
+        "which the parameters of a test are part of. Next: give the parameter an id, pytest.param(..., id=...), or "
+        "name a cassette"
+    )
+    assert not list(tmp_path.iterdir())
