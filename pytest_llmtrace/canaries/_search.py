@@ -110,6 +110,15 @@ class Search:
             self._known[text] = found
         return found
 
+    def places(self, text: str) -> Iterator[tuple[int, int, Sought]]:
+        """Yield where values stand in a text, with start and end, as they are or escaped; not those in base64."""
+        for one in self.within(text):
+            for form in _forms(one.value):
+                at = text.find(form)
+                while at >= 0:
+                    yield at, at + len(form), one
+                    at = text.find(form, at + len(form))
+
     def masked(self, text: str) -> str:
         """Return a text with the values in it masked, in whatever form, and parts that would give a value away."""
         for value in self._sought:

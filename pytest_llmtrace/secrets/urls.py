@@ -16,11 +16,14 @@ __all__ = ["hits_in_header", "hits_in_url", "is_url", "scrubbed_url"]
 
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//([^/?#@]*+@)?[^/?#]*+")
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://\S++")
-_PART = re.compile(r"([?&])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
+_PART = re.compile(r"([?&#])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
 
 
 def hits_in_url(url: str) -> Iterator[Hit]:
-    """Yield the hits in a URL: its user, parameters with a secret name, and hits by their looks in path and query."""
+    """Yield the hits in a URL: its user, parameters with a secret name, and hits by their looks in path and query.
+
+    A fragment may have parameters too: a redirect hands over a token in one (OAuth 2.0, RFC 6749, 4.2.2).
+    """
     authority = _AUTHORITY.match(url)
     if authority is not None and authority[1]:
         yield Hit(*authority.span(1), "", "user", "the user of the URL", authority[1])

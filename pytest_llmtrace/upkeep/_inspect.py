@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.secrets.body_text import Hit, alarming, hits_in_body
+from pytest_llmtrace.secrets.body_text import Hit, alarming, assembled, hits_in_body
 from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
 from pytest_llmtrace.secrets.shapes import shapes_in, shown
 from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
+from pytest_llmtrace.upkeep._carried import Carried, said
 from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
-from pytest_llmtrace.upkeep._kinds import SCRUB
+from pytest_llmtrace.upkeep._kinds import KEPT, SCRUB
 from pytest_llmtrace.upkeep._texts import body_text
 
 __all__ = ["Trouble", "troubles_in"]
@@ -33,8 +34,18 @@ class Trouble(NamedTuple):
         return (self.kind, self.place) if volatile else (self.kind, self.place, self.found, self.next)
 
 
-def troubles_in(recording: Recording) -> Iterator[Trouble]:
-    """Yield what is wrong with an interaction, request before response."""
+def troubles_in(recording: Recording, carried: Carried) -> Iterator[Trouble]:
+    """Yield what is wrong with an interaction, request before response.
+
+    Args:
+        recording: The interaction.
+        carried: The secrets of the whole cassette, to be found in other places.
+    """
+    yield from _by_itself(recording)
+    yield from _elsewhere(recording, carried)
+
+
+def _by_itself(recording: Recording) -> Iterator[Trouble]:
     request, response = recording.request, recording.response
     yield from _url(request.url)
     yield from _headers("request", request.headers)
@@ -46,6 +57,31 @@ def troubles_in(recording: Recording) -> Iterator[Trouble]:
         yield from _body("response", response)
     elif recording.failure is None:
         yield Trouble("no-reply", "response", f"{request.method} was recorded without a reply", "")
+
+
+def _elsewhere(recording: Recording, carried: Carried) -> Iterator[Trouble]:
+    """Yield the secrets that stand in a place where nothing but another place of the cassette tells what they are."""
+    for place, text in _texts(recording) if carried else ():
+        is_reply = place == "response.body"
+        # What is left of a text without the secrets that it shows by itself is only looked at if it has any.
+        if not any(carried.within([text, *(assembled(text) if is_reply else ())])):
+            continue
+        left = scrub.scrubbed_url(text) if place == "request.uri" else scrub.scrubbed_text(text)
+        following = KEPT if place in {"request.uri", "request.body"} else ""
+        for one in carried.within([left, *(assembled(left) if is_reply else ())]):
+            yield Trouble("secret", place, f"{shown(one.value)}, {said(one)}", one.value, following)
+
+
+def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
+    request, response = recording.request, recording.response
+    yield "request.uri", request.url
+    for side, message in (("request", request), ("response", response)):
+        if message is None:
+            continue
+        for name, value in message.headers:
+            if not scrub.is_secret_header(name):
+                yield f"{side}.headers.{name.lower()}", value
+        yield f"{side}.body", body_text(message)[0] or ""
 
 
 def _url(url: str) -> Iterator[Trouble]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pytest_llmtrace.model import Severity
 
-__all__ = ["KINDS", "SCRUB", "Kind"]
+__all__ = ["KEPT", "KINDS", "SCRUB", "Kind"]
 
 
 class Kind(NamedTuple):
@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 
 
 SCRUB = "pytest-llmtrace cassettes scrub {file}"
+KEPT = "take it out of the test, as a mask there would match nothing, and record it again; then withdraw the key"
 
 KINDS = {
     "secret": Kind(

@@ -16,6 +16,7 @@ from pytest_llmtrace.replay.cassette import default_label, parse, read_file
 from pytest_llmtrace.replay.recorded_by import is_gone, module_of
 from pytest_llmtrace.secrets.shapes import masked, shapes_in, shown
 from pytest_llmtrace.upkeep._age import recorded_on
+from pytest_llmtrace.upkeep._carried import Carried
 from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette, text_of
 from pytest_llmtrace.upkeep._inspect import Trouble, troubles_in
 from pytest_llmtrace.upkeep._kinds import KINDS
@@ -141,8 +142,9 @@ def _finding(kind: str, label: str, *, following: str = "", **more: Any) -> Find
 def _of_cassette(cassette: Cassette, content: bytes, settings: LintSettings, report: Report) -> Iterator[Finding]:
     seen: dict[str, None] = {}
     found: dict[tuple[str, ...], list[tuple[Recording, Trouble]]] = {}
+    carried = Carried(cassette.recordings)
     for recording in cassette.recordings:
-        for trouble in troubles_in(recording):
+        for trouble in troubles_in(recording, carried):
             seen[trouble.value] = None
             if not _is_allowed(trouble.value, settings):
                 found.setdefault(trouble.same(), []).append((recording, trouble))

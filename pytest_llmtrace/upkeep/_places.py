@@ -15,10 +15,11 @@ from typing import NamedTuple
 from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.yaml_scalars import plain
-from pytest_llmtrace.secrets.body_text import Steps, alarming, hits_in_body, hits_in_value
+from pytest_llmtrace.secrets.body_text import Hit, Steps, alarming, hits_in_body, hits_in_value
 from pytest_llmtrace.secrets.edits import Edit as Span
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
+from pytest_llmtrace.upkeep._carried import Carried
 from pytest_llmtrace.upkeep._headers import is_left
 from pytest_llmtrace.upkeep._nodes import Node
 
@@ -34,22 +35,28 @@ class Edit(NamedTuple):
     is_secret: bool = True
 
 
-def changes_in(document: Node) -> Iterator[Edit]:
-    """Yield the changes that `scrub` makes to a file."""
+def changes_in(document: Node, carried: Carried) -> Iterator[Edit]:
+    """Yield the changes that `scrub` makes to a file.
+
+    Args:
+        document: The file.
+        carried: The secrets of its interactions, which are taken out of headers and replies.
+    """
     interactions = document.get("interactions")
     items = interactions.items if interactions is not None else [document]
     for item in items:
         for side in ("request", "response"):
             message = item.get(side)
             if message is not None and message.kind == "map":
-                yield from _Message(side, message).changes()
+                yield from _Message(side, message, carried).changes()
 
 
 class _Message:
     """A request or a response, as nodes."""
 
-    def __init__(self, side: str, node: Node) -> None:
+    def __init__(self, side: str, node: Node, carried: Carried) -> None:
         self.side = side
+        self.carried = carried
         self.node = node
         self.headers = list(_headers(node.get("headers")))
 
@@ -62,7 +69,7 @@ class _Message:
         if (status := self.node.get("status")) is not None and (reason := status.get("message")) is not None:
             yield from self.reason(reason)
         if (tree := self.node.get("parsed_body")) is not None:
-            yield from _tree(tree)
+            yield from self.tree(tree)
         for body in filter(None, (self.node.get("body"), self.node.get("content"))):
             yield from self.body(body)
 
@@ -72,11 +79,11 @@ class _Message:
             if not is_left(name, text):
                 yield Edit(node, scrub.MASK)
             return
-        if spans := edits_of(alarming(hits_in_header(text))):
+        if spans := edits_of([*alarming(hits_in_header(text)), *self.carried.hits(text)]):
             yield Edit(node, scrub.applied(text, spans), () if node.is_binary else spans)
 
     def reason(self, node: Node) -> Iterator[Edit]:
-        if spans := edits_of(alarming(hits_in_body(node.text))):
+        if spans := edits_of([*alarming(hits_in_body(node.text)), *self.carried.hits(node.text)]):
             yield Edit(node, scrub.applied(node.text, spans), spans)
 
     def url(self, node: Node) -> Iterator[Edit]:
@@ -89,7 +96,7 @@ class _Message:
         if node.kind == "scalar":
             yield from self.scalar(node, "binary" if node.is_binary else "text")
         elif node.kind == "list":
-            yield from _tree(node)
+            yield from self.tree(node)
         else:
             yield from self.wrapped(node)
 
@@ -105,18 +112,29 @@ class _Message:
             yield from self.scalar(string, "binary" if string.is_binary else coding)
         elif kind is not None and content is not None and kind.text in {"json", "binary", "text"}:
             if kind.text == "json":
-                yield from _tree(content)
+                yield from self.tree(content)
             else:
                 yield from self.scalar(content, "hex" if kind.text == "binary" else "text")
         else:
-            yield from _tree(node)
+            yield from self.tree(node)
+
+    def tree(self, root: Node) -> Iterator[Edit]:
+        """Yield the changes of a body that is not a text, but values of the file itself."""
+        of_error = root.kind == "map" and root.get("error") is not None
+        for node, steps in _strings(root, ()):
+            if spans := edits_of(self.hits(node.text, hits_in_value(node.text, steps, of_error=of_error))):
+                yield Edit(node, scrub.applied(node.text, spans), spans)
+
+    def hits(self, text: str, found: Iterator[Hit]) -> list[Hit]:
+        """Return what is to be taken out of a body; a secret that is carried elsewhere stays in a request."""
+        return [*alarming(found), *(self.carried.hits(text) if self.side == "response" else ())]
 
     def scalar(self, node: Node, form: str) -> Iterator[Edit]:
         if node.kind != "scalar":
             yield from self.body(node)
             return
         body = _Body(node, form)
-        if spans := edits_of(alarming(hits_in_body(body.text))):
+        if spans := edits_of(self.hits(body.text, hits_in_body(body.text))):
             yield body.edited(spans)
             yield from self.sizes(body, spans)
 
@@ -187,14 +205,6 @@ class _Body:
             case "hex":
                 return Edit(self.node, content.hex())
         return Edit(self.node, text, spans)
-
-
-def _tree(root: Node) -> Iterator[Edit]:
-    """Yield the changes of a body that is not a text, but values of the file itself."""
-    of_error = root.kind == "map" and root.get("error") is not None
-    for node, steps in _strings(root, ()):
-        if spans := edits_of(alarming(hits_in_value(node.text, steps, of_error=of_error))):
-            yield Edit(node, scrub.applied(node.text, spans), spans)
 
 
 def _strings(node: Node, steps: Steps) -> Iterator[tuple[Node, Steps]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Recording
 from pytest_llmtrace.replay import ReplaySettings, scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label, parse, read_file
 from pytest_llmtrace.replay.settings import DEFAULT_MATCH_ON
+from pytest_llmtrace.upkeep._carried import Carried, said
 from pytest_llmtrace.upkeep._diff import diff_lines
 from pytest_llmtrace.upkeep._files import text_of
 from pytest_llmtrace.upkeep._nodes import Node, same_but_for, tree_of
@@ -63,11 +64,12 @@ def scrubbed(path: Path) -> Scrubbed:
     before = parse(content, path)
     file = text_of(content)
     document = tree_of(file.text, is_json=file.is_json(path))
-    edits = list({id(change.node): change for change in changes_in(document)}.values())
+    carried = Carried(before.recordings)
+    edits = list({id(change.node): change for change in changes_in(document, carried)}.values())
     patches = _checked(path, file.text, document, edits, is_json=file.is_json(path)) if edits else []
     new = file.encoded(patched(file.text, patches)) if edits else content
     if edits:
-        _check_recordings(path, new, before.recordings)
+        _check_recordings(path, new, before.recordings, carried)
     return Scrubbed(
         path=path,
         values=sum(edit.is_secret for edit in edits),
@@ -99,8 +101,8 @@ def _tree_or_none(text: str, *, is_json: bool) -> Node | None:
         return None
 
 
-def _check_recordings(path: Path, new: bytes, before: tuple[Any, ...]) -> None:
-    """Check that each recording is still found by the requests that found it before."""
+def _check_recordings(path: Path, new: bytes, before: tuple[Recording, ...], carried: Carried) -> None:
+    """Check that each recording is still found by the requests that found it before, and has lost its secrets."""
     after = parse(new, path).recordings
     settings = ReplaySettings()
     scrubbed = any(scrub.is_scrubbed(recording.request) for recording in after)
@@ -114,3 +116,18 @@ def _check_recordings(path: Path, new: bytes, before: tuple[Any, ...]) -> None:
                     "Take its secrets out of the test, and record it again",
                     line=old.line,
                 )
+        _check_secrets(path, changed, carried)
+
+
+def _check_secrets(path: Path, recording: Recording, carried: Carried) -> None:
+    """Check that no secret is left of which nobody could tell any more that it is one."""
+    asked, answered = list(carried.asked_in(recording)), list(carried.answered_in(recording))
+    if not asked and not answered:
+        return
+    where = "request, where a mask would match nothing" if asked else "reply, where it is encoded or in pieces"
+    raise CassetteError(
+        path,
+        f"{said((asked or answered)[0])} is also in the {where} (interaction {recording.index}); nothing was written. "
+        "Take it out of the test, and record it again",
+        line=recording.line,
+    )

@@ -199,6 +199,7 @@ def test_a_place_shows_no_secret() -> None:
     ("url", "wanted"),
     [
         ("https://me:pw@a.test/v1?key=Zq8&b=1#x", "https://a.test/v1?key=[secret]&b=1#x"),
+        ("https://a.test/v1?b=1#access_token=Zq8&c=2", "https://a.test/v1?b=1#access_token=[secret]&c=2"),
         (f"https://a.test/{KEY}/v1?a={KEY}#jane@x.io", "https://a.test/[secret]/v1?a=[secret]#[removed]"),
         ("https://a.test/users/jane%40x.io?by=jane%40x.io", "https://a.test/users/[removed]?by=[removed]"),
         (

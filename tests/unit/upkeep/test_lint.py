@@ -283,6 +283,22 @@ def test_a_compressed_body_that_cannot_be_read_is_said(write: Write, tool: Tool)
     assert (finding["kind"], finding["found"]) == ("opaque", "the body is compressed with br")
 
 
+def test_a_key_of_a_header_is_found_elsewhere(write: Write, tool: Tool) -> None:
+    """A key that does not look like one is known by its header; the finding names that, and what to do there."""
+    asked = {"headers": {"authorization": "Bearer window-seat-4711"}, "body": '{"q": "at window-seat-4711"}'}
+    write("tape.json", cassette(asked, {"body": {"string": '{"a": "at window-seat-4711"}'}}))
+    found = findings(tool, "tape.json", status=1)
+    where = "the API key (request header authorization, interaction 0)"
+    assert [(one["place"], one["found"]) for one in found] == [
+        ("request.headers.authorization", "Bearer …(23 characters)"),
+        ("request.body", f"…(16 characters), {where}"),
+        ("response.body", f"…(16 characters), {where}"),
+    ]
+    scrub = "pytest-llmtrace cassettes scrub tape.json; if the file was ever pushed, withdraw the key"
+    kept = "take it out of the test, as a mask there would match nothing, and record it again; then withdraw the key"
+    assert [one["next"] for one in found] == [scrub, kept, scrub]
+
+
 def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
     """A cut-off or empty cassette is an error with its line; other files of the folder are passed over."""
     write("tapes/cut.yaml", "interactions:\n- request: {method: GET\n")
