@@ -6,15 +6,16 @@ is a key. So a command looks for them in the whole file, as the recorder does be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks import secrets_of
 from pytest_llmtrace.codings import unpacked
-from pytest_llmtrace.model import Ambient, Exchange, Outcome, Recording
+from pytest_llmtrace.model import Cassette, Recording
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.hits import Hit
 from pytest_llmtrace.secrets.shapes import is_stand_in
+from pytest_llmtrace.upkeep._read import exchange_of
 
 __all__ = ["Carried", "said"]
 
@@ -25,14 +26,11 @@ _SHORTEST_COOKIE = 16
 
 
 class Carried:
-    """The secrets of some interactions.
+    """The secrets of the interactions of a cassette."""
 
-    Args:
-        recordings: The interactions.
-    """
-
-    def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._search = Search(filter(_is_key, secrets_of(list(map(_as_exchange, recordings)))))
+    def __init__(self, cassette: Cassette) -> None:
+        exchanges = [exchange_of(cassette, recording) for recording in cassette.recordings]
+        self._search = Search(filter(_is_key, secrets_of(exchanges)))
 
     def __bool__(self) -> bool:
         return bool(self._search)
@@ -45,6 +43,10 @@ class Carried:
     def within(self, texts: Iterable[str]) -> Iterator[Sought]:
         """Yield the secrets that are in texts, in whatever form, each once."""
         yield from dict.fromkeys(one for text in texts for one in self._search.within(text)) if self else ()
+
+    def masked(self, text: str) -> str:
+        """Return a text without the secrets, in whatever form they are in it."""
+        return self._search.masked(text) if any(self.within([text])) else text
 
     def asked_in(self, recording: Recording) -> Iterator[Sought]:
         """Yield the secrets in the parts of a request by which it is compared: no mask can stand there."""
@@ -66,15 +68,3 @@ def said(one: Sought) -> str:
 def _is_key(one: Sought) -> bool:
     is_short_cookie = one.what == "a cookie" and len(one.value) < _SHORTEST_COOKIE
     return one.what not in _NO_KEYS and not is_short_cookie and not is_stand_in(one.value)
-
-
-def _as_exchange(recording: Recording) -> Exchange:
-    return Exchange(
-        index=recording.index,
-        request=recording.request,
-        response=recording.response,
-        outcome=Outcome.ANSWERED,
-        origin="",
-        ambient=Ambient(),
-        started=0,
-    )

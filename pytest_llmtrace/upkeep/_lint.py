@@ -142,7 +142,7 @@ def _finding(kind: str, label: str, *, following: str = "", **more: Any) -> Find
 def _of_cassette(cassette: Cassette, content: bytes, settings: LintSettings, report: Report) -> Iterator[Finding]:
     seen: dict[str, None] = {}
     found: dict[tuple[str, ...], list[tuple[Recording, Trouble]]] = {}
-    carried = Carried(cassette.recordings)
+    carried = Carried(cassette)
     for recording in cassette.recordings:
         for trouble in troubles_in(recording, carried):
             seen[trouble.value] = None

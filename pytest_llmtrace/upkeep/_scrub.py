@@ -64,7 +64,7 @@ def scrubbed(path: Path) -> Scrubbed:
     before = parse(content, path)
     file = text_of(content)
     document = tree_of(file.text, is_json=file.is_json(path))
-    carried = Carried(before.recordings)
+    carried = Carried(before)
     edits = list({id(change.node): change for change in changes_in(document, carried)}.values())
     patches = _checked(path, file.text, document, edits, is_json=file.is_json(path)) if edits else []
     new = file.encoded(patched(file.text, patches)) if edits else content

@@ -17,6 +17,7 @@ from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
+from pytest_llmtrace.upkeep._carried import Carried
 from pytest_llmtrace.upkeep._headers import kind_of
 from pytest_llmtrace.upkeep._read import exchange_of
 from pytest_llmtrace.upkeep._said import Part, asked, settings_of, tools_of
@@ -56,9 +57,10 @@ def shown_cassette(cassette: Cassette, index: int | None, settings: ShowSettings
     """Yield the lines for a whole cassette, or for one interaction of it. Secrets are masked."""
     about = ", ".join([counted(len(cassette.recordings), "interaction"), *_origin(cassette.origin)])
     yield _safe(f"{cassette.label}: {about}")
+    carried = Carried(cassette)
     for recording in cassette.recordings if index is None else [cassette.recordings[index]]:
         yield ""
-        yield from _Sheet(cassette, recording, settings).lines()
+        yield from map(carried.masked, _Sheet(cassette, recording, settings).lines())
 
 
 def _origin(origin: Mapping[str, Any]) -> Iterator[str]:

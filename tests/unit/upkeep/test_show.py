@@ -350,6 +350,18 @@ def test_what_is_no_llm_call(write: Write, tool: Tool) -> None:
     )
 
 
+@pytest.mark.parametrize("options", [(), ("--raw",), ("--full",)], ids=str)
+def test_a_key_of_a_header_is_masked_everywhere(write: Write, tool: Tool, options: tuple[str, ...]) -> None:
+    """A key that does not look like one is known by its header, and masked where request and reply repeat it."""
+    said = json.loads(tape("https://a.test/v1", {"text": "my window-seat-4711"}, {"text": "your window-seat-4711"}))
+    said["interactions"][0]["request"]["headers"] = {"authorization": ["Bearer window-seat-4711"]}
+    write("tape.json", json.dumps(said))
+    text = tool("show", *options, "tape.json")
+    assert "window-seat" not in text
+    assert "my [secret]" in text
+    assert "your [secret]" in text
+
+
 def test_raw_bodies(write: Write, tool: Tool) -> None:
     """--raw prints bodies as they are, except for secrets."""
     write("tape.json", tape(OPENAI, {"model": "m", "messages": [], "api_key": "Zq8-77-bb"}, CHAT_STREAM[:40]))
