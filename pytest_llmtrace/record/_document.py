@@ -25,8 +25,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def rewritten(
     path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any], *, is_raw: bool = False
-) -> str:
-    """Return the text of a cassette with these recordings.
+) -> tuple[str, list[Recording]]:
+    """Return the text of a cassette with these recordings, and what it reads as: old ones where these have stayed.
 
     A recording that the old file has already, apart from values that are new on every run, stays as it is there; if the
     old file has just these recordings, its text is returned as it is.
@@ -40,15 +40,17 @@ def rewritten(
     """
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
+    held = list(recordings)
     if before is not None:
         kept = [
             None if place is None or _is_stale(before.recordings[place], recording, is_raw=is_raw) else place
             for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
         ]
         items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
+        held = [new if place is None else before.recordings[place] for new, place in zip(held, kept, strict=True)]
         if kept == list(range(len(before.items))):
-            return before.text
-    return _whole(path, items, origin)
+            return before.text, held
+    return _whole(path, items, origin), held
 
 
 def _is_stale(before: Recording, now: Recording, *, is_raw: bool) -> bool:

@@ -79,7 +79,9 @@ class Guard:
         if whole != b"".join(chunks):  # A secret began in one chunk and ended in another.
             offsets = response.offsets and response.offsets[-1:]
             return replace(response, headers=with_length(headers, len(whole)), chunks=(whole,), offsets=offsets)
-        return replace(response, headers=with_length(headers, len(whole)), chunks=chunks)
+        if chunks != response.chunks:
+            headers = with_length(headers, len(whole))
+        return replace(response, headers=headers, chunks=chunks)
 
     def _headers(self, headers: Headers, what: str, places: Counter[str]) -> Headers:
         return tuple((name, self._masked(value, f"{what} {name.lower()}", places)) for name, value in headers)

@@ -134,18 +134,20 @@ class Recorder:
         return recordings, places, dropped
 
     def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes:
-        content = _with_line_ends_of(found, self._text(found, recordings)).encode("utf-8")
+        text, held = self._text(found, recordings)
+        content = _with_line_ends_of(found, text).encode("utf-8")
         if content != found:
-            self._prove(content, recordings)
+            self._prove(content, held)
         return content
 
-    def _text(self, found: bytes | None, recordings: list[Recording]) -> str:
+    def _text(self, found: bytes | None, recordings: list[Recording]) -> tuple[str, list[Recording]]:
+        """Return the new text of the file, and the recordings that its last ones have to read as."""
         if self._written is None:
             is_ours, base = found == self._before, found
         else:
             is_ours, base = found is not None and _digest(found) == self._written, self._before
         if self.mode == "new" and base and (is_ours or self._written is None):
-            return appended(self.path, base, recordings)
+            return appended(self.path, base, recordings), recordings
         if not is_ours:
             raise CassetteError(
                 self.path,

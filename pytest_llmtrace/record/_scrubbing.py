@@ -137,8 +137,8 @@ def _request(request: Request, settings: ReplaySettings, places: Counter[str]) -
 
 
 def _response(response: Response, keep: Patterns, places: Counter[str]) -> Response:
-    response = plain(response)
-    headers = without(response.headers, *scrub.VOLATILE_HEADERS)
+    sent, response = response.body, plain(response)
+    headers = _headers(without(response.headers, *scrub.VOLATILE_HEADERS), "response header", places)
     lengths = tuple(map(len, response.chunks))
     body, lengths = _body(response.body, lengths, keep, "response body", places)
     chunks, at = [], 0
@@ -154,7 +154,7 @@ def _response(response: Response, keep: Patterns, places: Counter[str]) -> Respo
     return replace(
         response,
         reason=scrub.applied(response.reason, reason),
-        headers=with_length(_headers(headers, "response header", places), len(body)),
+        headers=headers if body == sent else with_length(headers, len(body)),  # Without a body, as of HEAD, it stays.
         chunks=tuple(chunks),
         offsets=offsets and tuple(round(offset, 4) for offset in offsets),
     )

@@ -17,7 +17,7 @@ import pytest
 import vcr
 
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.model import Exchange
+from pytest_llmtrace.model import Exchange, Request
 from pytest_llmtrace.record import Recorder, _file
 from pytest_llmtrace.replay.cassette import load
 
@@ -93,6 +93,34 @@ def test_vcrpy_reads_what_is_written(
             b'{\n  "text": "two"\n}',
         ]
     assert [recording.failure for recording in load(tmp_path / name).recordings] == [None, None, "connect-error"]
+
+
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+def test_a_new_reply_beside_one_that_is_new_in_its_ids_only(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
+) -> None:
+    """Of two calls that are recorded again, one has new content, and the other stays as it is in the file."""
+
+    def two(number: int, text: str) -> list[Exchange]:
+        first = json.dumps({"id": f"chatcmpl-{number}7654321", "created": 10**9 + number, "text": "the same"})
+        return [made(b'{"q":1}', first.encode()), made(b'{"q":2}', json.dumps({"text": text}).encode(), index=1)]
+
+    recorder(name=name).save(two(1, "one"))
+    assert str(recorder(name=name).save(two(2, "two"))).startswith("wrote ")
+    bodies = [json.loads(one.response.body) for one in load(tmp_path / name).recordings if one.response]
+    assert [body["text"] for body in bodies] == ["the same", "two"]
+    assert bodies[0]["id"] == "chatcmpl-17654321"
+
+
+def test_the_length_of_a_reply_without_a_body_stays(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """A reply to HEAD states the length that a GET would have; it is recorded and replayed with that."""
+    asked = Request(method="HEAD", url="https://a.test/models")
+    recorder().save([made(request=asked, answer=(("content-length", "1000"),))])
+    [recording] = load(tmp_path / "chat.yaml").recordings
+    assert recording.response is not None
+    assert recording.response.headers == (("content-length", "1000"),)
 
 
 @pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
