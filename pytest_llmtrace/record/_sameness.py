@@ -22,15 +22,17 @@ _AGO = 10**9
 """A number in a field named `..._at` that is more than this is a time, in seconds since the epoch."""
 _OF_THE_MODEL = frozenset({"input"})
 """The field with a tool's arguments: the model has said whatever they hold, so all of it counts."""
+_BOUNDARY = re.compile(rb"--[^\r\n]{1,200}?(?=\r?\n)")
 _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
 
 
 def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None]:
     """Return, for each new recording, the position of an equal old one, or `None`; each old one is used once, in order.
 
-    Equal recordings have the same request, apart from its headers, and the same status, reply and failure. Two replies
-    are the same if they differ only in ids, times and padding. An id counts if a request of its own run has it too,
-    such as the id of a tool call: an old reply with the old id would not lead to the new request.
+    Equal recordings have the same request, apart from its headers and the boundary of its parts, and the same status,
+    reply and failure. Two replies are the same if they differ only in ids, times and padding. An id counts if a request
+    of its own run has it too, such as the id of a tool call: an old reply with the old id would not lead to the new
+    request.
     """
     if [*map(exact, old)] == [*map(exact, new)]:
         return [*range(len(old))]
@@ -50,9 +52,15 @@ def exact(recording: Recording) -> tuple[Request, tuple[int, bytes] | None, Fail
 def _keys(recordings: Sequence[Recording]) -> list[Any]:
     sent = _words_of(recordings)
     return [
-        (request, said and (said[0], _reply(said[1], sent)), failure)
+        (_without_boundary(request), said and (said[0], _reply(said[1], sent)), failure)
         for request, said, failure in map(exact, recordings)
     ]
+
+
+def _without_boundary(request: Request) -> Request:
+    """Return a request without the boundary of a multipart body, which clients make up anew for each request."""
+    found = _BOUNDARY.match(request.body)
+    return replace(request, body=request.body.replace(found[0], b"--")) if found else request
 
 
 def _words_of(recordings: Iterable[Recording]) -> frozenset[bytes]:
