@@ -113,7 +113,7 @@ def test_a_new_reply_beside_one_that_is_new_in_its_ids_only(
 
 
 def test_a_boundary_is_no_content(made: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
-    """An upload that is recorded again stays as it is in the file, although its boundary is a new one; a part counts."""
+    """An upload that is recorded again stays as it is in the file, although its boundary is a new one."""
     for boundary, part, said in (("b1", "hello", "wrote "), ("b2", "hello", "unchanged "), ("b3", "other", "wrote ")):
         body = f'--{boundary}\r\nContent-Disposition: form-data; name="f"\r\n\r\n{part}\r\n--{boundary}--\r\n'
         headers = (("content-type", f"multipart/form-data; boundary={boundary}"),)
