@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -322,7 +321,8 @@ class Settings:
         instrument: OpenTelemetry instrumentors to switch on, by entry point name.
         record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything again.
             None if no mode is given, as outside pytest.
-        recorded: The files that this run has already recorded, to which more recordings are added.
+        recorded: The files that this run has already recorded, to which more recordings are added, each with what it
+            held before the run.
         budget: The most that the test may use: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: How many calls of one tool with the same arguments are too many.
         reports: The formats of the reports that the run writes, to which each test contributes.
@@ -359,7 +359,7 @@ class Settings:
     app_exporters: Literal["muted", "live"] = "muted"
     instrument: tuple[str, ...] = ()
     record: Literal["none", "once", "new", "all"] | None = None
-    recorded: AbstractSet[Path] = frozenset()
+    recorded: Mapping[Path, bytes | None] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
     reports: tuple[str, ...] = ()

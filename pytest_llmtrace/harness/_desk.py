@@ -292,7 +292,14 @@ class Desk:
             refuse_unsupported(self._settings.replay, mode)
             kind: Any = "new" if by_another else mode
             test = "" if self._is_of_its_own(path) else self._settings.test
-            recorder = Recorder(path, mode=kind, settings=self._config, config=self._settings.replay, test=test)
+            recorder = Recorder(
+                path,
+                mode=kind,
+                settings=self._config,
+                config=self._settings.replay,
+                test=test,
+                earlier=self._settings.recorded.get(path) if mode == "all" else None,
+            )
             self._recorders[path] = recorder
         return player, recorder
 

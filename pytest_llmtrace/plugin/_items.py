@@ -158,7 +158,10 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     except LLMTraceError as error:
         raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
     said += map(str, written)
-    _options.recorded_by(item.config).update(one.path for one in written if one.recordings)
+    recorded = _options.recorded_by(item.config)
+    for one in written:
+        if one.recordings:
+            recorded.setdefault(one.path, one.before)
 
 
 def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTrace:

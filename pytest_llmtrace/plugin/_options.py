@@ -33,7 +33,7 @@ __all__ = [
 
 _FIXTURES: Final = "pytest_llmtrace.plugin"
 """The module of our fixtures."""
-_RECORDED: Final = pytest.StashKey[set[Path]]()
+_RECORDED: Final = pytest.StashKey[dict[Path, bytes | None]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _OWN: Final = pytest.StashKey[Mapping[str, Any]]()
 """The `llmtrace_config` with which the trace of an item was opened."""
@@ -358,9 +358,9 @@ def _instrument(config: pytest.Config) -> tuple[str, ...]:
     return names
 
 
-def recorded_by(config: pytest.Config) -> set[Path]:
-    """Return the set of files that this run has recorded; the caller may add to it."""
-    return config.stash.setdefault(_RECORDED, set())
+def recorded_by(config: pytest.Config) -> dict[Path, bytes | None]:
+    """Return the files that this run has recorded, with what each held before; the caller may add to them."""
+    return config.stash.setdefault(_RECORDED, {})
 
 
 def _record(config: pytest.Config) -> Any:

@@ -42,15 +42,29 @@ def rewritten(
     before = _sections(path, old) if old is not None else None
     held = list(recordings)
     if before is not None:
-        kept = [
-            None if place is None or _is_stale(before.recordings[place], recording, is_raw=is_raw) else place
-            for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
-        ]
-        items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
-        held = [new if place is None else before.recordings[place] for new, place in zip(held, kept, strict=True)]
+        kept = _kept(before, recordings, is_raw=is_raw)
+        items, held = _stayed(before, kept, items, held)
         if kept == list(range(len(before.items))):
             return before.text, held
     return _whole(path, items, origin), held
+
+
+def _kept(before: _Sections, recordings: Sequence[Recording], *, is_raw: bool) -> list[int | None]:
+    """Return, for each recording, the position of the one that stays in its place, or `None`."""
+    return [
+        None if place is None or _is_stale(before.recordings[place], recording, is_raw=is_raw) else place
+        for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
+    ]
+
+
+def _stayed(
+    before: _Sections, kept: Sequence[int | None], items: Sequence[Any], recordings: Sequence[Recording]
+) -> tuple[list[Any], list[Recording]]:
+    """Return items and recordings with those that stay in their places."""
+    return (
+        [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)],
+        [new if place is None else before.recordings[place] for new, place in zip(recordings, kept, strict=True)],
+    )
 
 
 def _is_stale(before: Recording, now: Recording, *, is_raw: bool) -> bool:
@@ -62,11 +76,20 @@ def _is_stale(before: Recording, now: Recording, *, is_raw: bool) -> bool:
     return names_another or (is_raw and before.request.body != now.request.body)
 
 
-def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
-    """Return the text of a cassette with these recordings after its own.
+def appended(
+    path: Path, old: bytes, recordings: Sequence[Recording], earlier: bytes | None = None, *, is_raw: bool = False
+) -> tuple[str, list[Recording]]:
+    """Return the text of a cassette with these recordings after its own, and what these read as.
 
     The new recordings name their test only if all old ones name theirs: otherwise it is unknown which test recorded the
     others.
+
+    Args:
+        path: The file; its suffix says whether it is JSON.
+        old: The present content of the file.
+        recordings: The scrubbed recordings to add.
+        earlier: What the file held before this run: a recording that is the same there is added as it was.
+        is_raw: As for `rewritten`.
 
     Raises:
         CassetteError: If the file has a form that nothing can be appended to.
@@ -78,14 +101,26 @@ def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
         )
     if not all(recording.test for recording in before.recordings):
         recordings = [replace(recording, test="") for recording in recordings]
-    items = [_item(recording) for recording in recordings]
+    items: list[Any] = [_item(recording) for recording in recordings]
+    held = list(recordings)
+    known = _sections(path, earlier) if earlier is not None else None
+    if known is not None and known.margin == before.margin:
+        kept = [
+            None if place is None or known.recordings[place].test != recording.test else place
+            for place, recording in zip(_kept(known, recordings, is_raw=is_raw), recordings, strict=True)
+        ]
+        items, held = _stayed(known, kept, items, held)
     if _is_json(path):
         document = json.loads(before.text)
         document["interactions"] += items
-        return _json(document)
-    new = "".join(map(emitted_item, items))
-    indented = "".join(f"{before.margin}{line}" if line.strip() else line for line in new.splitlines(keepends=True))
-    return before.head + "".join(before.items) + indented + before.tail
+        return _json(document), held
+    new = "".join(item if isinstance(item, str) else _indented(item, before.margin) for item in items)
+    return before.head + "".join(before.items) + new + before.tail, held
+
+
+def _indented(item: Any, margin: str) -> str:
+    lines = emitted_item(item).splitlines(keepends=True)
+    return "".join(f"{margin}{line}" if line.strip() else line for line in lines)
 
 
 def _whole(path: Path, items: Sequence[Any], origin: Mapping[str, Any]) -> str:

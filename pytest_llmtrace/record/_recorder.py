@@ -43,6 +43,7 @@ class Written:
         recordings: How many interactions were recorded. If there are none, no file was written.
         scrubbed: How often something was taken out, by place.
         dropped: How many interactions the configuration has dropped.
+        before: What the file held when the recording began, `None` if there was no file.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Written:
     recordings: int
     scrubbed: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
+    before: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         if not self.recordings:
@@ -71,10 +73,19 @@ class Recorder:
         settings: The configuration as `read_config` has read it.
         config: The configuration itself.
         test: The test that records, if the file is to name it because other tests may share the file.
+        earlier: What the file held before other tests of the run began to write it anew; what is the same as there
+            stays as it is.
     """
 
     def __init__(
-        self, path: Path, *, mode: Mode, settings: ReplaySettings, config: Mapping[str, Any], test: str = ""
+        self,
+        path: Path,
+        *,
+        mode: Mode,
+        settings: ReplaySettings,
+        config: Mapping[str, Any],
+        test: str = "",
+        earlier: bytes | None = None,
     ) -> None:
         self.path = path
         self.mode = mode
@@ -82,6 +93,7 @@ class Recorder:
         self._keep = settings.keep
         self._is_raw = compares_bytes(settings)
         self._test = test
+        self._earlier = earlier
         self._before = read(path)
         self._written: bytes | None = None  # A digest of the content that was last saved.
 
@@ -103,6 +115,7 @@ class Recorder:
         guard = Guard(self.path, known, self._keep)
         recordings, places, dropped = self._scrubbed(exchanges, guard)
         said: Any = {"path": self.path.absolute(), "label": default_label(self.path), "dropped": dropped}
+        said["before"] = self._before
         if not recordings:
             return Written(what="unchanged", recordings=0, **said) if dropped else None
         guard.refuse_name()
@@ -147,7 +160,7 @@ class Recorder:
         else:
             is_ours, base = found is not None and _digest(found) == self._written, self._before
         if self.mode == "new" and base and (is_ours or self._written is None):
-            return appended(self.path, base, recordings), recordings
+            return appended(self.path, base, recordings, self._earlier, is_raw=self._is_raw)
         if not is_ours:
             raise CassetteError(
                 self.path,

@@ -19,6 +19,7 @@ import vcr
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Exchange, Request
 from pytest_llmtrace.record import Recorder, _file
+from pytest_llmtrace.replay import read_config
 from pytest_llmtrace.replay.cassette import load
 
 
@@ -110,6 +111,31 @@ def test_a_new_reply_beside_one_that_is_new_in_its_ids_only(
     bodies = [json.loads(one.response.body) for one in load(tmp_path / name).recordings if one.response]
     assert [body["text"] for body in bodies] == ["the same", "two"]
     assert bodies[0]["id"] == "chatcmpl-17654321"
+
+
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+def test_a_shared_file_that_all_its_tests_record_again(
+    made: Callable[..., Exchange], tmp_path: Path, name: str
+) -> None:
+    """What is the same as before the run stays as it was, also of the tests that come after the first one."""
+    path = tmp_path / name
+
+    def record(test: str, mode: Any, number: int, text: str, earlier: bytes | None = None) -> None:
+        reply = json.dumps({"id": f"chatcmpl-{number}7654321", "text": text}).encode()
+        recorder = Recorder(path, mode=mode, settings=read_config({}), config={}, test=test, earlier=earlier)
+        recorder.save([made(json.dumps({"of": test}).encode(), reply)])
+
+    for test, mode in (("a", "all"), ("b", "new"), ("c", "new")):
+        record(test, mode, 1, "old")
+    before = path.read_bytes()
+    for test, mode, text in (("a", "all", "old"), ("b", "new", "new"), ("c", "new", "old")):
+        record(test, mode, 2, text, None if mode == "all" else before)
+    read = [(one.test, json.loads(one.response.body)) for one in load(path).recordings if one.response]
+    assert [(test, body["id"], body["text"]) for test, body in read] == [
+        ("a", "chatcmpl-17654321", "old"),
+        ("b", "chatcmpl-27654321", "new"),
+        ("c", "chatcmpl-17654321", "old"),
+    ]
 
 
 def test_a_boundary_is_no_content(made: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
