@@ -44,8 +44,8 @@ def rewritten(
     if before is not None:
         kept = _kept(before, recordings, is_raw=is_raw)
         items, held = _stayed(before, kept, items, held)
-        if kept == list(range(len(before.items))):
-            return before.text, held
+        if _is_all(kept, before):
+            return before.text, list(before.recordings)
     return _whole(path, items, origin), held
 
 
@@ -55,6 +55,23 @@ def _kept(before: _Sections, recordings: Sequence[Recording], *, is_raw: bool) -
         None if place is None or _is_stale(before.recordings[place], recording, is_raw=is_raw) else place
         for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
     ]
+
+
+def _is_all(kept: Sequence[int | None], before: _Sections) -> bool:
+    """Tell whether recordings that were kept are all those of a file, in an order that is played alike.
+
+    Requests of several threads or tasks come in another order on every run. Only that of equal requests counts.
+    """
+    places = [place for place in kept if place is not None]
+    if len(places) < len(kept) or len(places) != len(before.items):
+        return False
+    last: dict[Any, int] = {}
+    for place in places:
+        request = replace(before.recordings[place].request, headers=())
+        if last.get(request, -1) > place:
+            return False
+        last[request] = place
+    return True
 
 
 def _stayed(
