@@ -114,10 +114,17 @@ class Recorder:
         """
         guard = Guard(self.path, known, self._keep)
         recordings, places, dropped = self._scrubbed(exchanges, guard)
-        said: Any = {"path": self.path.absolute(), "label": default_label(self.path), "dropped": dropped}
-        said["before"] = self._before
+        written = Written(
+            path=self.path.absolute(),
+            label=default_label(self.path),
+            what="unchanged",
+            recordings=len(recordings),
+            scrubbed=places,
+            dropped=dropped,
+            before=self._before,
+        )
         if not recordings:
-            return Written(what="unchanged", recordings=0, **said) if dropped else None
+            return written if dropped else None
         guard.refuse_name()
         contents: list[bytes] = []
 
@@ -127,8 +134,9 @@ class Recorder:
 
         changed = write(self.path, content)
         self._written = _digest(contents[0])
-        what: Any = "unchanged" if not changed else "appended to" if self.mode == "new" and self._before else "wrote"
-        return Written(what=what, recordings=len(recordings), scrubbed=places, **said)
+        if not changed:
+            return written
+        return replace(written, what="appended to" if self.mode == "new" and self._before else "wrote")
 
     def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str], int]:
         recordings: list[Recording] = []
