@@ -157,7 +157,7 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
         *(
             []
             if mock in {"vcr", "cassetter"}
-            else [f"default   there is no cassettes/test_matrix/{cell}.yaml; --llmtrace-record=once records it"]
+            else ["hook      the configuration (before_record_request, ignore_hosts) drops this request"]
         ),
         *([blind] if blind else []),
         (
