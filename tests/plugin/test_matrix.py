@@ -150,15 +150,13 @@ NEXT = (
 
 
 def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
+    unrecorded = f"default   there is no cassettes/test_matrix/{cell}.yaml; --llmtrace-record=once records it"
+    dropped = "hook      the configuration (before_record_request, ignore_hosts) drops this request"
     lines = [
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
         "nothing   no cassette, gateway or router is active here",
-        # A test that is marked `vcr` never gets a default cassette of ours.
-        *(
-            []
-            if mock in {"vcr", "cassetter"}
-            else ["hook      the configuration (before_record_request, ignore_hosts) drops this request"]
-        ),
+        # A test that is marked `vcr` never gets a default cassette of ours. `ignore_hosts` has the server's host.
+        *([] if mock in {"vcr", "cassetter"} else [dropped if "//llm.test" in host else unrecorded]),
         *([blind] if blind else []),
         (
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
