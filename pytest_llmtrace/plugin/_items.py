@@ -171,9 +171,9 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     let_go(item)  # If this is a rerun, an attempt whose setup failed before our fixture left its trace open.
     _beside.forget(item)
     watch_parts(item)
-    vcr = _vcr_config(request)
-    default, is_shared = _default_cassette(item, request, vcr)
     try:
+        vcr = _vcr_config(request)
+        default, is_shared = _default_cassette(item, request, vcr)
         settings = _options.settings_for(item, own=own, vcr=vcr, default_cassette=default, default_is_shared=is_shared)
         trace = LLMTrace(settings=settings)
         trace.open()  # An instrumentor that is switched on may raise; a trace that never opened is not kept.
@@ -212,7 +212,12 @@ def _default_folder(module: Path) -> Path:
 
 def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     found = _fixture(request, "vcr_config")
-    return found if isinstance(found, Mapping) else {}
+    if found is not None and not isinstance(found, Mapping):
+        kind = type(found).__name__  # Its value may have keys of an API in it.
+        raise UsageError(
+            f"the fixture vcr_config must return a mapping, such as {{'match_on': ['method', 'uri']}}, not a {kind}"
+        )
+    return found or {}
 
 
 def _fixture(request: pytest.FixtureRequest, name: str) -> Any:

@@ -302,20 +302,33 @@ RECORDS = "to record, run pytest with --llmtrace-record=once, or use llmtrace.re
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("fixture", "returned", "said"),
     [
-        ("None", "the fixture llmtrace_config must return a mapping, such as {'gateway': 'openai'}, not None"),
-        ("{'gatewy': 'openai'}", "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: "),
-        ("{'record': 'once'}", f"unknown key of llmtrace_config 'record': {RECORDS}"),
+        (
+            "llmtrace_config",
+            "None",
+            "the fixture llmtrace_config must return a mapping, such as {'gateway': 'openai'}, not None",
+        ),
+        (
+            "llmtrace_config",
+            "{'gatewy': 'openai'}",
+            "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: ",
+        ),
+        ("llmtrace_config", "{'record': 'once'}", f"unknown key of llmtrace_config 'record': {RECORDS}"),
+        (
+            "vcr_config",
+            "['uri']",
+            "the fixture vcr_config must return a mapping, such as {'match_on': ['method', 'uri']}, not a list",
+        ),
     ],
 )
-def test_a_configuration_without_meaning(run: Callable[..., Any], returned: str, said: str) -> None:
+def test_a_configuration_without_meaning(run: Callable[..., Any], fixture: str, returned: str, said: str) -> None:
     """A mistake in the fixture is reported like one in the marker: with the value found and the nearest valid name."""
     result = run(f"""
         import pytest
 
         @pytest.fixture
-        def llmtrace_config():
+        def {fixture}():
             return {returned}
 
         def test_it(llmtrace): pass
