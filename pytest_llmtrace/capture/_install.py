@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -100,10 +101,13 @@ def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
     It is not added to a collection: suites count the processors of their application, and look at the first.
     """
     tell = getattr(kind, name)
+    # When Python ends, it closes generators that are still suspended, and with them their spans, after it has emptied
+    # the modules: what is used then must not be looked up in one.
+    ours_too, is_finalizing = _of_providers, sys.is_finalizing
 
     @functools.wraps(tell)
     def tell_both(self: Any, *args: Any, **kwargs: Any) -> None:
-        if self in _of_providers:
+        if not is_finalizing() and self in ours_too:
             ours(*args, **kwargs)
         tell(self, *args, **kwargs)
 
