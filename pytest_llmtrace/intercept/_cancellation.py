@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import AsyncGenerator
 from typing import Any
 
 __all__ = ["in_hand", "is_cancellation", "only_closes"]
@@ -38,20 +37,8 @@ def only_closes() -> bool:
         task = asyncio.current_task()
     except RuntimeError:  # No loop runs in this thread.
         return False
-    return task is not None and isinstance(task.get_coro(), _CLOSING)
-
-
-async def _generator() -> AsyncGenerator[None, None]:
-    yield
-
-
-def _type_of_closing() -> type:
-    closing: Any = _generator().aclose()
-    closing.close()  # Nobody awaits it.
-    return type(closing)
-
-
-_CLOSING = _type_of_closing()  # It has no public name.
+    # The type has no public name, and an object of it would be one more generator that the loop watches.
+    return task is not None and type(task.get_coro()).__name__ == "async_generator_athrow"
 
 
 def _task_is_cancelled() -> bool:

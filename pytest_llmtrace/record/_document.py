@@ -24,7 +24,13 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def rewritten(
-    path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any], *, is_raw: bool = False
+    path: Path,
+    old: bytes | None,
+    recordings: Sequence[Recording],
+    origin: Mapping[str, Any],
+    *,
+    is_raw: bool = False,
+    by_body: bool = True,
 ) -> tuple[str, list[Recording]]:
     """Return the text of a cassette with these recordings, and what it reads as: old ones where these have stayed.
 
@@ -37,6 +43,7 @@ def rewritten(
         recordings: The scrubbed recordings that the file shall hold.
         origin: What the file states about its origin.
         is_raw: Whether the bytes of a request count: then it does not stay as it is if only its layout differs.
+        by_body: Whether bodies are matched: else a request may get the reply to another one, and their order counts.
     """
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
@@ -44,7 +51,7 @@ def rewritten(
     if before is not None:
         kept = _kept(before, recordings, is_raw=is_raw)
         items, held = _stayed(before, kept, items, held)
-        if _is_all(kept, before):
+        if _is_all(kept, before, by_body=by_body):
             return before.text, list(before.recordings)
     return _whole(path, items, origin), held
 
@@ -57,20 +64,21 @@ def _kept(before: _Sections, recordings: Sequence[Recording], *, is_raw: bool) -
     ]
 
 
-def _is_all(kept: Sequence[int | None], before: _Sections) -> bool:
+def _is_all(kept: Sequence[int | None], before: _Sections, *, by_body: bool) -> bool:
     """Tell whether recordings that were kept are all those of a file, in an order that is played alike.
 
-    Requests of several threads or tasks come in another order on every run. Only that of equal requests counts.
+    Requests of several threads or tasks come in another order on every run. Only that of requests which may be matched
+    with one another counts.
     """
     places = [place for place in kept if place is not None]
     if len(places) < len(kept) or len(places) != len(before.items):
         return False
-    last: dict[Any, int] = {}
+    last: dict[bytes, int] = {}
     for place in places:
-        request = replace(before.recordings[place].request, headers=())
-        if last.get(request, -1) > place:
+        body = before.recordings[place].request.body if by_body else b""
+        if last.get(body, -1) > place:
             return False
-        last[request] = place
+        last[body] = place
     return True
 
 

@@ -92,6 +92,7 @@ class Recorder:
         self._scrubber = Scrubber(settings, config)
         self._keep = settings.keep
         self._is_raw = compares_bytes(settings)
+        self._by_body = any(matcher in ("body", "raw_body") for matcher in settings.match_on)
         self._test = test
         self._earlier = earlier
         self._before = read(path)
@@ -176,7 +177,7 @@ class Recorder:
                 "Next: record each cassette from one process at a time",
             )
         origin = {**self._said_before(found), **_origin()}
-        return rewritten(self.path, found, recordings, origin, is_raw=self._is_raw)
+        return rewritten(self.path, found, recordings, origin, is_raw=self._is_raw, by_body=self._by_body)
 
     def _said_before(self, content: bytes | None) -> Mapping[str, Any]:
         """Return what the file has stated about its origin, notes of people included."""

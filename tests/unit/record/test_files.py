@@ -141,7 +141,7 @@ def test_a_shared_file_that_all_its_tests_record_again(
 def test_the_order_of_different_requests_is_no_content(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Threads send their requests in another order on every run; only the order of equal requests matters to replay."""
+    """Threads send their requests in another order on every run; it matters to replay where they are matched alike."""
     asked = [("a", "1"), ("b", "2"), ("a", "3")]
     exchanges = [made(f'{{"q":"{q}"}}'.encode(), f'{{"t":"{text}"}}'.encode()) for q, text in asked]
     recorder().save(exchanges)
@@ -149,6 +149,7 @@ def test_the_order_of_different_requests_is_no_content(
     first, between, last = exchanges
     assert str(recorder().save([between, first, last])).startswith("unchanged ")
     assert (tmp_path / "chat.yaml").read_bytes() == before
+    assert str(recorder(match_on=["method", "uri"]).save([between, first, last])).startswith("wrote ")
     assert str(recorder().save([last, between, first])).startswith("wrote ")
     assert str(recorder().save([first, between])).startswith("wrote ")
 
