@@ -39,11 +39,27 @@ def arguments(tmp_path: Path) -> list[str]:
     return ["-p", "no:cacheprovider", "-s", "test_it.py"]
 
 
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        ([], {}),
+        (["-p", "xdist", "-n", "1"], {}),
+        (["-p", "anyio.pytest_plugin"], {}),
+        ([], {"OTEL_TRACES_SAMPLER": "always_off"}),
+    ],
+    ids=["alone", "xdist", "plugin", "variable"],
+)
 def test_a_fork_finds_what_a_process_of_its_own_finds(
-    arguments: list[str], tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+    options: list[str],
+    variables: dict[str, str],
+    arguments: list[str],
+    tmp_path: Path,
+    warm: Warm,
+    child_environ: Callable[..., dict[str, str]],
 ) -> None:
     """No module is imported beforehand but those of pytest; an SDK brings what it needs."""
-    environ = child_environ()
+    arguments = [*options, *arguments]
+    environ = child_environ(**variables)
     forked = warm.pytest(arguments, folder=tmp_path, env=environ)
     found = (tmp_path / "found").read_text()
     own = subprocess.run(
@@ -65,18 +81,50 @@ def test_forks_do_not_repeat_one_another(
     assert len(drawn) == 2
 
 
-@pytest.mark.parametrize(
-    "differs",
-    [{"PYTHONWARNINGS": "error"}, {"OTEL_SERVICE_NAME": "shop"}],
-    ids=lambda differs: next(iter(differs)),
-)
-def test_what_is_read_at_import_needs_a_process_of_its_own(
-    differs: dict[str, str], tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+def test_what_python_reads_at_its_start_needs_a_process_of_its_own(
+    tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
 ) -> None:
-    """A run is not forked if Python or OpenTelemetry read the difference when they start or are imported."""
+    """A run for which a variable of Python differs is not forked."""
     (tmp_path / "test_it.py").write_text("import os\n\ndef test_it():\n    print('parent', os.getppid())\n")
-    run = warm.pytest(["-s", "test_it.py"], folder=tmp_path, env=child_environ(**differs))
+    run = warm.pytest(["-s", "test_it.py"], folder=tmp_path, env=child_environ(PYTHONWARNINGS="error"))
     assert f"parent {os.getpid()}\n" in run.stdout
+
+
+def test_what_opentelemetry_reads_when_it_is_imported_is_the_run_s(
+    tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]
+) -> None:
+    """A run with variables of OpenTelemetry executes OpenTelemetry's modules."""
+    (tmp_path / "test_it.py").write_text(
+        "def test_it():\n"
+        "    from opentelemetry.sdk.trace import TracerProvider\n"
+        "    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF\n"
+        "    assert TracerProvider().sampler is ALWAYS_OFF\n"
+    )
+    run = warm.pytest(["test_it.py"], folder=tmp_path, env=child_environ(OTEL_TRACES_SAMPLER="always_off"))
+    assert run.returncode == 0, run.stdout
+
+
+KILLED = """
+import os, signal
+
+def test_it():
+    print(os.getppid(), file=open("parents", "a"))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def test_other():
+    print(os.getppid(), file=open("parents", "a"))
+"""
+
+
+def test_workers_of_xdist_are_forks(tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]) -> None:
+    """Those of one run have one parent, which is not that run; one takes the place of one that is killed."""
+    (tmp_path / "test_it.py").write_text(KILLED)
+    (tmp_path / "conftest.py").write_text("import os\n\ndef pytest_report_header():\n    return f'run {os.getpid()}'\n")
+    run = warm.pytest(["-p", "xdist", "-n", "1", "test_it.py"], folder=tmp_path, env=child_environ())
+    assert "1 failed, 1 passed" in run.stdout, run.stdout
+    first, second = (tmp_path / "parents").read_text().splitlines()
+    assert first == second
+    assert f"run {first}\n" not in run.stdout
 
 
 def test_a_run_that_hangs_is_killed(tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]]) -> None:

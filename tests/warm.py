@@ -1,7 +1,8 @@
 """Runs pytest in forks of one process that has imported pytest, the SDKs and the plugin, which takes longer than a run.
 
 A run finds what it would find in a process of its own: pytest, parts of the standard library, and nothing else. All
-other modules are given to it when it imports them (see `_Kept`), so whatever watches imports is put to work.
+other modules are given to it when it imports them (see `_Kept`), so whatever watches imports is put to work. Its
+workers under xdist are forks as well.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, resolve_name
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
@@ -64,7 +67,7 @@ class Warm:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._started: tuple[subprocess.Popen[bytes], Connection, frozenset[str]] | None = None
+        self._started: tuple[subprocess.Popen[bytes], Connection] | None = None
 
     def pytest(
         self, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], timeout: float = 120
@@ -81,12 +84,12 @@ class Warm:
             subprocess.TimeoutExpired: If it is killed.
         """
         command = [sys.executable, "-m", "pytest", *arguments]
-        if not self._may_fork(arguments, env):
+        if not self._may_fork(env):
             return subprocess.run(
                 command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 text=True, check=False, timeout=timeout,
             )  # fmt: skip
-        _, connection, _ = self._start()
+        connection = self._start()
         with tempfile.NamedTemporaryFile() as out:
             connection.send((list(arguments), str(folder), dict(env), out.name))
             pid = connection.recv()
@@ -102,32 +105,24 @@ class Warm:
     def close(self) -> None:
         """End the process."""
         if self._started is not None:
-            process, connection, _ = self._started
+            process, connection = self._started
             connection.close()
             process.wait()
 
-    def _may_fork(self, arguments: Sequence[str], env: Mapping[str, str]) -> bool:
-        """Whether a fork finds what a process of its own would.
-
-        pytest imports the modules of plugins in a way of its own, so those of a package would exist twice if some are
-        kept. OpenTelemetry reads some variables when it is imported.
-        """
+    def _may_fork(self, env: Mapping[str, str]) -> bool:
+        """Whether a fork finds what a process of its own would."""
         if not hasattr(os, "fork") or "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in env:
             return False
-        if any(env.get(name) != self._environ.get(name) for name in _AT_START):
-            return False
-        _, _, kept = self._start()
-        plugins = {_package(name) for option, name in itertools.pairwise(arguments) if option == "-p"}
-        return not (plugins - {"pytest_llmtrace"}) & kept and not any(name.startswith("OTEL_") for name in env)
+        return all(env.get(name) == self._environ.get(name) for name in _AT_START)
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], Connection, frozenset[str]]:
+    def _start(self) -> Connection:
         if self._started is None:
             ours, its = Pipe()
             with its:
                 command = [sys.executable, __file__, str(its.fileno())]
                 process = subprocess.Popen(command, env=self._environ, pass_fds=[its.fileno()])
-            self._started = (process, ours, ours.recv())
-        return self._started
+            self._started = (process, ours)
+        return self._started[1]
 
 
 # --- in the process that forks ---------------------------------------------------------------------------------------
@@ -180,9 +175,30 @@ class _Kept(MetaPathFinder):
         finally:
             builtins.__import__ = real
 
-    def packages(self) -> frozenset[str]:
-        """The packages of which modules are kept."""
-        return frozenset(map(_package, self._modules))
+    def give_in(self, run: _Run) -> None:
+        """Give the modules from now on, as far as the run finds what they would be without us.
+
+        pytest imports the modules of plugins in a way of its own, so those of a package would exist twice if some are
+        kept. OpenTelemetry reads some variables when it is imported.
+        """
+        named = _plugins(run.arguments) - {"pytest_llmtrace"}
+        self._leave_out(named | {"opentelemetry"} if any(name.startswith("OTEL_") for name in run.env) else named)
+        sys.meta_path.insert(0, self)
+
+    def _leave_out(self, packages: Iterable[str]) -> None:
+        """Have packages executed anew, and all that has imported parts of them."""
+        left = {name for name in self._modules if _package(name) in packages}
+        importers: dict[str, list[str]] = {}
+        for name, imported in self._imports.items():
+            for one in imported:
+                importers.setdefault(one, []).append(name)
+        waiting = [*left]
+        while waiting:
+            more = {name for name in importers.get(waiting.pop(), ()) if name in self._modules} - left
+            left |= more
+            waiting += more
+        for name in left:
+            del self._modules[name]
 
     def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find a module that was imported before."""
@@ -212,6 +228,11 @@ class _Given(Loader):
         vars(module).update(self._names)
 
 
+def _plugins(arguments: Sequence[str]) -> frozenset[str]:
+    """The packages of the plugins that are named."""
+    return frozenset(_package(name) for option, name in itertools.pairwise(arguments) if option == "-p")
+
+
 def _package(name: str) -> str:
     return name.partition(".")[0]
 
@@ -237,34 +258,113 @@ def _main() -> None:
     gc.collect()
     gc.freeze()
     with Connection(int(sys.argv[1])) as connection, contextlib.suppress(EOFError):
-        connection.send(kept.packages())
         while True:
             run = _Run(*connection.recv())
+            nursery = _Nursery(kept, run) if "xdist" in _plugins(run.arguments) else None
             pid = os.fork()
             if not pid:
                 connection.close()
-                _run(run, kept)
+                _run(run, kept, nursery)
             connection.send(pid)
             connection.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            if nursery:
+                nursery.close()
 
 
-def _run(run: _Run, kept: _Kept) -> NoReturn:
+def _run(run: _Run, kept: _Kept, nursery: _Nursery | None) -> NoReturn:
     """Do what `python -m pytest` does in a new process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(run.folder)
-    os.environ.clear()
-    os.environ.update(run.env)
-    sys.path[:0] = [run.folder, *filter(None, run.env.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.dont_write_bytecode = bool(run.env.get("PYTHONDONTWRITEBYTECODE"))
-    sys.argv = ["pytest", *run.arguments]
     nothing, out = os.open(os.devnull, os.O_RDONLY), os.open(run.out, os.O_WRONLY | os.O_APPEND)
-    for opened, standard in ((nothing, 0), (out, 1), (out, 2)):
-        os.dup2(opened, standard)
-    os.close(nothing)
-    os.close(out)
-    sys.meta_path.insert(0, kept)
+    _begin((nothing, out, out), run.env, run.folder, [run.folder])
+    sys.argv = ["pytest", *run.arguments]
+    kept.give_in(run)
+    if nursery:
+        nursery.adopt()
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
     sys.exit()
+
+
+def _begin(standard: tuple[int, int, int], env: Mapping[str, str], folder: str, path: Sequence[str]) -> None:
+    """Do what Python does first in a new process."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[:0] = [*path, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.dont_write_bytecode = bool(env.get("PYTHONDONTWRITEBYTECODE"))
+    for number, opened in enumerate(standard):
+        os.dup2(opened, number)
+    for opened in {*standard}:
+        os.close(opened)
+
+
+class _Nursery:
+    """A process that forks the workers of one run, before anything of that run has happened in it."""
+
+    def __init__(self, kept: _Kept, run: _Run) -> None:
+        self._requests, requests = Pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            self._requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the workers.
+            kept.give_in(run)
+            while True:
+                _fork_worker(requests)
+        requests.close()
+
+    def adopt(self) -> None:
+        """Have the workers that this process starts through execnet forked."""
+        base = importlib.import_module("execnet.gateway_base")
+        base.ThreadExecModel.subprocess = types.SimpleNamespace(
+            PIPE=subprocess.PIPE, Popen=lambda command, **pipes: _Worker(self._requests)
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        self._requests.close()
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+class _Worker:
+    """What execnet needs of `subprocess.Popen`."""
+
+    def __init__(self, nursery: Connection) -> None:
+        its_stdin, stdin = os.pipe()
+        stdout, its_stdout = os.pipe()
+        self._ended, its_life = os.pipe()
+        for its in (its_stdin, its_stdout, 2, its_life):
+            send_handle(nursery, its, 0)
+        for its in (its_stdin, its_stdout, its_life):
+            os.close(its)
+        nursery.send((dict(os.environ), str(Path.cwd())))
+        self.pid: int = nursery.recv()
+        self.stdin, self.stdout = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb")
+
+    def wait(self) -> None:
+        """Wait until it ends, which closes its end of a pipe."""
+        os.read(self._ended, 1)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def _fork_worker(requests: Connection) -> None:
+    """Fork a worker, which does what `python -c` does with the line that execnet gives it."""
+    opened = [recv_handle(requests) for _ in range(4)]
+    env, folder = requests.recv()
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        requests.close()
+        _begin((opened[0], opened[1], opened[2]), env, folder, [""])
+        sys.argv = ["-c"]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec("import sys;exec(eval(sys.stdin.readline()))", vars(main))  # noqa: S102
+        sys.exit()
+    for its in opened:
+        os.close(its)
+    requests.send(pid)
 
 
 if __name__ == "__main__":
