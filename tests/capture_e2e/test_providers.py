@@ -181,7 +181,7 @@ def test_it(llmtrace):
     sys.left, left = stream(), stream()
     next(sys.left), next(left)
 """
-    # A fork ends with modules that something else refers to; with such a variable, it is a process of its own.
-    run = run_pytest(suite, OTEL_SERVICE_NAME="unset")
+    # A fork ends with modules that something else refers to; with such a variable, this is a process of its own.
+    run = run_pytest(suite, PYTHONASYNCIODEBUG="0")
     assert run.status == 0, run.text
     assert "Exception ignored" not in run.text
