@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -17,7 +16,6 @@ from opentelemetry.trace import Tracer
 from pytest_llmtrace import capture
 from pytest_llmtrace.ownership import Owner
 
-ROOT = Path(__file__).parents[3]
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # These modules test optional packages, and cannot be collected without them.
@@ -49,15 +47,15 @@ def emit(logger, body):
 
 
 @pytest.fixture
-def run_script() -> RunScript:
+def run_script(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> RunScript:
     """Return a function that runs a script, given in parts, in a fresh process; a warning or failure is an error."""
 
     def run(*parts: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPENOBSERVE_"))}
         script = "\n".join(textwrap.dedent(part) for part in (PRELUDE, *parts))
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", script],
-            env={**clean, "PYTHONPATH": str(ROOT), **environ},
+            cwd=tmp_path,
+            env=child_environ(**environ),
             capture_output=True,
             text=True,
             timeout=60,

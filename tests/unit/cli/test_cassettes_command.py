@@ -63,13 +63,13 @@ def test_commands_on_files_are_cheap() -> None:
         f"main(['cassettes', 'lint', {str(ROOT / 'cassettes' / 'openai')!r}]); "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_reader_that_goes_away_is_no_crash() -> None:
     """`... | head` ends without a traceback."""
-    command = [sys.executable, "-c", "from pytest_llmtrace.cli import main; raise SystemExit(main())"]
+    command = [sys.executable, "-P", "-c", "from pytest_llmtrace.cli import main; raise SystemExit(main())"]
     files = [str(path) for path in sorted((ROOT / "cassettes").rglob("*.yaml"))]
     with subprocess.Popen(
         [*command, "cassettes", "lint", "-v", *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -85,7 +85,7 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
 def test_nobody_has_to_read(command: list[str], tmp_path: Path) -> None:
     """`... >&-` closes the output; the exit status is still right, and there is no traceback."""
     code = "from pytest_llmtrace.cli import main; raise SystemExit(main())"
-    started = ["sh", "-c", '"$0" "$@" >&-', sys.executable, "-c", code]
+    started = ["sh", "-c", '"$0" "$@" >&-', sys.executable, "-P", "-c", code]
     path = write(tmp_path / "tape.json")
     done = subprocess.run([*started, *command, str(path)], stderr=subprocess.PIPE, text=True, check=False)
     assert (done.stderr, done.returncode) == ("", int("lint" in command))

@@ -273,7 +273,7 @@ def test_grpc_logs_no_token(
     root = spool.path.parent
     Spool(root / "otlp").put("run", request_of(0))
     environ = child_environ(**server.environ, GRPC_TRACE="all", GRPC_VERBOSITY="debug")
-    command = [sys.executable, "-c", "from pytest_llmtrace.cli import main; main()", "push", "--spool", str(root)]
+    command = [sys.executable, "-P", "-c", "from pytest_llmtrace.cli import main; main()", "push", "--spool", str(root)]
     done = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == (f"sent 1 span to OTLP by gRPC at {server.url}\n", "")
     assert server.counts().total() == 1

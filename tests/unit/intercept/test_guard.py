@@ -311,7 +311,9 @@ print(*ledger.blocked())
 def test_uvloop_is_guarded(loop: str) -> None:
     """A loop of uvloop resolves and connects without Python's sockets; if it is not installed, asyncio is used."""
     code = UVLOOP if importlib.util.find_spec("uvloop") and loop == "uvloop" else UVLOOP.replace("uvloop", "asyncio")
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     blocked = "192.0.2.1:9 (__main__) llm.test:80 (__main__)"
     assert (done.stdout.splitlines(), done.stderr) == (["refused"] * 4 + [blocked], "")
 
@@ -354,7 +356,9 @@ PATCH = "from gevent import monkey; monkey.patch_all(ssl=False)"
 def test_gevent_is_guarded(before: str, after: str) -> None:
     """The sockets of gevent are guarded too, whether it patches the standard library before our guard or after."""
     code = GEVENT.format(before=before, after=after)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == (
         "[True, True, True, True]\n192.0.2.1:9 (__main__) llm.test:80 (__main__)\n",
         "",

@@ -49,7 +49,9 @@ LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(na
 def test_a_library_imported_late_is_covered(library: str, imports: str) -> None:
     """A library is patched when it is imported, so that its requests are answered and refused like any other's."""
     code = PROGRAM.replace("LIBRARY_IMPORTS", imports.format(library))
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert (done.stdout.splitlines(), done.stderr) == (["one two", "refused", "['answered', 'refused']"], "")
 
 
@@ -58,5 +60,7 @@ def test_an_alias_is_covered(library: str) -> None:
     """httpx2 can pass for httpx: it is patched once, under its own name."""
     alias = "import httpx2; httpx2.alias_httpx(); import httpx as library" if library == "httpx2" else "import httpx"
     code = PROGRAM.replace("LIBRARY_IMPORTS", alias + "; import httpx as library")
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert (done.stdout.splitlines(), done.stderr) == (["one two", "refused", "['answered', 'refused']"], "")

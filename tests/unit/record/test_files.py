@@ -363,7 +363,7 @@ def test_killed_in_the_middle_of_writing(
     recorder().save(chat(made, "one"))
     before = path.read_bytes()
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path)], env=child_environ(),
+        [sys.executable, "-P", "-c", KILLED, str(path)], env=child_environ(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
         assert other.stdout is not None
