@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_llmtrace.model import Exchange, SpanRecord, Worker
-from pytest_llmtrace.pairing._drafts import EMBEDDINGS, Draft
+from pytest_llmtrace.model import Worker
+from pytest_llmtrace.pairing._drafts import EMBEDDINGS, Draft, was_open
 
 __all__ = ["joined"]
 
@@ -34,13 +34,7 @@ def _is_next(before: Draft, after: Draft) -> bool:
         return False
     spans = (before.by_scope or after.by_scope).values()
     same = (before.truths[-1].api == EMBEDDINGS) == (after.truths[-1].api == EMBEDDINGS)
-    return same and all(_was_open(span, before.first) and _was_open(span, after.exchanges[-1]) for span in spans)
-
-
-def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
-    """Tell whether a span was open when a request was made; it may have been made afterwards, and dated back."""
-    began = span.started <= exchange.started or span.start_ns <= exchange.started_ns
-    return began and (span.ended is None or span.ended >= exchange.started)
+    return same and all(was_open(span, before.first) and was_open(span, after.exchanges[-1]) for span in spans)
 
 
 def _join(before: Draft, after: Draft) -> None:

@@ -13,7 +13,7 @@ from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord, 
 from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
-__all__ = ["EMBEDDINGS", "Draft", "drafts_of", "open_around", "told_apart"]
+__all__ = ["EMBEDDINGS", "Draft", "drafts_of", "open_around", "told_apart", "was_open"]
 
 
 EMBEDDINGS = "embeddings"
@@ -124,6 +124,12 @@ def open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]
     """Return by scope the innermost LLM span around a request. A span that had ended by then describes another call."""
     around = ancestry.around(exchange.ambient.span)
     return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}
+
+
+def was_open(span: SpanRecord, exchange: Exchange) -> bool:
+    """Tell whether a span was open when a request was made; it may have been made afterwards, and dated back."""
+    began = span.started <= exchange.started or span.start_ns <= exchange.started_ns
+    return began and (span.ended is None or span.ended >= exchange.started)
 
 
 def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.model import Exchange, SpanRecord
-from pytest_llmtrace.pairing._drafts import Draft
+from pytest_llmtrace.pairing._drafts import Draft, was_open
 
 __all__ = ["is_turn", "share_spans"]
 
@@ -35,7 +34,7 @@ def share_spans(drafts: Sequence[Draft]) -> None:
             [span, *others] = {
                 span.key: span for draft in turn if (span := draft.by_scope.get(scope)) is not None
             }.values()
-            if others or not all(_was_open(span, draft.first) for draft in turn):
+            if others or not all(was_open(span, draft.first) for draft in turn):
                 continue
             for draft in turn:
                 draft.by_scope.setdefault(scope, span)
@@ -74,8 +73,3 @@ def _end(draft: Draft) -> tuple[str, str] | None:
 def _is_over(before: Draft, after: Draft) -> bool:
     ended = before.exchanges[-1].ended
     return ended is not None and ended < after.first.started
-
-
-def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
-    """Tell whether a span was open when a request was made; it may have been made afterwards, and dated back."""
-    return span.start_ns <= exchange.started_ns and (span.ended is None or span.ended >= exchange.started)
