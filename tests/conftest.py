@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 import pytest_llmtrace
 
@@ -29,6 +30,10 @@ if pytest.version_tuple < (8, 1):
 # names that server's certificate itself. The tests of `live` may reach servers anywhere in the world.
 if not any(name.startswith("LLMTRACE_LIVE_") for name in os.environ):
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("tls") / "nobody.pem")
+
+# How long one example takes says something about the machine only.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Variables that a machine may have set and that no test must depend on: under CI, for example, pytest truncates its
 # lines differently, and under tox all runs share one cache.

@@ -36,7 +36,7 @@ LINES = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(LINES), max_size=12))
 def test_what_the_sdk_hears_is_read(lines: list[str]) -> None:
     """A name, a retry time or an id is enough for an event; lines that no blank line closes are never one."""

@@ -224,7 +224,7 @@ def test_a_stream_says_its_end(count: int, whole: bool) -> None:
     assert wire.is_whole(seen.response) is whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(at=st.floats(0, 1), junk=st.binary(max_size=4), cut=st.booleans())
 def test_any_damage_is_read(at: float, junk: bytes, cut: bool) -> None:
     """Frames with bytes inserted anywhere, or cut there, make nothing raise."""
@@ -233,7 +233,7 @@ def test_any_damage_is_read(at: float, junk: bytes, cut: bool) -> None:
     read(body[:middle] + junk + (b"" if cut else body[middle:]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(length=st.integers(0, 40), headers=st.integers(0, 40), rest=st.binary(max_size=40))
 def test_any_lengths_are_read(length: int, headers: int, rest: bytes) -> None:
     """Any lengths, even with a right checksum, make nothing raise or run for ever."""

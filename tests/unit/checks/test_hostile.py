@@ -51,7 +51,7 @@ SOUND = FACTS.map(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wire=SOUND, span=FACTS, api=st.sampled_from(["chat", "messages", "responses"]))
 def test_no_value_makes_a_check_raise(make_call: Any, wire: Any, span: Any, api: str) -> None:
     """A house style may state any values: each check `wire/...` comes to a verdict, and its text can be written."""

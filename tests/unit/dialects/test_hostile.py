@@ -47,7 +47,7 @@ tails = st.lists(
 keys = st.sampled_from(KEYS) | st.builds(str.__add__, st.sampled_from(PREFIXES), tails)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     opening=st.sampled_from(OPENINGS),
     scope=st.sampled_from(SCOPES),
@@ -66,7 +66,7 @@ def test_nothing_is_raised(opening: dict[str, Any], scope: str, attributes: dict
         repr(fact)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(attributes=st.dictionaries(st.text(max_size=5) | keys, values, max_size=8))
 def test_recognising_raises_nothing(attributes: dict[str, Any]) -> None:
     """`is_llm` and `read` always agree on whether a span is an LLM span."""

@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.cassette import parse
 from pytest_llmtrace.replay.payload import in_chunks
 
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+FAST = settings(max_examples=150, suppress_health_check=list(HealthCheck), database=None)
 KEYS = st.sampled_from(
     [
         "interactions",

@@ -141,7 +141,7 @@ def test_each_is_found_once() -> None:
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs", "N"], exclude_characters="@:/\\"), max_size=9))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(before=texts, after=texts, sizes=st.lists(st.integers(0, 9), max_size=40), ascii_only=st.booleans())
 def test_wherever_it_is_cut(before: list[str], after: list[str], sizes: list[int], ascii_only: bool) -> None:
     """The joined text is the same with the secret replaced, and the number of pieces stays the same."""

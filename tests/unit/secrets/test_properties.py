@@ -85,7 +85,7 @@ def scrubbed(text: str, *canaries: str) -> str:
     return new
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     document=DOCUMENTS,
     secret=st.sampled_from(SECRETS),
@@ -107,7 +107,7 @@ def test_json(document: Any, secret: tuple[str, str, str], value: str, ascii_onl
     assert [json.loads(one) for one in scrubbed(f"{line}\n{line}\n", *canaries).split("\n")[:2]] == [after, after]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(document=DOCUMENTS, text=strings(), secret=st.sampled_from(SECRETS), value=TEXTS)
 def test_forms_and_parts(document: Any, text: Any, secret: tuple[str, str, str], value: str) -> None:
     """A form keeps its pairs and a multipart body its parts, with only the secrets replaced."""
