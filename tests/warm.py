@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -27,7 +26,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
 
 # What suites import, each after what it needs itself; a module that is not installed is left out.
@@ -314,7 +313,7 @@ class _Nursery:
     def adopt(self) -> None:
         """Have the workers that this process starts through execnet forked."""
         base = importlib.import_module("execnet.gateway_base")
-        base.ThreadExecModel.subprocess = types.SimpleNamespace(
+        base.ThreadExecModel.subprocess = SimpleNamespace(
             PIPE=subprocess.PIPE, Popen=lambda command, **pipes: _Worker(self._requests)
         )
 
