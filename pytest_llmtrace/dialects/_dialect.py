@@ -35,9 +35,13 @@ class Dialect:
     recognises: Callable[[SpanRecord], bool] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse scopes and places of a wrong type at once, before the first span is read."""
+        """Refuse what is of a wrong type at once, before the first span is read."""
         if isinstance(self.scopes, str):
             raise UsageError(f"scopes= of dialect {self.name!r} takes a list, such as [{self.scopes!r}]")
+        if not (self.recognises is None or callable(self.recognises)):
+            raise UsageError(
+                f"recognises= of dialect {self.name!r} takes a function of a span, not {self.recognises!r}"
+            )
         for name, place in self.places:
             if not isinstance(place, Place):
                 raise UsageError(
@@ -46,12 +50,25 @@ class Dialect:
                 )
 
     def speaks(self, span: SpanRecord) -> bool:
-        """Tell whether a span is an LLM call written in this dialect."""
+        """Tell whether a span is an LLM call written in this dialect.
+
+        Raises:
+            UsageError: If `recognises` raises.
+        """
         if self.scopes and span.scope not in self.scopes:
             return False
         if self.recognises is not None:
-            return bool(self.recognises(span))
+            return self._recognised(self.recognises, span)
         return bool(self.scopes) or not self._keys.isdisjoint(span.attributes)
+
+    def _recognised(self, recognises: Callable[[SpanRecord], bool], span: SpanRecord) -> bool:
+        try:
+            return bool(recognises(span))
+        except Exception as error:
+            raise UsageError(
+                f"recognises= of dialect {self.name!r} raised {type(error).__name__}: {error}, at the span "
+                f"{span.name!r} ({span.scope}); it is asked about each span, and has to answer True or False"
+            ) from error
 
     @lazy
     def places(self) -> tuple[tuple[str, Place], ...]:

@@ -14,6 +14,7 @@ from pytest_llmtrace.dialects._openinference import WHOLE
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, LogRecord, Reading, SpanRecord, State
+from pytest_llmtrace.reading import VOCABULARY
 
 __all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_events", "read_whole", "register"]
 
@@ -108,6 +109,9 @@ def _settle(fact: Fact, facts: dict[str, Fact], others: list[Fact]) -> None:
 
 _RANK = {State.NULL: 0, State.UNREADABLE: 1, State.PRESENT: 2}
 
+_NEARLY = 0.9
+"""How like a name of the vocabulary a misspelt one is, at least: `max_output_tokens`, a name of one's own, is 0.87."""
+
 _house_styles: list[Dialect] = []
 
 
@@ -118,11 +122,25 @@ def register(dialect: Dialect) -> None:
         dialect: Says which spans it reads, and where they state which facts; it stays registered for the process.
 
     Raises:
-        UsageError: If it is not a `Dialect`.
+        UsageError: If it is not a `Dialect`, or the name of a fact is nearly one of the vocabulary: no check would look
+            at that fact, and nothing would say so.
     """
     if not isinstance(dialect, Dialect):
-        raise UsageError(f"register() takes a Dialect(name=..., facts={{...}}), not {dialect!r}")
+        raise UsageError(f"register_dialect() takes a Dialect(name=..., facts={{...}}), not {dialect!r}")
+    _refuse_misspelt(dialect)
     _house_styles[:] = [dialect, *(known for known in _house_styles if known.name != dialect.name)]
+
+
+def _refuse_misspelt(dialect: Dialect) -> None:
+    for name in dialect.facts.keys() - VOCABULARY.keys():
+        import difflib  # Imported here: few suites have a dialect, and fewer a name that no check knows.
+
+        near = difflib.get_close_matches(name, VOCABULARY, 1, _NEARLY)
+        if near:
+            raise UsageError(
+                f"dialect {dialect.name!r}: unknown fact {name!r}: did you mean {near[0]!r}? The facts that checks "
+                "know are in pytest_llmtrace.reading.VOCABULARY; a name of your own must be less like them"
+            )
 
 
 def read(span: SpanRecord) -> Reading | None:

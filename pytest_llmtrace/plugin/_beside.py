@@ -64,11 +64,11 @@ def explain(item: pytest.Item, failure: BaseException, when: str = "call") -> No
     try:
         _put_beside(item, trace, failure, when)
     except Exception as error:
-        cause = _broken.cause_of(error)
-        if not cause and when == "call":
+        reason = _broken.reason_of(error)
+        if not reason and when == "call":
             raise
         # In the hook that makes the report of a setup it would end the run.
-        item.add_report_section(when, FIXTURE, cause or f"{_broken.INTERNAL}\n{traceback.format_exc()}")
+        item.add_report_section(when, FIXTURE, reason or f"{_broken.INTERNAL}\n{traceback.format_exc()}")
 
 
 def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException, when: str) -> None:

@@ -1,4 +1,4 @@
-"""The message for a test on which this package breaks after the test has replaced something that the package needs."""
+"""The messages for a test on which this package cannot report: by a mistake of the suite, or by its mocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pytest_llmtrace._stdlib import replaced
 from pytest_llmtrace.errors import LLMTraceError
 
-__all__ = ["INTERNAL", "cause_of", "naming_mocks"]
+__all__ = ["INTERNAL", "naming_mocks", "reason_of"]
 
 INTERNAL = "llmtrace: internal error while it reported on this test; please report it"
 
@@ -18,7 +18,12 @@ _SHOWN = 5
 """How many replaced names the message lists; freezegun and pyfakefs replace many."""
 
 
-def cause_of(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return a sentence on an error that is no fault of this package, so that nobody reports it; empty if it is one."""
+    return f"llmtrace: {error}" if isinstance(error, LLMTraceError) else _cause_of(error)
+
+
+def _cause_of(error: BaseException) -> str:
     """Return a sentence on why this package broke: what was replaced and not put back; empty if nothing was."""
     names = replaced()
     if not names:
@@ -33,13 +38,13 @@ def cause_of(error: BaseException) -> str:
 
 @contextmanager
 def naming_mocks() -> Iterator[None]:
-    """Fail the test with the sentence of `cause_of` if the block raises while something is replaced."""
+    """Fail the test with the sentence of `_cause_of` if the block raises while something is replaced."""
     try:
         yield
     except LLMTraceError:
         raise
     except Exception as error:
-        cause = cause_of(error)
+        cause = _cause_of(error)
         if not cause:
             raise
         raise pytest.fail.Exception(cause, pytrace=False) from None

@@ -42,6 +42,7 @@ __all__ = [
 
 _ran_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[set[str]]()
+_reason_key = pytest.StashKey[str]()
 
 
 # --- the trace of an item --------------------------------------------------------------------------------------------
@@ -170,6 +171,7 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     item = request.node
     let_go(item)  # If this is a rerun, an attempt whose setup failed before our fixture left its trace open.
     _beside.forget(item)
+    item.stash[_reason_key] = ""
     watch_parts(item)
     try:
         vcr = _vcr_config(request)
@@ -334,10 +336,10 @@ def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport, tol
         _totals.register(item.config)
         report.llmtrace = _totals.written(account)  # type: ignore[attr-defined]
     except Exception as error:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
-        why = _broken.cause_of(error)
-        if not why:
-            why = f"{_broken.INTERNAL}\n{traceback.format_exc()}"
-        _break(report, why)
+        reason = _broken.reason_of(error)
+        if not reason or reason != item.stash.get(_reason_key, ""):  # The teardown does not repeat what the call says.
+            _break(report, reason or f"{_broken.INTERNAL}\n{traceback.format_exc()}")
+        item.stash[_reason_key] = reason
 
 
 def _break(report: pytest.TestReport, why: str) -> None:
@@ -345,5 +347,7 @@ def _break(report: pytest.TestReport, why: str) -> None:
     if report.passed:
         report.outcome = "failed"
         report.longrepr = why
-    elif why not in report.longreprtext and not any(why in text for _, text in report.sections):
+    elif why.removeprefix("llmtrace: ") not in report.longreprtext and not any(
+        why in text for _, text in report.sections
+    ):
         report.sections.append((FIXTURE, why))

@@ -77,6 +77,34 @@ def test_a_bug_of_ours_fails_one_test(run: Callable[..., Any], plugins: list[str
     assert "a bug of theirs" in done.text("test_seen[True]")
 
 
+MISTAKEN = """
+import pytest
+from opentelemetry import trace
+from pytest_llmtrace import Dialect, register_dialect
+
+register_dialect(Dialect(name="ours", facts={}, recognises=lambda span: span.attributes["kind"] == "llm"))
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_seen(llmtrace, fails):
+    with trace.get_tracer("app").start_as_current_span("step"):
+        pass
+    assert not fails, "a bug of theirs"
+"""
+
+
+def test_a_mistake_of_the_suite_is_no_bug_of_ours(run: Callable[..., Any]) -> None:
+    """A dialect's function that raises is named once, also beside a failure; nobody is asked to report a bug."""
+    done = run(MISTAKEN)
+    assert done.outcomes == {"test_seen[False]": "failed", "test_seen[True]": "failed"}
+    said = (
+        "recognises= of dialect 'ours' raised KeyError: 'kind', at the span 'step' (app); it is asked about each span"
+    )
+    for test, failure in (("test_seen[False]", f"UsageError: {said}"), ("test_seen[True]", "a bug of theirs")):
+        assert failure in done.text(test)
+    assert done.out.count(said) == 2
+    assert "internal error" not in done.out
+
+
 @WAYS
 def test_half_a_character(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
     """Models may stop in the middle of a character; the reports are written, with the half in JSON's escaped form."""

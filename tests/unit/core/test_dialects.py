@@ -282,8 +282,37 @@ def test_what_is_no_dialect() -> None:
     """A string as `scopes=` would be compared letter by letter; anything but a dialect would fail at each span."""
     with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes a list, such as \['ours\.llm'\]$"):
         Dialect(name="ours", facts={}, scopes="ours.llm")
-    with pytest.raises(UsageError, match=r"^register\(\) takes a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
+    with pytest.raises(
+        UsageError, match=r"^register_dialect\(\) takes a Dialect\(name=..., facts=\{...\}\), not 'ours'$"
+    ):
         register_dialect("ours")  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError, match=r"^recognises= of dialect 'ours' takes a function of a span, not True$"):
+        Dialect(name="ours", facts={}, recognises=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_fact_that_is_misspelt() -> None:
+    """No check would look at a misspelt fact, and nothing would say so; a name of one's own may be used."""
+    with pytest.raises(UsageError) as refused:
+        register_dialect(Dialect(name="ours", facts={"request_mode": "acme.model"}))
+    assert str(refused.value) == (
+        "dialect 'ours': unknown fact 'request_mode': did you mean 'request_model'? The facts that checks know are in "
+        "pytest_llmtrace.reading.VOCABULARY; a name of your own must be less like them"
+    )
+    register_dialect(Dialect(name="ours", facts={"max_output_tokens": "acme.limit", "tenant": "acme.tenant"}))
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_function_that_recognises_and_fails(make_span: SpanMaker) -> None:
+    """The error of a function that is asked about each span names the dialect and the span."""
+    register_dialect(Dialect(name="ours", facts={}, recognises=lambda span: span.attributes["acme.kind"] == "llm"))
+    with pytest.raises(UsageError) as refused:
+        dialects.read(make_span(name="GET", scope="http", attributes={}))
+    assert str(refused.value) == (
+        "recognises= of dialect 'ours' raised KeyError: 'acme.kind', at the span 'GET' (http); it is asked about each "
+        "span, and has to answer True or False"
+    )
 
 
 def test_what_is_no_place() -> None:
