@@ -63,7 +63,8 @@ class UsageError(LLMTraceError, TypeError):
         """Make the error for a file or folder that is not there, or is a link to nowhere."""
         if path.is_symlink():
             return cls(f"{path} is a link to {path.readlink()}, which does not exist")
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        entries = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = [entry.name for entry in entries if not entry.name.startswith(".") or path.name.startswith(".")]
         if len(beside) <= _MANY:
             return cls.unknown("file or folder", path.name, beside) if beside else cls(f"no such file: {path}")
         import difflib

@@ -215,7 +215,11 @@ class ExchangeView:
 
     @property
     def outcome(self) -> Outcome:
-        """What answered: our replay, something else, or nothing."""
+        """What became of the request.
+
+        `answered` by this trace; `observed`, if something else answered (a mock of yours, an in-process transport, an
+        allowed host); `refused`, if nothing did; `failed`, if an exception of the transport came before any response.
+        """
         return self.record.outcome
 
     @property

@@ -55,6 +55,8 @@ def from_registry(path: Path) -> Profile:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
+    if not path.exists():
+        raise _refused(path, f"{UsageError.no_path(path)}")
     found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if not found:
         raise _refused(path, "it holds no YAML file")

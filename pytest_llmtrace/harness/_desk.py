@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk", "save"]
 
+_NO_REQUEST = (
+    "no request came for it: the application makes fewer calls than the test expects, or something else answers them"
+)
 _NO_FAULT = "the test does not show the effect of this fault: there was no request that it could happen to"
 # BackendSpanExporter of openai-agents (agents/tracing/processors.py) posts there from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"
 _RECORDED = "record    --llmtrace-record=new adds what the cassette lacks, all writes it anew"
+_RECORDED_IN_BLOCK = 'record    record="new" adds what the cassette lacks, record="all" writes it anew'
 _UNFREEZE = "freeze the time inside the test, or use time-machine there: neither disturbs virtual time"
 
 
@@ -54,14 +58,16 @@ class Desk:
 
     Args:
         settings: The settings, which name the cassette and the gateway that answer from the start.
+        is_block: Whether the trace is a `with LLMTrace()` block, which records by its own argument, not by the option.
 
     Raises:
         CassetteError: If a cassette that was named is missing or cannot be read.
         UsageError: If the gateway, or a name in the configuration, is not known.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_block: bool = False) -> None:
         self._settings = settings
+        self._is_block = is_block
         self._config = replay.read_config(settings.replay) if settings.replay else replay.AS_VCRPY
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
@@ -173,7 +179,9 @@ class Desk:
         answerers: list[Answerer] = [*self._in_order()] or [self._silence]
         said = [text for answerer in answerers if (text := answerer.explain(request))]
         files = [player for player in self._players_of.values() if not replay.is_builtin(player.cassette.label)]
-        return "\n".join([*said, _RECORDED] if any(player.compares(request) for player in files) else said)
+        if any(player.compares(request) for player in files):
+            said.append(_RECORDED_IN_BLOCK if self._is_block else _RECORDED)
+        return "\n".join(said)
 
     def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
         """Return how much each answerer had ready and what of it was not asked for, and the faults that did not happen.
@@ -193,7 +201,8 @@ class Desk:
             players = [player for player in players if player.origin != self._default_origin or player.has_played]
         recorded = map(self._left_over, players)
         asked_for = [
-            Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
+            Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total, why=_NO_REQUEST)
+            for source in scripted
         ]
         return (*recorded, *asked_for, *self._faults_left())
 
@@ -315,7 +324,8 @@ class Desk:
         return default is not None and path == default.absolute() and not self._settings.default_is_shared
 
     def _player_of(self, name: str, found: Path | None = None) -> replay.Player:
-        found = found or self._resolved(name, advice="to record it: pytest --llmtrace-record=once")
+        how = 'record="once"' if self._is_block else "pytest --llmtrace-record=once"
+        found = found or self._resolved(name, advice=f"to record it: {how}")
         path = found.absolute()
         if path not in self._players_of:
             self._players_of[path] = self._new_player(self._load(name, found))

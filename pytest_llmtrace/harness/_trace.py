@@ -59,7 +59,7 @@ class LLMTrace(Captured, Scripted):
             that the cassette lacks, `all` all of them again. The cassette is written when the block ends without an
             error. `none`, or no value, only replays.
         budget: The most that the block may use: `tokens`, `cost` (in USD), `calls`.
-        tool_repeats: How many calls of one tool with the same arguments are too many; 3 if not given.
+        tool_repeats: How many calls of one tool with equal arguments and results are too many; 3 if not given.
         known: Known faults of instrumentors: `Known`, or mappings with its fields.
         conventions: The conventions that spans must keep: names, registry files; by default, those they claim to keep.
         content: What telemetry must do with content: `captured`, `redacted` or `absent`; not judged if not given.
@@ -129,7 +129,7 @@ class LLMTrace(Captured, Scripted):
         self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
-        self._desk = Desk(self.settings)
+        self._desk = Desk(self.settings, is_block=settings is None)
         self._exit = ExitStack()
         self._current: set[SpanKey] = set()
         self._held: frozenset[SpanKey] = frozenset()

@@ -111,10 +111,22 @@ def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
     if where and not any(directory.is_dir() for directory in where):
         return f"there is no such cassette in {places}; {_no_folder(where, prefix or Path(bare).is_absolute())}"
     known = sorted({known for directory in where for known in _names_below(directory)})
-    wanted = Path(bare).name if Path(bare).is_absolute() else bare
-    near = difflib.get_close_matches(_without_suffix(Path(wanted)), known, 3, 0.5)
-    found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
+    near = _nearest(Path(bare).name if Path(bare).is_absolute() else bare, known)
+    found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else _others(len(known))
     return f"there is no such cassette in {places}; {found}"
+
+
+def _nearest(wanted: str, known: Sequence[str]) -> Sequence[str]:
+    """Return the names that may be meant: those at the end of a path from another folder, otherwise similar ones."""
+    asked = _without_suffix(Path(wanted.replace("\\", "/")))
+    ends = [name for name in known if asked.endswith(f"/{name}")]
+    return ends or difflib.get_close_matches(asked, known, 3, 0.5)
+
+
+def _others(number: int) -> str:
+    if number > 1:
+        return f"{number} others are there"
+    return "one other is there" if number else "no cassette is there"
 
 
 def _no_folder(where: Sequence[Path], is_fixed: object) -> str:

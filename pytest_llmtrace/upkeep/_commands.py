@@ -116,7 +116,7 @@ def _add_show(commands: Any) -> None:
     show = commands.add_parser(
         "show",
         help="print exchanges in a readable form",
-        description="Print each exchange of a cassette in a readable form: streams event by event, JSON indented, "
+        description="Print each exchange of a cassette in a readable form: streams put together, JSON indented, "
         "secrets masked, long values cut.",
     )
     show.add_argument("path", type=cassette_path, metavar="PATH", help=f"a cassette; {_BUILTIN}")

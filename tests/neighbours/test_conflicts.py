@@ -274,7 +274,7 @@ Failed: llmtrace: 1 finding in test_both (1 exchange, 1 LLM span, N checks)
 error  replay/unplayed  scripted openai
        wire   1 of 1 never requested
               reply 1, chat: 'scripted'
-       why    the application no longer makes a call that was recorded, or makes it elsewhere
+       why    no request came for it: the application makes fewer calls than the test expects, or something else answers them
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \
 @pytest.mark.llmtrace(ignore={"replay/unplayed": "reason"})
 

@@ -81,6 +81,13 @@ def test_an_age_is_a_number_of_days(age: str, capsys: pytest.CaptureFixture[str]
     assert said.endswith(f"error: argument --max-age: {age!r} is not a whole number of days, 0 or more")
 
 
+def test_hidden_files_are_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error for a missing path does not offer the caches of tools."""
+    wrong = tmp_path / "chat.yaml"
+    (tmp_path / ".pytest_cache").mkdir()
+    assert refused(["read", str(wrong)], capsys) == f"pytest-llmtrace: no such file: {wrong}"
+
+
 def test_a_large_folder_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The error for a missing path gives the nearest names and, if there are many others, only their number."""
     for number in range(21):

@@ -284,7 +284,7 @@ def test_many_ways_to_one_group(tmp_path: Path) -> None:
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     """If there is no file to read, the error has the same form."""
-    with pytest.raises(UsageError, match="is not a registry of conventions: it holds no YAML file"):
+    with pytest.raises(UsageError, match="is not a registry of conventions: no such file"):
         from_registry(tmp_path / "nowhere")
 
 

@@ -17,6 +17,7 @@ import pytest
 from opentelemetry import trace as otel
 
 from pytest_llmtrace import (
+    CassetteError,
     LLMTrace,
     SelectionError,
     UnmatchedRequest,
@@ -355,6 +356,20 @@ def test_what_to_do_about_a_refusal_in_a_block() -> None:
     assert str(refused.value).endswith(f"\nnext: {step}")
     waiver = 'or waive: LLMTrace(ignore={"replay/unmatched": "reason"})'
     assert (finding.check, dict(finding.details)["next"]) == ("replay/unmatched", f"{step}, {waiver}")
+
+
+def test_how_a_block_records(tmp_path: Path) -> None:
+    """A block records by its own argument: the option of pytest, which has no effect on it, is not recommended."""
+    with pytest.raises(CassetteError) as missing:
+        LLMTrace(cassette=f"{tmp_path / 'chat'}")
+    assert missing.value.reason.endswith('; to record it: record="once"')
+    (tmp_path / "chat.yaml").write_text(
+        f"interactions:\n- request: {{method: GET, uri: '{URL}', headers: {{}}, body: null}}\n"
+        "  response: {status: {code: 200, message: OK}, headers: {}, body: {string: ''}}\nversion: 1\n"
+    )
+    with LLMTrace(cassette=f"{tmp_path / 'chat'}", verify=False), pytest.raises(UnmatchedRequest) as refused:
+        http.post(URL, json={"model": "gpt-4o", "messages": []})
+    assert '\nrecord    record="new" adds what the cassette lacks, record="all" writes it anew\n' in str(refused.value)
 
 
 def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,9 @@ def test_builtin_directories_of_this_checkout() -> None:
         ("openruter/chat", "the nearest: openrouter/chat"),
         ("zzzzzzzzzzzzzzz", "2 others are there"),
         (".", "2 others are there"),
+        ("cassettes/openrouter/chat", "the nearest: openrouter/chat"),
+        ("tests/cassettes/openrouter/chat.yaml", "the nearest: openrouter/chat"),
+        ("openrouter\\chat", "the nearest: openrouter/chat"),
     ],
 )
 def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: Any, found: Any) -> None:
@@ -73,6 +76,18 @@ def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: 
         resolve(name, dirs=[tmp_path])
     assert str(refused.value) == f"{name}: there is no such cassette in {tmp_path}; {found}"
     assert find(name, dirs=[tmp_path]) is None
+
+
+@pytest.mark.parametrize(("files", "found"), [((), "no cassette is there"), (("aaa",), "one other is there")])
+def test_how_many_others_there_are(
+    write: Callable[..., Path], tmp_path: Path, files: tuple[str, ...], found: str
+) -> None:
+    """The error for a name unlike all others says how many there are, in words where it is one or none."""
+    for name in files:
+        write("", f"{name}.yaml")
+    with pytest.raises(CassetteError) as refused:
+        resolve("zzzzzzzz", dirs=[tmp_path])
+    assert str(refused.value) == f"zzzzzzzz: there is no such cassette in {tmp_path}; {found}"
 
 
 def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Path) -> None:
