@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk", "save"]
 
-_NO_REQUEST = (
-    "no request came for it: the application makes fewer calls than the test expects, or something else answers them"
-)
+_NO_REQUEST = "no request came for it: the application makes fewer calls than expected, or something else answers them"
 _NO_FAULT = "the test does not show the effect of this fault: there was no request that it could happen to"
 # BackendSpanExporter of openai-agents (agents/tracing/processors.py) posts there from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"

@@ -33,6 +33,9 @@ _OWN_ACCORD = {
     "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it uses the one that it ships",
 }
 
+# Recorders that let a request pass in order to record its reply: their package -> the name that users know.
+_RECORDERS = {"vcr": "vcrpy", "cassetter": "cassetter"}
+
 # Modules that stand between a client and its sockets: the client is the innermost frame outside of them.
 _PLUMBING = frozenset(
     {
@@ -84,7 +87,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str, of_block:
         f'or let the host through with allow_hosts=("{host}",)'
     )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]
-    return _class_from(*bases)("\n".join(line for line in (first, why, *blind, own, last) if line))
+    return _class_from(*bases)("\n".join(line for line in (first, why, *blind, *_passed_on(), own, last) if line))
 
 
 def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnection, str]:
@@ -136,6 +139,14 @@ def _blind_mocks(library: str) -> Iterator[tuple[str, str]]:
     for other in {"httpx", "httpx2"} - {library}:
         if _patched_by_pytest_httpx(other) and not _patched_by_pytest_httpx(library):
             yield "pytest-httpx", other
+
+
+def _passed_on() -> Iterator[str]:
+    """Yield a line on a recorder that has let the running request pass: it may do so to record the reply."""
+    callers = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in traceback.walk_stack(None)}
+    for package, name in _RECORDERS.items():
+        if package in callers:
+            yield f"{name:<9} let it pass, but can record only from hosts that allow_hosts= lets through"
 
 
 def _patched_by_pytest_httpx(library: str) -> bool:

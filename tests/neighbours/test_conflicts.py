@@ -274,7 +274,7 @@ Failed: llmtrace: 1 finding in test_both (1 exchange, 1 LLM span, N checks)
 error  replay/unplayed  scripted openai
        wire   1 of 1 never requested
               reply 1, chat: 'scripted'
-       why    no request came for it: the application makes fewer calls than the test expects, or something else answers them
+       why    no request came for it: the application makes fewer calls than expected, or something else answers them
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \
 @pytest.mark.llmtrace(ignore={"replay/unplayed": "reason"})
 
@@ -310,6 +310,9 @@ def test_what_they_let_pass(
     result = run(files, plugins=plugins)
     refused = ["test_refused", "test_recorded"] if records else ["test_refused"]
     assert result.outcomes == {"test_ours": "call passed", **dict.fromkeys(refused, "call failed")}, result.out
+    let_pass = (
+        f"{name:<9} let it pass, but can record only from hosts that allow_hosts= lets through\n" if records else ""
+    )
     for test in refused:
         [text] = result.texts[test]
         assert text == (
@@ -317,6 +320,7 @@ def test_what_they_let_pass(
             f"in {test}, and it was not sent\n"
             "nothing   no cassette, gateway or router is active here\n"
             f"default   there is no cassettes/test_answers/{test}.yaml; --llmtrace-record=once records it\n"
+            f"{let_pass}"
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             'or let the host through with allow_hosts=("api.openai.com",)'
         )

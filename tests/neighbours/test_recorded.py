@@ -247,12 +247,14 @@ def test_recording_beside_llmtrace_is_refused(run: Any, server: Server, tmp_path
     files = _files(RECORDING.format(fixture=""))
     result = run(files, plugins=[recorder], options=["--record-mode=once"], **_one(server))
     port = server.url.partition("127.0.0.1")[2].removesuffix("/v1")
+    name = "vcrpy" if recorder.startswith("pytest_recording") else "cassetter"
     assert result.outcomes == {"test_return": "call failed"}
     [text] = result.texts["test_return"]
     assert text == (
         "pytest_llmtrace.errors.UnmatchedRequest: nothing answered "
         f"POST {server.url}/chat/completions?key=***&page=1 in test_return, and it was not sent\n"
         "nothing   no cassette, gateway or router is active here\n"
+        f"{name:<9} let it pass, but can record only from hosts that allow_hosts= lets through\n"
         'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
         f'or let the host through with allow_hosts=("127.0.0.1{port}",)'
     )
