@@ -26,7 +26,7 @@ SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 
 _TOTALS: Final = pytest.StashKey["Totals"]()
 _NOTHING: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("exchanges", "spans", "expected", "reports"), MappingProxyType({})),
+    **dict.fromkeys(("exchanges", "spans", "unread", "expected", "reports"), MappingProxyType({})),
     **dict.fromkeys(("findings", "gone", "shared", "watched"), ()),
     **dict.fromkeys(("waived", "known"), 0),
     **dict.fromkeys(("whole", "complete", "partial"), False),
@@ -134,16 +134,17 @@ class Totals:
         """Yield what was found in tests that passed, and the sums over all tests."""
         from pytest_llmtrace.report import totals
 
-        exchanges, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        exchanges, captured, findings, hid, unread = (Counter[str]() for _ in range(5))
         first: dict[str, str] = {}
         for test, account in ((test, _read(text)) for test, text in self._by_test.items()):
             exchanges.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
+            unread.update(account["unread"])
             hid.update(waived=account["waived"], known=account["known"], expected=sum(account["expected"].values()))
             if account["remark"]:
                 yield f"{test}\n{_briefly(account['remark'], test, first)}\n"
-        yield from totals(len(self._by_test), exchanges, captured, findings, hid)
+        yield from totals(len(self._by_test), exchanges, captured, findings, hid, unread)
 
     def _write_played(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
         """Write which files exchanges were played from, relative to the root directory."""

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.model import Call, Exchange, Finding, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord
 from pytest_llmtrace.tree import SpanTree
 
 __all__ = ["account", "render", "totals"]
@@ -72,7 +73,12 @@ def hidden(*, waived: int, known: int, expected: int) -> Iterator[str]:
 
 
 def totals(
-    tests: int, exchanges: Counter[str], captured: Counter[str], findings: Counter[str], hid: Counter[str]
+    tests: int,
+    exchanges: Counter[str],
+    captured: Counter[str],
+    findings: Counter[str],
+    hid: Counter[str],
+    unread: Counter[str],
 ) -> Iterator[str]:
     """Yield the lines on a whole run: the headline, then origins, scopes and check ids with their counts.
 
@@ -82,6 +88,7 @@ def totals(
         captured: How many LLM spans there were, by scope.
         findings: How many findings there were, by check id.
         hid: How many more findings were hidden, by reason: `waived`, `known`, `expected`.
+        unread: How many exchanges there were with model APIs that are not read, by API.
     """
     counts = (
         counted(tests, "test"),
@@ -93,12 +100,13 @@ def totals(
     yield ", ".join(counts)
     lines = [(*_become_of(origin), number) for origin, number in exchanges.items()]
     lines += [("captured", scope, number) for scope, number in captured.items()]
+    lines += [("not read", f"{api}: its spans are not compared", number) for api, number in unread.items()]
     lines += [("found", check, number) for check, number in findings.items()]
     for label, name, number in sorted(lines, key=lambda line: (_LABELS.index(line[0]), line[1])):
         yield f"  {label:<9} {number:>4}  {name}"
 
 
-_LABELS = ("replayed", "reached", "refused", "captured", "found")
+_LABELS = ("replayed", "reached", "refused", "captured", "not read", "found")
 
 
 def _become_of(origin: str) -> tuple[str, str]:
@@ -112,10 +120,21 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """Count what one trace has seen, as plain data for `totals`."""
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
+        "unread": dict(Counter(_unread(evidence))),
         "spans": dict(Counter(span.scope for span in _llm_spans(evidence))),
         # Findings of severity info are shown in reports only, not in the totals of a run.
         "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }
+
+
+def _unread(evidence: Evidence) -> Iterator[str]:
+    """Yield the model API of each exchange whose API is not read: nothing else tells that its spans are unproved."""
+    read = {exchange.index for call in evidence.calls for exchange in call.exchanges}
+    for exchange in evidence.exchanges:
+        if exchange.index not in read and exchange.outcome is not Outcome.REFUSED:
+            api = wire.unread_api(exchange.request)
+            if api is not None:
+                yield api
 
 
 def _llm_spans(evidence: Evidence) -> Sequence[SpanRecord]:

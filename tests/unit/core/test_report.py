@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from pytest_llmtrace._lines import legible
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import Evidence, Verdict, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
-from pytest_llmtrace.model import Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Exchange, Outcome, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.report import account, render, totals
 
 # Put together here, so that tools that search files for keys find none in this one.
@@ -112,11 +112,23 @@ def test_llm_spans_without_a_call_are_counted(make_span: Callable[..., SpanRecor
     assert account(evidence, verdict)["spans"] == {"app": 1}
 
 
+def test_calls_that_are_not_read_are_named(make_exchange: Callable[..., Exchange]) -> None:
+    """A run names each model API that is not read, since its spans are unproved; a refused call is a finding."""
+    path, read = "/v1beta/models/gemini-2.5-flash:generateContent", make_exchange(index=0)
+    unread = [make_exchange(index=number, path=path, outcome=become) for number, become in enumerate(Outcome, 1)]
+    other = make_exchange(index=9, path="/v1/weather")
+    evidence = Evidence(exchanges=(read, *unread, other), calls=(Call(exchanges=(read,), spans=()),))
+    counts = account(evidence, Verdict.none())["unread"]
+    assert counts == {"Gemini's generateContent": len(Outcome) - 1}
+    lines = [*totals(1, Counter(), Counter(), Counter(), Counter(), Counter(counts))]
+    assert lines[1:] == ["  not read     3  Gemini's generateContent: its spans are not compared"]
+
+
 def test_a_run_says_what_has_become_of_its_requests() -> None:
     """Replayed, forwarded and refused requests are counted apart, each by its origin."""
     origins = {"nobody": 2, "the network (host allowed)": 1, "scripted openai chat": 10, "another mock": 1}
     captured, findings = Counter({"shop.llm": 12}), Counter({"replay/unmatched": 2})
-    assert [*totals(5, Counter(origins), captured, findings, Counter(waived=1))] == [
+    assert [*totals(5, Counter(origins), captured, findings, Counter(waived=1), Counter())] == [
         "5 tests, 14 exchanges, 12 LLM spans, 2 findings, 1 waived",
         "  replayed     1  another mock",
         "  replayed    10  scripted openai chat",
