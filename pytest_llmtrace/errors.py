@@ -43,18 +43,19 @@ class UsageError(LLMTraceError, TypeError):
     """The package was used in a way that has no meaning; the text names the nearest valid name or use."""
 
     @classmethod
-    def unknown(cls, kind: str, name: object, known: Iterable[str]) -> Self:
+    def unknown(cls, kind: str, name: object, known: Iterable[str], *, meant: str = "") -> Self:
         """Make the error for a name that is not known, with the nearest name that is.
 
         Args:
             kind: What the name should be, in words: `marker argument`, `gateway`.
             name: What was given.
             known: All names that would have been right.
+            meant: The one of them that is certainly meant; by default, the most similar one.
         """
         import difflib  # Imported here: most runs make no mistake.
 
         names = sorted(known)
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        near = [meant] if meant else difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return cls(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
 

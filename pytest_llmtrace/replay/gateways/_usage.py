@@ -82,11 +82,21 @@ def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def _check(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in known:
-            raise UsageError.unknown(kind, name, known)
+            raise UsageError.unknown(kind, name, known, meant=_as_others_call_it(name, known))
         if isinstance(known[name], Mapping) and isinstance(value, Mapping):
             _check(f"field of {name}", value, known[name])
         elif value is not None and not _is_like(value, known[name]):
             raise UsageError(f"{name} in usage must be {_KINDS[type(known[name])]}, got {value!r}")
+
+
+def _as_others_call_it(name: object, known: Mapping[str, Any]) -> str:
+    """Return the field that another API calls so, empty if there is none: by its letters, it is like another count."""
+    first, _, rest = str(name).partition("_")
+    other = f"{_WORDS.get(first, first)}_{rest}"
+    return other if other in known else ""
+
+
+_WORDS = {"prompt": "input", "input": "prompt", "completion": "output", "output": "completion"}
 
 
 def _is_like(value: object, known: object) -> bool:

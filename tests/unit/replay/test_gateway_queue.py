@@ -512,6 +512,24 @@ def test_wrong_use_is_said_when_it_happens(wrong: Callable[[], object], message:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("api", "name", "meant"),
+    [
+        ("chat", "input_tokens", "prompt_tokens"),
+        ("chat", "output_tokens", "completion_tokens"),
+        ("chat", "output_tokens_details", "completion_tokens_details"),
+        ("responses", "completion_tokens", "output_tokens"),
+        ("embeddings", "input_tokens", "prompt_tokens"),
+        ("messages", "prompt_tokens", "input_tokens"),
+    ],
+)
+def test_a_count_as_another_api_calls_it(api: str, name: str, meant: str) -> None:
+    """A count by another API's name is not mistaken for the count whose name has the most letters in common."""
+    gateway = Gateway("anthropic" if api == "messages" else "openai")
+    with pytest.raises(UsageError, match=rf"^unknown usage field of {api} '{name}': did you mean '{meant}'\? known: "):
+        getattr(gateway, api)(usage={name: 1})
+
+
 def test_nothing_is_queued_by_a_wrong_call() -> None:
     """A call that raises leaves the queue as it was."""
     gateway = Gateway("openai")
