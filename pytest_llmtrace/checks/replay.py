@@ -56,7 +56,7 @@ UNMATCHED = Check(
 
 UNPLAYED = Check(
     id="replay/unplayed",
-    title="Every recording is played",
+    title="Every recording, scripted reply and planned fault is used",
     why="the application no longer makes a call that was recorded, or makes it elsewhere",
     next=f"remove it, or {_MAY_STAY}",
     look=_unplayed,
