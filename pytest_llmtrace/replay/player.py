@@ -190,7 +190,8 @@ class _Explanation:
         if twin is not None:
             nearest = self.nearest(others)
             unplayed = [] if nearest is None else [f"unplayed  {self.named(nearest)}", *self.differing(nearest)]
-            return [f"nearest   {self.named(twin)}{self.state(twin)}", *unplayed]
+            again = ["repeat    allow_playback_repeats in vcr_config plays it again"] if twin.is_playable else []
+            return [f"nearest   {self.named(twin)}{self.state(twin)}", *again, *unplayed]
         nearest = self.nearest(others) or self.nearest(list(self.index.entries))
         if nearest is None:
             return []

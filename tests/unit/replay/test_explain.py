@@ -35,13 +35,14 @@ def test_nearest_by_json_path(tape: Callable[..., Cassette], post: Callable[...,
 
 
 def test_already_played(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """A request that was sent too often is distinguished from one that was never recorded."""
+    """A request that was sent too often is told from one that was never recorded, with what lets it be played again."""
     player = Player(tape(post({"q": 1}), post({"q": 1})))
     player.answer(post({"q": 1}))
     player.answer(post({"q": 1}))
     assert explained(player, post({"q": 1})) == (
         "cassette  tape.yaml: 2 interactions, 0 not yet played\n"
-        f"nearest   POST {CHAT}  (interaction 1), already played 2 of 2"
+        f"nearest   POST {CHAT}  (interaction 1), already played 2 of 2\n"
+        "repeat    allow_playback_repeats in vcr_config plays it again"
     )
     assert explained(player, post({"q": 2})) == (
         "cassette  tape.yaml: 2 interactions, 0 not yet played\n"
@@ -57,6 +58,7 @@ def test_already_played_with_others_waiting(tape: Callable[..., Cassette], post:
     assert explained(player, post({"q": 1})) == (
         "cassette  tape.yaml: 2 interactions, 1 not yet played\n"
         f"nearest   POST {CHAT}  (interaction 0), already played 1 of 1\n"
+        "repeat    allow_playback_repeats in vcr_config plays it again\n"
         f"unplayed  POST {CHAT}  (interaction 1)\n"
         "differs   body $.q: recorded 2, sent 1"
     )
