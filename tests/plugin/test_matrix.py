@@ -149,6 +149,10 @@ NEXT = (
 )
 
 
+RECORDERS = {"vcr": "vcrpy", "cassetter": "cassetter"}
+PASSED_ON = "{:<9} let it pass, but can record only from hosts that allow_hosts= lets through"
+
+
 def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
     unrecorded = f"default   there is no cassettes/test_matrix/{cell}.yaml; --llmtrace-record=once records it"
     dropped = "hook      the configuration (before_record_request, ignore_hosts) drops this request"
@@ -156,8 +160,9 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
         "nothing   no cassette, gateway or router is active here",
         # A test that is marked `vcr` never gets a default cassette of ours. `ignore_hosts` has the server's host.
-        *([] if mock in {"vcr", "cassetter"} else [dropped if "//llm.test" in host else unrecorded]),
+        *([] if mock in RECORDERS else [dropped if "//llm.test" in host else unrecorded]),
         *([blind] if blind else []),
+        *([PASSED_ON.format(RECORDERS[mock])] if mock in RECORDERS else []),
         (
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             f'or let the host through with allow_hosts=("{host.removeprefix("http://")}",)'
