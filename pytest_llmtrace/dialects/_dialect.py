@@ -58,17 +58,17 @@ class Dialect:
         if self.scopes and span.scope not in self.scopes:
             return False
         if self.recognises is not None:
-            return self._recognised(self.recognises, span)
+            try:
+                return bool(self.recognises(span))
+            except Exception as error:
+                raise self._not_recognising(error, span) from error
         return bool(self.scopes) or not self._keys.isdisjoint(span.attributes)
 
-    def _recognised(self, recognises: Callable[[SpanRecord], bool], span: SpanRecord) -> bool:
-        try:
-            return bool(recognises(span))
-        except Exception as error:
-            raise UsageError(
-                f"recognises= of dialect {self.name!r} raised {type(error).__name__}: {error}, at the span "
-                f"{span.name!r} ({span.scope}); it is asked about each span, and has to answer True or False"
-            ) from error
+    def _not_recognising(self, error: Exception, span: SpanRecord) -> UsageError:
+        return UsageError(
+            f"recognises= of dialect {self.name!r} raised {type(error).__name__}: {error}, at the span "
+            f"{span.name!r} ({span.scope}); it is asked about each span, and has to answer True or False"
+        )
 
     @lazy
     def places(self) -> tuple[tuple[str, Place], ...]:

@@ -120,21 +120,18 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """Count what one trace has seen, as plain data for `totals`."""
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
-        "unread": dict(Counter(_unread(evidence))),
+        "unread": _unread(evidence),
         "spans": dict(Counter(span.scope for span in _llm_spans(evidence))),
         # Findings of severity info are shown in reports only, not in the totals of a run.
         "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }
 
 
-def _unread(evidence: Evidence) -> Iterator[str]:
-    """Yield the model API of each exchange whose API is not read: nothing else tells that its spans are unproved."""
+def _unread(evidence: Evidence) -> dict[str, int]:
+    """Count the exchanges by model APIs that are not read: nothing else tells that their spans are unproved."""
     read = {exchange.index for call in evidence.calls for exchange in call.exchanges}
-    for exchange in evidence.exchanges:
-        if exchange.index not in read and exchange.outcome is not Outcome.REFUSED:
-            api = wire.unread_api(exchange.request)
-            if api is not None:
-                yield api
+    others = [one for one in evidence.exchanges if one.index not in read and one.outcome is not Outcome.REFUSED]
+    return dict(Counter(filter(None, (wire.unread_api(one.request) for one in others)))) if others else {}
 
 
 def _llm_spans(evidence: Evidence) -> Sequence[SpanRecord]:
