@@ -25,7 +25,7 @@ def add_command(commands: Any) -> None:
         help="compare the installed instrumentors with what is on the wire",
         description="Play every built-in recording and scripted reply to the real SDKs under each installed "
         "instrumentor, and report which facts on its spans are right, wrong and absent. Nothing is sent to the "
-        "network.",
+        "network. Without --only and --case this takes many minutes.",
     )
     compare.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="compare only this instrumentor; repeatable"

@@ -144,7 +144,7 @@ def asked_for(names: Iterable[str]) -> list[Instrumentation]:
     """Return the instrumentors of the given names; all that are installed if no name is given.
 
     Raises:
-        UsageError: If a name is not known, or names an instrumentor that is not installed.
+        UsageError: If a name is not known, or names an instrumentor that is not installed, or if none is installed.
     """
     wanted = tuple(names)
     for name in wanted:
@@ -152,4 +152,10 @@ def asked_for(names: Iterable[str]) -> list[Instrumentation]:
             raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
         if not INSTRUMENTORS[name].versions():
             raise UsageError(f"{name} is not installed: pip install {' '.join(INSTRUMENTORS[name].packages.values())}")
-    return [INSTRUMENTORS[name] for name in wanted] or [one for one in INSTRUMENTORS.values() if one.versions()]
+    found = [INSTRUMENTORS[name] for name in wanted] or [one for one in INSTRUMENTORS.values() if one.versions()]
+    if not found:
+        raise UsageError(
+            f"none of these is installed: {', '.join(INSTRUMENTORS)}; "
+            "for the first: pip install openai openinference-instrumentation-openai"
+        )
+    return found

@@ -322,12 +322,13 @@ def test_what_follows_leads_to_its_cause() -> None:
     [
         (["openinferense"], "did you mean 'openinference'?"),
         (["otel-genai"], "otel-genai is not installed: pip install opentelemetry-instrumentation-genai-openai"),
+        ([], "by-hand; for the first: pip install openai openinference-instrumentation-openai"),
     ],
 )
 def test_wrong_use(
     only: Sequence[str], said: str, run_them: Callable[[Sequence[str]], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An instrumentor that is not known, or not installed, is named with what to do."""
+    """An instrumentor that is not known, or not installed, is named with what to do, and so is that there is none."""
     monkeypatch.setattr(_sdks, "installed", lambda _: None)
     with pytest.raises(UsageError) as caught:
         run_them(only)
