@@ -283,7 +283,7 @@ EXCHANGE_WITHOUT_SPAN = Check(
     id="structure/exchange-without-span",
     title="Every LLM call has its span",
     why="the call was made and no LLM span describes it: its cost, latency and errors are invisible",
-    next="switch on an instrumentor for this SDK, or start a span around the call",
+    next="switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it",
     look=_exchange_without_span,
     compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
     "are none, others may be: those that name the same response id, and those that were open at the time and were "

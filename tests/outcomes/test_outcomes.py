@@ -34,8 +34,8 @@ def test_chat(llmtrace):
         "       wire   chat call to model 'm', answered 200\n"
         "              scripted openai chat, exchange 0\n"
         "       why    the call was made and no LLM span describes it: its cost, latency and errors are invisible\n"
-        "       next   switch on an instrumentor for this SDK, or start a span around the call, or waive: "
-        '@pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})\n'
+        "       next   switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it, or "
+        'waive: @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})\n'
         "\n"
         "step  INTERNAL  UNSET  <duration>\n"
         "  `- POST /v1/chat/completions  200  (exchange 0)\n"

@@ -106,7 +106,7 @@ error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)
        wire   chat call to model 'gpt-4o', answered 200
               scripted openai chat, exchange 0
        why    the call was made and no LLM span describes it: its cost, latency and errors are invisible
-       next   switch on an instrumentor for this SDK, or start a span around the call, or waive: \
+       next   switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it, or waive: \
 @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})
 
 chat  INTERNAL  UNSET  1 ms

@@ -293,7 +293,7 @@ def test_exchange_without_span_says_what_a_span_lacks(
     said = (
         f"if span 'ask' (app) is meant to describe this call, make it an LLM span: {lacks}"
         if lacks
-        else "switch on an instrumentor for this SDK, or start a span around the call"
+        else "switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it"
     )
     assert details(found)["next"] == f"{said}, {WITHOUT}"
 
