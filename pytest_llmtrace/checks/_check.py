@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -90,6 +91,7 @@ class Evidence:
         metrics: Metric points.
         opened_ns: The time at which the trace was opened, by the clock of the code under test, in nanoseconds since the
             epoch.
+        opened_at: The reading of `time.perf_counter` at that time; infinite if it is unknown.
         lasted: How many seconds, real and virtual, the trace had been open when the metrics were read; 0 if that is
             unknown because somebody has replaced Python's clock.
         children: `forked` if the test has forked, `started` if a child process that it may have started has ended;
@@ -124,6 +126,7 @@ class Evidence:
     logs: tuple[LogRecord, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
     opened_ns: int = 0
+    opened_at: float = math.inf
     lasted: float = 0.0
     children: Literal["", "forked", "started"] = ""
     untimed: tuple[Untimed, ...] = ()

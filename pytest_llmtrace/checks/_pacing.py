@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,10 +12,13 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._several import answering
 from pytest_llmtrace.model import Exchange
 
-__all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack", "time_of"]
+__all__ = ["MEANINGFUL", "UNITS", "Pacing", "Window", "pacings", "slack", "time_of"]
 
 MEANINGFUL = 0.05
 """The shortest time, in seconds, that is looked at: shorter times are the machine's own."""
+
+UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""The units of time that a metric may have, in seconds."""
 
 
 def slack(seconds: float) -> float:

@@ -14,7 +14,7 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_shares import is_certain, is_count
-from pytest_llmtrace.checks._pacing import slack, time_of
+from pytest_llmtrace.checks._pacing import UNITS, slack, time_of
 from pytest_llmtrace.checks._words import first_of, place_of_exchange, shown
 from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity, SpanRecord
 
@@ -34,11 +34,12 @@ _NAMES = (
     "gen_ai.invoke_workflow.duration",
     "gen_ai.workflow.duration",
 )
-_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 _AGES = 1e8
 """Seconds (three years): anything longer is a time of day, not a duration."""
+_DAY = 86_400
+"""Seconds by which a time of day may be off, since time zones are mistaken for each other."""
 _SHOWN = 3
 # How long a measurement is beside its span: as a rule it is made within the span. Measured with OpenLLMetry: 0.15 to
 # 0.998 of the span; with OTel's instrumentations: 0.17 to 0.997.
@@ -79,7 +80,7 @@ def _look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         accounts = [account for account in evidence.accounts if account.span.scope == scope]
         maker = Maker(scope=scope, version=points[0].scope_version or "")
         spans = [account.span for account in accounts if account.span.end_ns is not None] or _spans(scope, evidence)
-        found = _too_long(check, metrics, spans, evidence.lasted) if is_bounded else None
+        found = _too_long(check, metrics, spans, evidence) if is_bounded else None
         found = found or _too_short(check, metrics, accounts, _unknown(scope, evidence))
         yield replace(found, subject=f"{found.subject} ({scope})", makers=(maker,)) if found else None
 
@@ -90,7 +91,7 @@ def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
     for point in points:
         by_name.setdefault((point.name, point.unit), []).append(point)
     for (name, unit), series in by_name.items():
-        if unit in _UNITS and all(one.count and is_count(one.value) and not one.shared for one in series):
+        if unit in UNITS and all(one.count and is_count(one.value) and not one.shared for one in series):
             means = [one.value / (one.count or 1) for one in series]
             lowest = min(mean if one.lowest is None else one.lowest for one, mean in zip(series, means, strict=True))
             highest = max(mean if one.highest is None else one.highest for one, mean in zip(series, means, strict=True))
@@ -98,9 +99,9 @@ def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
                 name=name,
                 unit=unit,
                 count=sum(one.count or 0 for one in series),
-                total=sum(one.value for one in series) * _UNITS[unit],
-                lowest=lowest * _UNITS[unit],
-                highest=highest * _UNITS[unit],
+                total=sum(one.value for one in series) * UNITS[unit],
+                lowest=lowest * UNITS[unit],
+                highest=highest * UNITS[unit],
             )
 
 
@@ -127,15 +128,18 @@ def _length(span: SpanRecord) -> float:
 # --- Too long --------------------------------------------------------------------------------------------------------
 
 
-def _too_long(check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRecord], lasted: float) -> Finding | None:
+def _too_long(
+    check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRecord], evidence: Evidence
+) -> Finding | None:
+    lasted = evidence.lasted
     long = [one for one in metrics if one.highest > lasted + slack(lasted)]
     if not long:
         return None
-    fitting = next((one for one in long if _unit_of(one, spans)), None)
-    first = fitting or long[0]
+    first = next((one for one in long if _is_reading(one, evidence) or _unit_of(one, spans)), long[0])
     longest = max(spans, key=_length, default=None)
     said = [] if longest is None else [("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}")]
-    real = _unit_of(first, spans)
+    is_reading = _is_reading(first, evidence)
+    real = "" if is_reading else _unit_of(first, spans)
     details = [
         ("metric", "\n".join(_in_words(one, of=first) for one in (first, *(one for one in long if one is not first)))),
         *said,
@@ -144,11 +148,22 @@ def _too_long(check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRe
     if real:
         details[0] = ("metric", f"{details[0][1]}\nthese are {_WORDS[real]}, but the unit says {_WORDS[first.unit]}")
         found = _finding(check, first, details, next=f"record {_WORDS[first.unit]}, as the unit says")
-    elif first.highest > _AGES:
+    elif is_reading or first.highest > _AGES:
         found = _finding(check, first, details, why=_NO_DIFFERENCE, next="record the end minus the beginning")
     else:
         found = replace(_finding(check, first, details, next=_ELSEWHERE), severity=Severity.INFO)
     return replace(found, span=longest.key if longest else None)
+
+
+def _is_reading(measured: _Measured, evidence: Evidence) -> bool:
+    """Tell whether a measurement, in some unit, is what a clock showed while the trace was open, or the date of then.
+
+    As nanoseconds of three seconds do, so many seconds since the epoch would fit a span in another unit.
+    """
+    value, day = measured.highest / UNITS[measured.unit], evidence.opened_ns / 1e9
+    since = [(value * unit - day, value * unit - evidence.opened_at) for unit in UNITS.values()]
+    until = evidence.lasted + slack(evidence.lasted)
+    return any(-_DAY <= date <= until + _DAY or 0 <= reading <= until for date, reading in since)
 
 
 def _unit_of(measured: _Measured, spans: Iterable[SpanRecord]) -> str:
@@ -156,9 +171,9 @@ def _unit_of(measured: _Measured, spans: Iterable[SpanRecord]) -> str:
     lengths = [_length(span) for span in spans]
     if not lengths or measured.name not in _OF_CALLS:
         return ""
-    for unit, seconds in _UNITS.items():
+    for unit, seconds in UNITS.items():
         if unit != measured.unit:
-            as_if = measured.highest / _UNITS[measured.unit] * seconds
+            as_if = measured.highest / UNITS[measured.unit] * seconds
             if _LEAST_OF_SPAN * min(lengths) <= as_if <= _MOST_OF_SPAN * max(lengths):
                 return unit
     return ""

@@ -6,25 +6,22 @@ are just the machine's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._latency import LATENCY
-from pytest_llmtrace.checks._pacing import MEANINGFUL, Pacing, Window, slack
+from pytest_llmtrace.checks._metric_shares import is_count
+from pytest_llmtrace.checks._pacing import MEANINGFUL, UNITS, Pacing, Window, slack
 from pytest_llmtrace.checks._words import place_of_exchange, shown
-from pytest_llmtrace.model import Fact, Finding, MetricPoint, Severity
+from pytest_llmtrace.model import Call, Fact, Finding, MetricPoint, Severity
 
 __all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING", "LATENCY"]
 
 _FACT = "time_to_first_token"
-_METRICS = frozenset(
-    {
-        "gen_ai.client.inference.time_to_first_chunk",
-        "gen_ai.client.operation.time_to_first_chunk",
-        "gen_ai.server.time_to_first_token",
-    }
-)
+_OF_STREAMS = frozenset({"gen_ai.client.inference.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk"})
+_METRICS = _OF_STREAMS | {"gen_ai.server.time_to_first_token"}
 # The Anthropic SDK's own spans state when the first piece of content came, and not the event that opens the message. It
 # starts its clock before it makes the span, which takes as long as samplers and processors take.
 _BY_PIECE = frozenset({"anthropic-native"})
@@ -46,9 +43,13 @@ def _duration(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         yield check.finding(
             span,
-            ("span", f"starts {begins:.3f} s and ends {ends:.3f} s after the request"),
+            ("span", f"starts {_after(begins)} the request and ends {_after(ends)} it"),
             ("wire", f"the stream took {pacing.last:.3f} s\n{_where(pacing)}"),
         )
+
+
+def _after(seconds: float) -> str:
+    return f"{seconds:.3f} s after" if seconds >= 0 else f"{-seconds:.3f} s before"
 
 
 def _first_token(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -58,8 +59,8 @@ def _first_token(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None if window.holds(fact.value) else _wrong(check, pacing, fact)
     for point in evidence.metrics:
         scoped = [pacing for pacing in evidence.pacings if pacing.account.span.scope == point.scope]
-        if point.name in _METRICS and point.count and scoped:
-            yield _judged(check, point, scoped)
+        if scoped and point.name in _METRICS and _is_readable(point):
+            yield _judged(check, point, scoped, evidence)
 
 
 def _window_of(pacing: Pacing) -> Window:
@@ -82,19 +83,59 @@ def _wrong(check: Check, pacing: Pacing, fact: Fact) -> Finding:
     )
 
 
-def _judged(check: Check, point: MetricPoint, scoped: list[Pacing]) -> Finding | None:
-    """Judge a metric point by its mean, since its measurements do not say which call they are of."""
-    mean = point.value / (point.count or 1) / (1000 if point.unit == "ms" else 1)
+def _is_readable(point: MetricPoint) -> bool:
+    return bool(point.count) and point.unit in UNITS and is_count(point.value) and not point.shared
+
+
+def _judged(check: Check, point: MetricPoint, scoped: list[Pacing], evidence: Evidence) -> Finding | None:
+    """Judge the measurements of a metric together, since they do not say which calls they are of."""
+    of, count = UNITS[point.unit], point.count or 0
+    total, mean = point.value * of, point.value * of / count
+    lowest = mean if point.lowest is None else point.lowest * of
+    highest = mean if point.highest is None else point.highest * of
     windows = [_window_of(pacing) for pacing in scoped]
-    spread = Window(earliest=min(one.earliest for one in windows), latest=max(one.latest for one in windows))
-    if spread.holds(mean):
+    others = _others(point, scoped, evidence)
+    if not _is_possible(total, count, Window(earliest=lowest, latest=highest), windows, others):
+        said = f"{mean:.3f} s{' on average' if count > 1 else ''}"
+        said = f"from {lowest:.3f} s to {highest:.3f} s, {said}" if lowest < highest else said
+        return check.finding(
+            scoped[0].account.span,
+            ("metric", f"{point.name}: {counted(count, 'measurement')}, {said}"),
+            ("wire", f"{_came(scoped)}\n{_where(scoped[0])}"),
+        )
+    return None
+
+
+def _others(point: MetricPoint, scoped: Sequence[Pacing], evidence: Evidence) -> int | None:
+    """Count the calls that may have been measured too, whose times are not known; None if there may be any number."""
+    if any(stray.span.scope == point.scope and not stray.covers for stray in evidence.strays):
         return None
-    first = min(pacing.first.earliest for pacing in scoped)
-    return check.finding(
-        scoped[0].account.span,
-        ("metric", f"{point.name}: {counted(point.count or 0, 'measurement')}, {mean:.3f} s on average"),
-        ("wire", f"the first event came {first:.3f} s after the request\n{_where(scoped[0])}"),
-    )
+    timed = {id(pacing.account.call) for pacing in scoped}
+    return sum(id(call) not in timed and _may_be_measured(call, point.name) for call in evidence.calls)
+
+
+def _may_be_measured(call: Call, name: str) -> bool:
+    """Tell whether a call may have a first chunk: one that is no stream for sure has none."""
+    return name not in _OF_STREAMS or not call.truths or any(truth.streaming is not False for truth in call.truths)
+
+
+def _is_possible(total: float, count: int, seen: Window, windows: Sequence[Window], others: int | None) -> bool:
+    """Tell whether measurements can be of these streams, each of which is measured once, and of some other calls."""
+    if others is None or count <= others:
+        return True
+    least = sum(sorted(window.earliest for window in windows)[: count - others])
+    if others or total < least:
+        return total >= least
+    latest = sorted((window.latest for window in windows), reverse=True)
+    most = sum(latest[:count]) if count <= len(latest) else math.inf
+    return total <= most and seen.earliest >= min(window.earliest for window in windows) and seen.latest <= latest[0]
+
+
+def _came(scoped: Sequence[Pacing]) -> str:
+    first, *more = sorted(pacing.first.earliest for pacing in scoped)
+    if not more:
+        return f"the first event came {first:.3f} s after the request"
+    return f"the first events of {len(scoped)} streams came from {first:.3f} s to {more[-1]:.3f} s after the request"
 
 
 def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -141,7 +182,9 @@ FIRST_TOKEN = Check(
     "first event of the stream: `gen_ai.response.time_to_first_chunk`, `gen_ai.time_to_first_token_ms`, "
     "OpenInference's `First Token Stream Event`, Langfuse's completion start time, and the metrics "
     "`gen_ai.client.operation.time_to_first_chunk`, `gen_ai.client.inference.time_to_first_chunk` and "
-    "`gen_ai.server.time_to_first_token`. Of a metric, the mean is compared.\n"
+    "`gen_ai.server.time_to_first_token`. The measurements of a metric are compared together: the shortest, the "
+    "longest and the sum must be possible for the streams of its scope, each measured once. Where other calls may be "
+    "among them, only the sum is judged, and it must not be too short.\n"
     "  - The Anthropic SDK's own spans are compared with the first piece of the content instead. Hand-written spans "
     "and Pydantic AI's may state either.\n"
     "  - The time may be counted from the start of the span or from the request. It may end at any moment before the "

@@ -16,10 +16,12 @@ class Watch:
 
     Attributes:
         opened_ns: The time of day at that moment, in nanoseconds since the epoch, as the code under test saw it.
+        opened_at: The reading of `time.perf_counter` at that moment, as the code under test saw it.
     """
 
     def __init__(self) -> None:
         self.opened_ns = time_ns()
+        self.opened_at = SHIFT.now()
         self._opened = SHIFT.passed
 
     @property

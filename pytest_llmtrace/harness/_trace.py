@@ -371,6 +371,7 @@ class LLMTrace(Captured, Scripted):
             logs=self._book.logs(),
             metrics=self._book.metrics(),
             opened_ns=self._watch.opened_ns,
+            opened_at=self._watch.opened_at,
             lasted=self._watch.seconds,
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchanges) if paired.calls else None,

@@ -83,12 +83,38 @@ def test_another_unit_is_found(calls: tuple[Call, ...], points: list[MetricPoint
     assert judged(calls, *points) == [finding(said, SPAN, TRACE, SIZE, advice=advice)]
 
 
-def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...]) -> None:
-    """A value that is a time of day is found: the start was not subtracted."""
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1_700_000_000.125, "1,700,000,000.125 s"),
+        (1_700_000_000_125.0, "1,700,000,000,125.000 s"),
+        (1_700_036_000.0, "1,700,036,000.000 s"),
+        (900_000_000.0, "900,000,000.000 s"),
+        (4321.03, "4,321.030 s"),
+        (4_321_030_000_000.0, "4,321,030,000,000.000 s"),
+    ],
+    ids=["date", "date in ms", "local date", "other date", "perf_counter", "perf_counter_ns"],
+)
+def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...], value: float, shown: str) -> None:
+    """A value that is a time of day, or what a clock showed, is found as that, in any unit: no start was subtracted."""
     why = "it is a time of day or the reading of a clock, not a duration: means and percentiles are useless"
-    metric = ("metric", "1,700,000,000.125 s in 1 measurement")
-    wanted = finding(metric, SPAN, TRACE, ("why", why), advice="record the end minus the beginning")
-    assert judged(calls, took(1_700_000_000.125)) == [wanted]
+    wanted = finding(
+        ("metric", f"{shown} in 1 measurement"),
+        SPAN,
+        TRACE,
+        ("why", why),
+        advice="record the end minus the beginning",
+    )
+    assert judged(calls, took(value), opened_at=4321.0) == [wanted]
+
+
+def test_a_time_of_day_is_no_count_of_nanoseconds(make_call: Make) -> None:
+    """The seconds since the epoch, taken for nanoseconds, are as long as a call of two seconds; they are none."""
+    call = make_call(READ, {}, record={"start_ns": at(0), "end_ns": at(2000)})
+    [found] = judged((call,), took(1_700_000_001.5), lasted=3.0)
+    assert dict(found.details)["metric"] == "1,700,000,001.500 s in 1 measurement"
+    [found] = judged((call,), took(1_900_000_000.0), lasted=3.0)
+    assert dict(found.details)["metric"].endswith("these are nanoseconds, but the unit says seconds")
 
 
 def test_what_is_longer_than_the_trace_is_for_information(calls: tuple[Call, ...]) -> None:

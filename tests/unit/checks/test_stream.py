@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks.stream import CHECKS, DURATION, LATENCY
-from pytest_llmtrace.model import Call, Fact, Finding, Maker, MetricPoint, Severity, State, StreamEnd
+from pytest_llmtrace.model import Call, Fact, Finding, Maker, MetricPoint, Severity, State, Stray, StreamEnd
 
 STREAM = (("content-type", "text/event-stream"),)
 SECOND = 1_000_000_000
@@ -95,9 +95,9 @@ def test_a_span_that_lasts_as_long_as_its_stream(streamed: Callable[..., Call]) 
 @pytest.mark.parametrize(
     ("begins", "ends", "text"),
     [
-        (-0.002, 1.5, "starts -0.002 s and ends 1.500 s after the request"),
-        (0.5, 4.503, "starts 0.500 s and ends 4.503 s after the request"),
-        (3.9, 8.0, "starts 3.900 s and ends 8.000 s after the request"),
+        (-0.002, 1.5, "starts 0.002 s before the request and ends 1.500 s after it"),
+        (0.5, 4.503, "starts 0.500 s after the request and ends 4.503 s after it"),
+        (3.9, 8.0, "starts 3.900 s after the request and ends 8.000 s after it"),
     ],
     ids=["ends early", "begins late", "is shifted"],
 )
@@ -187,12 +187,76 @@ def point(value: float, count: int = 1, **fields: Any) -> MetricPoint:
     return MetricPoint(**{**defaults, "kind": "histogram", "value": value, "count": count, **fields})
 
 
+def said(*calls: Call, metric: MetricPoint, **evidence: Any) -> list[tuple[str, str]]:
+    """Return what the findings about the time to the first token say of a metric and of the wire."""
+    findings = verify(Evidence(calls=calls, metrics=(metric,), **evidence), {}).findings
+    told = [dict(one.details) for one in findings if one.check == "stream/time-to-first-token"]
+    return [(one["metric"], one["wire"]) for one in told]
+
+
+PLACE = "cassettes/chat.yaml, interaction 0, exchange 0"
+
+
 def test_metrics(streamed: Callable[..., Call]) -> None:
-    """A metric is judged by its mean, in its unit, if it has the span's scope and is a time to the first token."""
-    for right in (point(1.0), point(1000.0, unit="ms"), point(2.0, 2), point(9.0, scope="b"), point(9.0, name="c")):
-        assert "stream/time-to-first-token" not in ids(streamed(), metrics=(right,))
-    [finding] = found(streamed(), metrics=(point(6.0, 2),))
-    assert dict(finding.details)["metric"] == "gen_ai.server.time_to_first_token: 2 measurements, 3.000 s on average"
+    """A metric is judged in its unit, if it has the span's scope and is a time to the first token of this trace."""
+    for right in (
+        point(1.0),
+        point(1000.0, unit="ms"),
+        point(1e6, unit="us"),
+        point(2.0, 2),
+        point(9.0, scope="b"),
+        point(9.0, name="c"),
+        point(9.0, unit="{token}"),
+        point(9.0, shared=True),
+        point(float("nan")),
+    ):
+        assert said(streamed(), metric=right) == []
+    metric = "gen_ai.server.time_to_first_token: 1 measurement, 3.000 s"
+    assert said(streamed(), metric=point(3.0)) == [(metric, f"the first event came 1.000 s after the request\n{PLACE}")]
+
+
+LATER = {"offsets": (3.0, 4.0, 5.0, 5.5), "wanted": (0.0, 3.01, 4.01, 5.01), "ended_ns": START + 6 * SECOND}
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        (point(5.0, 2, lowest=0.8, highest=4.2), "2 measurements, from 0.800 s to 4.200 s, 2.500 s on average"),
+        (point(6.0, 2), "2 measurements, 3.000 s on average"),
+        (point(2.0, 2, lowest=1.0, highest=1.0), "2 measurements, 1.000 s on average"),
+        (point(6.0, 2, lowest=3.0, highest=3.0), "2 measurements, 3.000 s on average"),
+        (point(0.5), "1 measurement, 0.500 s"),
+        (point(3.5), "1 measurement, 3.500 s"),
+    ],
+    ids=["extremes", "sum", "all as short as the shortest", "all as long as the longest", "too short", "too long"],
+)
+def test_measurements_of_several_streams(streamed: Callable[..., Call], metric: MetricPoint, text: str) -> None:
+    """The shortest, the longest and the sum must be possible, since each of the streams is measured once."""
+    calls = streamed(), streamed(ends=6.1, **LATER)
+    came = f"the first events of 2 streams came from 1.000 s to 3.000 s after the request\n{PLACE}"
+    assert said(*calls, metric=metric) == [(f"gen_ai.server.time_to_first_token: {text}", came)]
+    for right in (point(4.0, 2, lowest=1.0, highest=3.0), point(4.0, 2), point(1.0), point(3.0)):
+        assert said(*calls, metric=right) == []
+
+
+def test_measurements_of_other_calls(streamed: Callable[..., Call], make_call: Callable[..., Call]) -> None:
+    """Calls whose times are not known may be among those measured; then only what is left for the streams is judged."""
+    others = {
+        "a stream that was over at once": streamed(timed=False),
+        "a call without a span": replace(streamed(), spans=(), readings=()),
+        "a call that cannot be read": replace(streamed(), truths=(), spans=(), readings=()),
+    }
+    for other in others.values():
+        assert said(streamed(), other, metric=point(1.01, 2, lowest=0.01, highest=1.0)) == []
+        assert said(streamed(), other, metric=point(0.01)) == []
+        assert said(streamed(), other, metric=point(0.2, 2, lowest=0.1, highest=0.1)) != []
+    answered = make_call({"streaming": False}, {})
+    client = "gen_ai.client.operation.time_to_first_chunk"
+    assert said(streamed(), answered, metric=point(0.01, name=client)) != []
+    assert said(streamed(), answered, metric=point(0.01)) == []
+    stray = Stray(span=answered.spans[0], reading=answered.readings[0])
+    assert said(streamed(), metric=point(0.01), strays=(stray,)) == []
+    assert said(streamed(), metric=point(0.01), strays=(replace(stray, covers=True),)) != []
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.96, 4.0, 4.5, 60.0, float("inf")])

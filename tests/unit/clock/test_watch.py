@@ -24,6 +24,13 @@ def test_virtual_time_counts_after_its_end_too() -> None:
     assert 65 <= outer.seconds < 85
 
 
+def test_the_reading_at_its_opening_is_the_applications() -> None:
+    """The reading of the clock is the one that the code under test sees, virtual time included."""
+    with LLMTrace(timing="recorded", verify=False) as trace:
+        trace.clock.advance(5000)
+        assert 0 <= time.perf_counter() - clock.Watch().opened_at + 1 < 2
+
+
 def test_a_time_of_day_that_is_moved_does_not_count() -> None:
     """A moved time of day only changes when the watch was opened, as the code under test sees it."""
     freezegun = pytest.importorskip("freezegun")
