@@ -134,6 +134,8 @@ class MetricPoint:
     number (None for other kinds). `bounds` are the bucket boundaries of a histogram; an exponential one has none.
     `lowest` and `highest` are the extremes of its measurements, None if its view keeps none. `shared` says that other
     traces were open meanwhile, or that code of an earlier one was at work, so that part of the point may be theirs.
+    `kept` are the only attributes that a view of the application keeps, None if it keeps all; `aggregated` says that a
+    view has chosen the kind of the point, or its buckets.
     """
 
     scope: str
@@ -149,6 +151,12 @@ class MetricPoint:
     lowest: float | int | None = None
     highest: float | int | None = None
     shared: bool = False
+    kept: frozenset[str] | None = None
+    aggregated: bool = False
+
+    def hides(self, attribute: str) -> bool:
+        """Tell whether a view of the application drops an attribute, so that nobody knows if it was measured."""
+        return self.kept is not None and attribute not in self.kept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,9 @@ for the removal of an entry.
 - `MeterProvider._measurement_consumer`, its `_lock`, `_sdk_config` and `_reader_storages`,
   `MetricReader._set_collect_callback`, `_instrument_class_temporality` and `_instrument_class_aggregation`: what
   `MeterProvider.add_metric_reader` does, in releases that lack it. Go when the lowest supported release has it.
+- `MetricReaderStorage._instrument_view_instrument_matches`, `_name`, `_instrument` and `_view` of what is in it, and
+  `View._attribute_keys` and `_aggregation`: what the app's views make of each metric. Go when points, or a reader, can
+  be asked for that.
 - `ReadableSpan._attributes` and its `max_value_len`: the length to which a provider cuts the texts of its spans.
   Goes when a span or its provider exposes its limits.
 - `BaseInstrumentor._instance`: calling the class would run `__init__` again, which resets the settings of some
@@ -34,8 +37,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -52,6 +57,7 @@ from opentelemetry.sdk._logs._internal import (
 )
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.metrics.view import DefaultAggregation
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
     SynchronousMultiSpanProcessor,
@@ -75,6 +81,8 @@ __all__ = [
     "LogRecordProcessor",
     "LoggerProvider",
     "ProxyLogger",
+    "Shape",
+    "Shapes",
     "add_reader",
     "back_meters",
     "back_proxy_logger",
@@ -121,22 +129,43 @@ _DELTA: dict[type, AggregationTemporality] = dict.fromkeys(
 )
 
 
-class DeltaReader(MetricReader):
-    """A metric reader that hands over, at each collection, what was measured since the previous one."""
+class Shape(NamedTuple):
+    """What views of the app make of a metric, beside a new name.
 
-    def __init__(self, receive: Callable[[MetricsData], None]) -> None:
+    Attributes:
+        kept: The only attributes that they keep; None if they keep all.
+        aggregated: Whether they choose the aggregation.
+    """
+
+    kept: frozenset[str] | None = None
+    aggregated: bool = False
+
+
+Shapes = Mapping[tuple[str, str], Shape]
+"""What views make of metrics, by the scope and the name of each that has a view."""
+
+
+class DeltaReader(MetricReader):
+    """A metric reader that hands over, at each collection, what was measured since the previous one.
+
+    Args:
+        receive: Takes the points, and what the app's views have made of them.
+    """
+
+    def __init__(self, receive: Callable[[MetricsData, Shapes], None]) -> None:
         super().__init__(preferred_temporality=_DELTA)
         self._receive = receive
+        self.shapes: Callable[[], Shapes] = dict
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
         if isinstance(metrics_data, MetricsData):  # A suite's double of a provider may hand over anything at all.
-            self._receive(metrics_data)
+            self._receive(metrics_data, self.shapes())
 
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
         """Do nothing: a provider shuts down only the readers that it was made with, and this one is added later."""
 
 
-def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
+def add_reader(provider: metrics.MeterProvider, reader: DeltaReader) -> None:
     """Add a reader to a meter provider that is in use."""
     consumer: Any = provider._measurement_consumer
     if hasattr(provider, "add_metric_reader"):
@@ -144,6 +173,29 @@ def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
     else:
         _add_to_storages(consumer, reader)
     reader._set_collect_callback(_if_it_can(consumer.collect))
+    reader.shapes = functools.partial(_shapes, consumer, weakref.ref(reader))
+
+
+def _shapes(consumer: Any, reader: weakref.ref[DeltaReader]) -> Shapes:
+    storage = consumer._reader_storages.get(reader()) if consumer._sdk_config.views else None
+    if storage is None:  # As nearly always: the app has no views.
+        return {}
+    found: dict[tuple[str, str], Shape] = {}
+    for match in chain.from_iterable(tuple(storage._instrument_view_instrument_matches.values())):
+        keys = match._view._attribute_keys
+        shape = Shape(
+            kept=None if keys is None else frozenset(keys),
+            aggregated=not isinstance(match._view._aggregation, DefaultAggregation),
+        )
+        where = match._instrument.instrumentation_scope.name, match._name
+        found[where] = _both(found[where], shape) if where in found else shape
+    return found
+
+
+def _both(one: Shape, other: Shape) -> Shape:
+    """Return what two views of one name have in common: which of them a point went through cannot be seen."""
+    kept = [shape.kept for shape in (one, other) if shape.kept is not None]
+    return Shape(kept=frozenset.intersection(*kept) if kept else None, aggregated=one.aggregated or other.aggregated)
 
 
 def _add_to_storages(consumer: Any, reader: MetricReader) -> None:

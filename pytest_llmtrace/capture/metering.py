@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
-from pytest_llmtrace.capture._otel_internals import DeltaReader, add_reader
+from pytest_llmtrace.capture._otel_internals import DeltaReader, Shape, Shapes, add_reader
 from pytest_llmtrace.model import MetricPoint
 
 __all__ = ["Sums", "collect", "read", "read_when_flushed", "share"]
@@ -124,20 +124,25 @@ def _new_reader() -> DeltaReader:
     return reader
 
 
-def _receive(data: MetricsData) -> None:
+def _receive(data: MetricsData, shapes: Shapes) -> None:
     listening = tuple(_listening)
-    points = tuple(_points(data)) if listening else ()
+    points = tuple(_points(data, shapes)) if listening else ()
     for sums in listening:
         sums.add(points)
 
 
-def _points(data: MetricsData) -> Iterator[MetricPoint]:
+def _points(data: MetricsData, shapes: Shapes) -> Iterator[MetricPoint]:
     for of_resource in data.resource_metrics:
         resource = dict(of_resource.resource.attributes or {})
         for of_scope in of_resource.scope_metrics:
             for metric in of_scope.metrics:
                 scope = of_scope.scope
-                yield from _points_of(metric, scope=scope.name, scope_version=scope.version or None, resource=resource)
+                where = {"scope": scope.name, "scope_version": scope.version or None, "resource": resource}
+                shape = shapes.get((scope.name, metric.name), _AS_MEASURED)
+                yield from _points_of(metric, **where, kept=shape.kept, aggregated=shape.aggregated)
+
+
+_AS_MEASURED = Shape()
 
 
 def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:

@@ -30,6 +30,8 @@ def measured_scopes(evidence: Evidence, names: Collection[str]) -> Iterator[tupl
         if point.name in names:
             by_scope.setdefault(point.scope, []).append(point)
     for scope, points in by_scope.items():
+        if any(point.hides(_OPERATION) for point in points):
+            continue  # An agent's calls, and tools, may be among them.
         asked = [point for point in points if str(point.attributes.get(_OPERATION, "chat")) in _OF_CALLS]
         kinds = {point.kind for point in asked}
         if kinds not in ({"histogram"}, {"sum"}) or any(point.shared or not is_count(point.value) for point in asked):

@@ -21,11 +21,7 @@ def _required(claim: MetricClaim) -> Breach | bool:
     required = claim.metric.required if claim.metric else ()
     if not required:
         return False
-    absent = tuple(
-        name
-        for name in required
-        if name not in claim.sheet.renamed and any(name not in point.attributes for point in claim.points)
-    )
+    absent = tuple(name for name in required if name not in claim.sheet.renamed and _without(claim, name))
     if not absent:
         return True
     return Breach(
@@ -36,8 +32,22 @@ def _required(claim: MetricClaim) -> Breach | bool:
     )
 
 
+def _without(claim: MetricClaim, name: str) -> int:
+    """Count the series that were measured without an attribute, as far as views and the SDK's limits let that be seen.
+
+    Above its limit of series, the SDK adds all others up in one that says nothing else.
+    """
+    return sum(
+        name not in point.attributes and not point.hides(name) and _OVERFLOW not in point.attributes
+        for point in claim.points
+    )
+
+
+_OVERFLOW = "otel.metric.overflow"
+
+
 def _on_some(claim: MetricClaim, name: str) -> str:
-    without = sum(name not in point.attributes for point in claim.points)
+    without = _without(claim, name)
     return "" if without == len(claim.points) else f" on {without} of {len(claim.points)} series"
 
 
@@ -48,7 +58,7 @@ REQUIRED = metric_rule(
     next="pass them with each measurement",
     judge=_required,
     compares="The attributes of each series with those that the convention requires. An attribute that is there under "
-    "an older name is reported by convention/metric-deprecated.",
+    "an older name is reported by convention/metric-deprecated. What a view of the application drops is not missing.",
     source="The requirement level `required` of OTel GenAI's and MCP's metrics",
     whole_runs_only=True,
 )
@@ -119,7 +129,8 @@ def _port(claim: MetricClaim) -> Breach | bool:
     # As on spans: where the convention has a default port, the attribute may be left out.
     if wanted is None or wanted.level is not Level.CONDITIONALLY_REQUIRED or "443" in wanted.condition:
         return False
-    addressed = [point.attributes for point in claim.points if point.attributes.get("server.address")]
+    seen = [point.attributes for point in claim.points if not point.hides("server.port")]
+    addressed = [attributes for attributes in seen if attributes.get("server.address")]
     absent = [attributes for attributes in addressed if "server.port" not in attributes]
     if not absent:
         return bool(addressed)

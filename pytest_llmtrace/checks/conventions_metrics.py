@@ -140,9 +140,10 @@ def _instrument(claim: MetricClaim) -> Breach | bool:
     wanted = claim.metric.instrument if claim.metric else ""
     if wanted not in KINDS:
         return False
-    kinds = {point.kind: None for point in claim.points if point.kind != KINDS[wanted]}
+    made = [point.kind for point in claim.points if not point.aggregated]
+    kinds = dict.fromkeys(kind for kind in made if kind != KINDS[wanted])
     if not kinds:
-        return True
+        return bool(made)
     return Breach(
         names=("instrument",),
         said=tuple(f"the points are those of a {kind}" for kind in kinds),
@@ -158,14 +159,14 @@ INSTRUMENT = metric_rule(
     next="make it with the other instrument",
     judge=_instrument,
     compares="The kind of the metric's points with that of the instrument: histogram, gauge or sum. Counters that "
-    "only go up, and those that also go down, are both sums.",
+    "only go up, and those that also go down, are both sums. Not judged is what a view of the application aggregates.",
     source="OTel GenAI, metrics: the instrument of each",
 )
 
 
 def _buckets(claim: MetricClaim) -> Breach | bool:
     wanted = claim.metric.buckets if claim.metric else ()
-    found = {point.bounds: None for point in claim.points if point.bounds}
+    found = {point.bounds: None for point in claim.points if point.bounds and not point.aggregated}
     if not wanted or not found:
         return False
     others = [bounds for bounds in found if bounds != wanted]
@@ -191,8 +192,8 @@ BUCKETS = metric_advised(
     "percentile is the same",
     next="give explicit_bucket_boundaries_advisory= when the instrument is made",
     judge=_buckets,
-    compares="The bucket boundaries of histograms that have explicit ones. A view of the application's own may have "
-    "set others on purpose.",
+    compares="The bucket boundaries of histograms that have explicit ones. Not judged are those that a view of the "
+    "application has set.",
     source="OTel GenAI and MCP, metrics: the bucket boundaries of each",
 )
 

@@ -240,7 +240,7 @@ def _error_type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     }
     for scope, points in (found for names in DURATIONS for found in _measured(evidence, names)):
         failed = _failed(scope, evidence)
-        if not failed or (scope.name, points[0].name) not in wanted:
+        if not failed or (scope.name, points[0].name) not in wanted or any(point.hides(_ERROR) for point in points):
             continue
         counts = [point.count for point in points if not point.attributes.get(_ERROR)]
         without = sum(count for count in counts if count is not None)

@@ -117,6 +117,22 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
     ]
 
 
+def test_what_views_make_of_a_metric(books: Books) -> None:
+    """A point says which attributes a view of the application keeps, and whether it has chosen the aggregation."""
+    views = [View(instrument_name="calls", attribute_keys={"model"}), View(instrument_name="t", aggregation=_buckets())]
+    meter = MeterProvider(views=views, shutdown_on_exit=False).get_meter("app.llm")
+    meter.create_counter("calls").add(1, {"model": "m", "user": "u"})
+    meter.create_histogram("t").record(1, {"user": "u"})
+    calls, times = books[0].metrics()
+    assert (dict(calls.attributes), calls.kept, calls.aggregated) == ({"model": "m"}, {"model"}, False)
+    assert [calls.hides(name) for name in ("user", "model")] == [True, False]
+    assert (times.kept, times.aggregated, times.hides("user")) == (None, True, False)
+
+
+def _buckets() -> ExplicitBucketHistogramAggregation:
+    return ExplicitBucketHistogramAggregation(boundaries=[1, 2])
+
+
 def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: MeterProvider) -> None:
     """The extremes cover all collections, although a reader gets those of each; a view may keep none at all."""
     view = View(instrument_name="plain", aggregation=ExplicitBucketHistogramAggregation(record_min_max=False))

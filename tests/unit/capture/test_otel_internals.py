@@ -13,6 +13,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.metrics._internal import instrument as instruments
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import LastValueAggregation, View
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 
 from pytest_llmtrace import ownership
@@ -76,12 +77,40 @@ def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> 
     provider = metrics.MeterProvider(shutdown_on_exit=False)
     counter = provider.get_meter("name").create_counter("early")
     received: list[Any] = []
-    reader = _otel_internals.DeltaReader(received.append)
+    reader = _otel_internals.DeltaReader(lambda data, _: received.append(data))
     _otel_internals.add_reader(provider, reader)
     counter.add(2)
     reader.collect()
     [metric] = received[0].resource_metrics[0].scope_metrics[0].metrics
     assert (metric.name, metric.data.data_points[0].value) == ("early", 2)
+
+
+def test_views_of_a_meter_provider() -> None:
+    """What views make of a metric can be read by its scope and name; of two views of one name, both count."""
+    last, keys = LastValueAggregation(), {"attribute_keys": {"a", "b"}}
+    views = [
+        View(instrument_name="filtered", **keys),
+        View(instrument_name="renamed", name="new", aggregation=last),
+        View(instrument_name="twice", attribute_keys={"b", "c"}),
+        View(instrument_name="twice", aggregation=last, **keys),
+        View(instrument_name="twice", name="twice"),
+    ]
+    provider = metrics.MeterProvider(views=views, shutdown_on_exit=False)
+    received: list[_otel_internals.Shapes] = []
+    reader = _otel_internals.DeltaReader(lambda _, shapes: received.append(shapes))
+    _otel_internals.add_reader(provider, reader)
+    for name in ("filtered", "renamed", "twice", "plain"):
+        provider.get_meter("name").create_counter(name).add(1)
+    reader.collect()
+    plain = _otel_internals.Shape()
+    assert received == [
+        {
+            ("name", "filtered"): plain._replace(kept=frozenset("ab")),
+            ("name", "new"): plain._replace(aggregated=True),
+            ("name", "twice"): plain._replace(kept=frozenset("b"), aggregated=True),
+            ("name", "plain"): plain,
+        }
+    ]
 
 
 def test_observable_proxies() -> None:

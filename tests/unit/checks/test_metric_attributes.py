@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,8 +198,9 @@ def test_a_failed_call_that_is_measured_has_an_error(judged: Judged) -> None:
         ([sent(code=429, **FAILED), sent()], [measured()]),
         ([sent(code=429, **FAILED), sent()], [measured(), measured(error__type="RateLimitError")]),
         ([sent(code=429)], [measured()]),
+        ([sent(code=429, **FAILED)], [replace(measured(), kept=frozenset(CHAT))]),
     ],
-    ids=["with an error", "not measured", "apart", "span without an error"],
+    ids=["with an error", "not measured", "apart", "span without an error", "a view has dropped it"],
 )
 def test_a_failed_call_need_not_be_measured(judged: Judged, calls: list[Sent], points: list[MetricPoint]) -> None:
     """Measurements without an error may be of the calls that succeeded; a span that hides a failure is told instead."""

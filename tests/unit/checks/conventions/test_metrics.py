@@ -118,6 +118,11 @@ CONFORMING: tuple[dict[str, Any], ...] = (
         "unit": "m",
         "kind": "gauge",
     },  # The convention does not say how this metric has to be for other operations.
+    {**CALLS, "attributes": {}, "kept": frozenset({"app.tenant"})},
+    {**CALLS, "attributes": {"otel.metric.overflow": True}},
+    {**DURATION, "kind": "sum", "bounds": (), "aggregated": True},
+    {**DURATION, "bounds": (0.0, 5.0), "aggregated": True},
+    {**DURATION, "attributes": {"server.address": "a.example"}, "kept": frozenset({"server.address"})},
     {"name": "http.client.request.duration", "unit": "parsec", "attributes": {"server.port": "443"}},
 )
 
@@ -126,6 +131,12 @@ CONFORMING: tuple[dict[str, Any], ...] = (
 def test_conforming(point: dict[str, Any]) -> None:
     """A metric that keeps the convention, or that the convention says nothing about, has no finding."""
     assert judged(point) == []
+
+
+def test_what_a_view_keeps_must_be_there() -> None:
+    """An attribute that a view of the application would keep was not measured if it is not there."""
+    [finding] = judged({**CALLS, "attributes": {}, "kept": frozenset({"gen_ai.operation.name"})})
+    assert finding.details[0] == ("metric", "no gen_ai.operation.name")
 
 
 def test_one_finding_for_all_series() -> None:
