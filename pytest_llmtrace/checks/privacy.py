@@ -15,7 +15,7 @@ from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
 from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
 from pytest_llmtrace.checks._words import first_of, place_of_exchange
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Finding, LogRecord
+from pytest_llmtrace.model import Finding, LogRecord, MetricPoint
 from pytest_llmtrace.secrets.shapes import Shape, shapes_in, shown
 
 __all__ = ["CHECKS", "CONTENT", "SECRET", "refuse_content"]
@@ -37,11 +37,16 @@ class _Leak(NamedTuple):
 
 
 def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    leaking = _Leaking(check)
     for carrier, suspicion in zip(evidence.carriers, evidence.suspicions, strict=True):
         leaks: list[_Leak] = []
         if suspicion.secrets:
             leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
-        yield _finding(check, carrier, leaks) if leaks else None
+        if leaks:
+            leaking.add(carrier, leaks)
+        else:
+            yield None
+    yield from leaking.findings()
 
 
 def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
@@ -94,11 +99,16 @@ def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield from _captured(check, evidence)
         return
     plain: defaultdict[str, set[str]] = defaultdict(set)
+    leaking = _Leaking(check)
     for carrier, suspicion in zip(evidence.carriers, evidence.suspicions, strict=True):
         leaks: list[_Leak] = []
         if suspicion.contents or _has_place(carrier, plain):
             leaks = [leak for text in carrier.texts() for leak in _content_in(carrier, text, evidence)]
-        yield _finding(check, carrier, leaks) if leaks else None
+        if leaks:
+            leaking.add(carrier, leaks)
+        else:
+            yield None
+    yield from leaking.findings()
 
 
 def _has_place(carrier: Carrier, plain: dict[str, set[str]]) -> bool:
@@ -168,6 +178,24 @@ def _place(text: Text, inside: str) -> str:
 
 def _switch(carrier: Carrier, text: Text) -> str:
     return switch_for(carrier.subject, text.channel, text.key)
+
+
+class _Leaking:
+    """What leaks, in the order in which it was found: each carrier, and the series of one metric together."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._found: dict[object, tuple[Carrier, list[_Leak]]] = {}
+
+    def add(self, carrier: Carrier, leaks: Iterable[_Leak]) -> None:
+        """Add the leaks of a carrier."""
+        is_series = isinstance(carrier.subject, MetricPoint)
+        self._found.setdefault(carrier.title if is_series else id(carrier), (carrier, []))[1].extend(leaks)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield the findings."""
+        for carrier, leaks in self._found.values():
+            yield _finding(self._check, carrier, leaks)
 
 
 def _finding(check: Check, carrier: Carrier, leaks: list[_Leak]) -> Finding:

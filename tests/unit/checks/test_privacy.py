@@ -686,6 +686,18 @@ def test_a_metric_has_no_id_of_the_exchange(make_exchange: Make, make_span: Make
     assert said(found) == ([("privacy/high-cardinality", "metric", line)] if line else [])
 
 
+def test_a_metric_with_a_secret_is_told_once(judged: Judge) -> None:
+    """A secret in several series of a metric is one finding for the metric, with each of its places."""
+    series = ({"key": KEY, "type": "input"}, {"key": KEY, "type": "output"}, {"user": KEY})
+    points = [MetricPoint(scope="app", name="tokens", attributes=attributes) for attributes in series]
+    points.append(MetricPoint(scope="app", name="calls", attributes={"key": KEY}))
+    found = judged(evidence={"metrics": tuple(points)})
+    assert [(one.subject, one.details[0][1]) for one in found] == [
+        ("metric 'tokens' (app)", f"attribute key: {KEY_SHOWN}\nattribute user: {KEY_SHOWN}"),
+        ("metric 'calls' (app)", f"attribute key: {KEY_SHOWN}"),
+    ]
+
+
 def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
     """An id makes a point for each call, which is one finding for each metric and attribute."""
     ids = [UUID.replace("3fa8", f"{number:04}") for number in range(9)]
