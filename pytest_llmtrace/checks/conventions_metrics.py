@@ -188,8 +188,8 @@ _MILLION = 1_000_000
 BUCKETS = metric_advised(
     id="convention/metric-buckets",
     title="A histogram has the buckets that its convention advises",
-    why="the SDK's own buckets are for milliseconds: nearly every call of a model falls into the first, and every "
-    "percentile is the same",
+    why="percentiles over services need the same buckets in each; the SDK's own are for milliseconds, so most calls of "
+    "a model fall into the first, and long prompts into the last",
     next="give explicit_bucket_boundaries_advisory= when the instrument is made",
     judge=_buckets,
     compares="The bucket boundaries of histograms that have explicit ones. Not judged are those that a view of the "

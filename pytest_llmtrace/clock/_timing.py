@@ -14,6 +14,7 @@ from pytest_llmtrace.errors import UsageError
 __all__ = ["Clock", "Timing", "refuse_timing"]
 
 Timing = Literal["instant", "recorded", "real"]
+_LAST = dt.datetime.max.replace(tzinfo=dt.UTC).timestamp() - 86_400  # In every time zone.
 _TIMINGS: tuple[Timing, ...] = get_args(Timing)
 
 
@@ -77,11 +78,13 @@ class Clock:
         """Let virtual time pass.
 
         Raises:
-            UsageError: If there is no virtual time, or `seconds` is negative or not finite.
+            UsageError: If there is no virtual time, or `seconds` is negative, not finite, or too large for a date.
         """
         self._refuse_unless_virtual("advance()")
         if not is_number(seconds) or seconds < 0:
             raise UsageError(f"clock.advance() takes a number of seconds, 0 or more, got {seconds!r}")
+        if self.time() + seconds > _LAST:
+            raise UsageError(f"clock.advance({seconds!r}) leads beyond the year 9999, where Python's dates end")
         SHIFT.forward(float(seconds))
         AGENDA.moved()
 

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppr
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.exits._sync import ConsumerError, Take, has, refuse_other
+from pytest_llmtrace.exits._sync import ConsumerError, Take, has, is_stream, refuse_other
 
 if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
@@ -88,7 +88,7 @@ async def _close(take: Take, got: list[Any]) -> None:
 
 async def _drop(take: Take, got: list[Any]) -> None:
     made = await _awaited(take())
-    refuse_other(made, "__aiter__", "__aenter__")
+    _refuse_other(made)
     stream = made if has(made, "__aiter__") else await made.__aenter__()
     got.extend(await _first(stream))
 
@@ -177,10 +177,16 @@ async def _checkpoint() -> None:
 async def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractAsyncContextManager[Any]:
     """Return an asynchronous context manager that gives the stream, as in `_sync`; an awaitable is awaited first."""
     made = await _awaited(made)
-    refuse_other(made, "__aiter__", "__aenter__")
+    _refuse_other(made)
     if has(made, "__aenter__") and (enters or not has(made, "__aiter__")):
         return made  # type: ignore[no-any-return]
     return aclosing(made) if closes and has(made, "aclose") else nullcontext(made)
+
+
+def _refuse_other(made: Any) -> None:
+    if is_stream(made, "__iter__", "__enter__") and not is_stream(made, "__aiter__", "__aenter__"):
+        raise UsageError("this stream is synchronous: call llmtrace_exits.run(...), without await")
+    refuse_other(made, "__aiter__", "__aenter__")
 
 
 async def _awaited(made: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["LEAVE", "ConsumerError", "Take", "has", "refuse_other"]
+__all__ = ["LEAVE", "ConsumerError", "Take", "has", "is_stream", "refuse_other"]
 
 Take = Callable[[], Any]
 """Hands over the object that a streaming function has returned, and keeps no reference to it."""
@@ -94,11 +94,19 @@ def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> Abstract
 
 def refuse_other(made: Any, *names: str) -> None:
     """Refuse an object that is not a stream: a function that reads its stream itself leaves nothing to exit from."""
-    if isinstance(made, str) or not any(has(made, name) for name in names):
+    if not is_stream(made, *names):
         raise UsageError(
             f"a streaming function must return an iterable, a generator or a context manager; this one returned "
             f"{made!r}: let it yield or return its stream"
         )
+
+
+def is_stream(made: Any, *names: str) -> bool:
+    """Tell whether an object has one of these methods, and is not what was read from a stream."""
+    return not isinstance(made, _READ) and any(has(made, name) for name in names)
+
+
+_READ = (bytes, dict, list, set, str, tuple)
 
 
 def has(made: Any, name: str) -> bool:

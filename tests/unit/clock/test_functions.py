@@ -264,6 +264,17 @@ def test_virtual_time_goes_forward(virtual: clock.Clock, amount: float) -> None:
         virtual.advance(amount)
 
 
+@pytest.mark.parametrize("amount", [1e12, 1e300])
+def test_virtual_time_ends_where_dates_end(virtual: clock.Clock, amount: float) -> None:
+    """What no date can hold is refused, and does not move the clock."""
+    with pytest.raises(UsageError) as raised:
+        virtual.advance(amount)
+    assert str(raised.value) == f"clock.advance({amount!r}) leads beyond the year 9999, where Python's dates end"
+    virtual.advance(1e11)
+    assert 1e11 <= virtual.elapsed < 1e11 + 60
+    assert dt.datetime.now(dt.UTC).year > 5000
+
+
 @pytest.mark.parametrize(
     ("timing", "text"),
     [

@@ -259,5 +259,11 @@ def test_wrong_use_is_said() -> None:
                 Exits(trace, way).run(lambda: None)
             with pytest.raises(UsageError, match=r"this one returned 'hi': let it yield or return its stream$"):
                 asyncio.run(Exits(trace, way).arun(answered))
+            with pytest.raises(
+                UsageError, match=r"this one returned \['a', 'b', 'c'\]: let it yield or return its stream$"
+            ):
+                Exits(trace, way).run(lambda: list(generator(Log())))
+            with pytest.raises(UsageError, match=r"^this stream is synchronous: call llmtrace_exits\.run\(\.\.\.\), w"):
+                asyncio.run(Exits(trace, way).arun(lambda: generator(Log())))
         with pytest.raises(UsageError, match=r"this stream is asynchronous: await llmtrace_exits\.arun\(\.\.\.\)"):
             asyncio.run(within_a_loop(Exits(trace, "drained")))
