@@ -84,13 +84,13 @@ class Dialect:
         return frozenset(key for _, place in self.places for key in place.keys)
 
 
-def together(*facts: Mapping[str, Places]) -> dict[str, Places]:
+def together(*facts: Mapping[str, Places]) -> dict[str, Sequence[str | Place]]:
     """Return the places of facts that several mappings name: those of the first mapping come first."""
     joined: dict[str, tuple[str | Place, ...]] = {}
     for places_by_name in facts:
         for name, places in places_by_name.items():
             joined[name] = (*joined.get(name, ()), *_listed(places))
-    return dict(joined)
+    return {**joined}
 
 
 def _listed(places: Places) -> Sequence[str | Place]:

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
 from pytest_llmtrace.dialects._convert import Unreadable, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, together
+from pytest_llmtrace.dialects._genai import STATED
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
 from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, of_message, prompt_places, several
 from pytest_llmtrace.dialects._tools import tool_places
 from pytest_llmtrace.model import LogRecord, SpanRecord
 
-__all__ = ["EVENTS", "EventContent", "answers_in_events", "as_attributes", "content_of_events", "on_span"]
+__all__ = ["ATTRIBUTES", "EVENTS", "EventContent", "answers_in_events", "as_attributes", "content_of_events", "on_span"]
 
 # The event with the whole call, since semconv 1.37; before that, there was one event for each choice.
 _DETAILS = "gen_ai.client.inference.operation.details"
@@ -131,6 +132,10 @@ EVENTS = Dialect(
 )
 
 
+ATTRIBUTES = Dialect(name=EVENTS.name, facts={name: [_inside(key) for key in keys] for name, keys in STATED.items()})
+"""The attributes of a call that the event with the whole call repeats."""
+
+
 def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord | None:
     """Return a span record with what events say as attributes; `None` if that is nothing, or about several calls."""
     said = _details(events)
@@ -152,10 +157,19 @@ def _details(events: Sequence[LogRecord]) -> dict[str, Any]:
     # Each of several events of one call may repeat the tools.
     given = [pair for number, pair in enumerate(given) if pair[0] != _TOOLS or pair not in given[:number]]
     said = {_inside(key): value for key, value in given}
-    return said if len(said) == len(given) else {}
+    return {**said, **_repeated(told)} if len(said) == len(given) else {}
 
 
 _OF_DETAILS = (_ANSWER, _ASKED, _INSTRUCTIONS, _TOOLS)
+
+
+def _repeated(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the attributes of the call that its event repeats; nothing if there are several: they may be of calls."""
+    stating = [attributes for attributes in told if not _STATED.isdisjoint(attributes)]
+    return {_inside(key): stating[0][key] for key in stating[0] if key in _STATED} if len(stating) == 1 else {}
+
+
+_STATED = frozenset(key for keys in STATED.values() for key in keys)
 
 
 def on_span(span: SpanRecord) -> list[LogRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import json_value
@@ -13,7 +13,7 @@ from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_
 from pytest_llmtrace.dialects._tools import tool_places
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
+__all__ = ["CALLS", "GENAI", "SPOKEN", "STATED", "STEPS", "is_genai", "joined"]
 
 # gen_ai.operation.name: the well-known operations that are one call to a model. The others (create_agent,
 # invoke_agent, execute_tool, ...) are the application's own steps around such calls.
@@ -111,6 +111,11 @@ _FACTS: dict[str, Places] = {
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
     "error_type": "error.type",
 }
+
+STATED: Mapping[str, Sequence[str]] = {
+    name: keys for name, places in together(_FACTS).items() if (keys := [key for key in places if isinstance(key, str)])
+}
+"""The attributes that state a fact by themselves, unlike those with content."""
 
 GENAI = Dialect(name="otel-genai", recognises=is_genai, facts=_FACTS)
 

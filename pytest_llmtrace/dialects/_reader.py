@@ -9,7 +9,7 @@ from functools import lru_cache
 from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
-from pytest_llmtrace.dialects._events import EVENTS, as_attributes, on_span
+from pytest_llmtrace.dialects._events import ATTRIBUTES, EVENTS, as_attributes, on_span
 from pytest_llmtrace.dialects._openinference import WHOLE
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
@@ -170,14 +170,19 @@ def read_own_events(span: SpanRecord) -> Reading | None:
 def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None:
     """Return the reading of a call from the log events emitted in its span, or `None` if they say nothing of it."""
     record = as_attributes(span, events)
-    said = _read(record, (EVENTS,)) if record else None
-    if said is None:
+    if record is None:
         return None
+    said = _read(record, (EVENTS,)) or Reading(source=EVENTS.name)
+    stated = _read(record, (ATTRIBUTES,)) or Reading(source=EVENTS.name)
     where = f"events of span {span.name!r}"
+    # What an event says besides content is on no span: it is compared, but does not stand for an attribute that is
+    # missing there.
+    others = (*said.others, *stated.facts.values(), *stated.others)
     return replace(
         said,
         facts={name: fact._replace(where=where) for name, fact in said.facts.items()},
-        others=tuple(fact._replace(where=where) for fact in said.others),
+        others=tuple(fact._replace(where=where) for fact in others if fact.state is not State.NULL),
+        problems=(*said.problems, *stated.problems),
     )
 
 

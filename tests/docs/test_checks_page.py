@@ -27,6 +27,8 @@ The checks `wire/...` compare what a span says with the bytes of its own exchang
 - a difference in spelling between conventions;
 - anything that came after the client had stopped reading. Then only those facts of the response are compared that had come: the id, the model, the provider, the beginning of texts and, on Anthropic's API, the counts of input and of cached tokens. A finish reason on the span is wrong, unless it had come too.
 
+What the event `gen_ai.client.inference.operation.details`, on the span or as a log record in it, repeats of the span's attributes is compared like these. It does not stand for an attribute that the span leaves out.
+
 Where a check has the item **Where the wire has none**, a value on the span is also a finding if the wire states no such value. An empty value (0, an empty text or list) is then no finding, except that 0 counts as a value for the temperature, top-p, the seed and the total of tokens.
 
 Some checks expect more of the spans of *an instrumentation or a framework* than of *an application's own spans*. A span is one of the former if its scope's name has the part `instrumentation`, or if the Anthropic SDK, LiteLLM, logfire or Pydantic AI has made it. Such spans show all that they are given. An application may show any part of it.

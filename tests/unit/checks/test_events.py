@@ -152,3 +152,36 @@ def test_json_in_an_event_that_a_limit_has_cut(judged: Callable[..., list[Findin
     found = judged(DETAILS, limit=30, attributes=attributes)
     assert [one.check for one in found] == ["convention/event-content"]
     assert [one.check for one in judged(DETAILS, limit=31, attributes=attributes)] == ["wire/unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "right", "check"),
+    [
+        ("gen_ai.usage.input_tokens", 11, 10, "wire/input-tokens"),
+        ("gen_ai.usage.output_tokens", 50, 5, "wire/output-tokens"),
+        ("gen_ai.response.id", "r2", "r1", "wire/response-id"),
+        ("gen_ai.response.model", "gpt-5", "gpt-4o", "wire/response-model"),
+        ("gen_ai.request.model", "gpt-5", "gpt-4o", "wire/request-model"),
+        ("gen_ai.response.finish_reasons", ("length",), ("stop",), "wire/finish-reasons"),
+        ("gen_ai.request.temperature", 0.5, None, "wire/request-temperature"),
+    ],
+)
+def test_what_an_event_repeats_of_the_span(
+    judged: Callable[..., list[Finding]], key: str, wrong: Any, right: Any, check: str
+) -> None:
+    """The event with the whole call repeats the attributes of its span; each is compared, and named with the event."""
+    [found] = judged(DETAILS, attributes={**LLM, key: wrong})
+    assert (found.check, found.subject) == (check, "span 'chat' (app)")
+    assert dict(found.details)["span"].startswith(f"event {DETAILS}: {key} = ")
+    own = (SpanEvent(name=DETAILS, time_ns=1, attributes={key: wrong}),)
+    assert [one.check for one in judged("other", own=own)] == [check]
+    if right is not None:
+        assert judged(DETAILS, attributes={**LLM, key: right}) == []
+
+
+def test_what_several_events_repeat_may_be_of_several_calls(
+    judged: Callable[..., list[Finding]],
+) -> None:
+    """If two events state attributes, it cannot be seen whether both are of the call that is paired with the span."""
+    own = tuple(SpanEvent(name=DETAILS, time_ns=1, attributes={"gen_ai.usage.input_tokens": n}) for n in (10, 11))
+    assert judged("other", own=own) == []
