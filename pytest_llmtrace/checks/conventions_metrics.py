@@ -39,7 +39,7 @@ def _unknown(claim: MetricClaim) -> Breach | bool:
         said=(*("its name" for _ in metric), *(f"attribute {name}" for name in attributes)),
         wanted=(
             *(f"no metric {name}{instead_of_unknown(name, claim.profile.metrics)}" for name in metric),
-            *(f"no attribute {name}" for name in attributes),
+            *(f"no attribute {name}{instead_of_unknown(name, claim.profile.attributes)}" for name in attributes),
         ),
         advice=(*(missing_metric() for _ in metric), *map(missing_attribute, attributes)),
     )
@@ -53,7 +53,7 @@ UNKNOWN = metric_advised(
     id="convention/metric-unknown",
     title="The namespaces of a convention hold only metrics that it defines",
     why="no panel that is built for the convention shows it, and a later version may give the name to something else",
-    next="use the metric that the convention has, or a namespace of your own",
+    next="use the names that the convention has, or a namespace of your own",
     judge=_unknown,
     compares="The names of metrics, and of their attributes, in the convention's own namespaces. A name that another "
     "convention, or another version of this one, defines is a finding only where `conventions=` names the convention "

@@ -107,5 +107,5 @@ class Clock:
                 f'clock.{what} needs virtual time, which timing="recorded" switches on; here timing is {self._timing!r}'
             )
         if not self._runs:
-            why = self.obstacle or "it is on only while the test itself runs, not in its fixtures"
+            why = self.obstacle or "it is on only while the test itself, or the block, runs, and not in fixtures"
             raise UsageError(f"clock.{what} needs virtual time, which is off: {why}")

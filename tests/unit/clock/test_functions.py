@@ -253,7 +253,7 @@ def test_virtual_time_is_on_during_the_test_only() -> None:
         clock.Clock("recorded").advance(1)
     assert str(raised.value) == (
         "clock.advance() needs virtual time, which is off: "
-        "it is on only while the test itself runs, not in its fixtures"
+        "it is on only while the test itself, or the block, runs, and not in fixtures"
     )
 
 

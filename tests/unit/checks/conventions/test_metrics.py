@@ -35,6 +35,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "no attribute gen_ai.mood",
     ),
     (
+        "unknown",
+        {**CALLS, "attributes": {**CHAT, "gen_ai.opration.name": "chat"}},
+        "attribute gen_ai.opration.name",
+        "no attribute gen_ai.opration.name; did you mean gen_ai.operation.name?",
+    ),
+    (
         "deprecated",
         {**CALLS, "name": "gen_ai.requests"},
         "its name",
