@@ -293,8 +293,7 @@ class LLMTrace(Captured, Scripted):
         evidence = self._evidence()
         self._to_be_played = to_be_played and any(leftover.of_cleanup for leftover in evidence.leftovers)
         if self._to_be_played:
-            now = tuple(leftover for leftover in evidence.leftovers if not leftover.of_cleanup)
-            evidence = replace(evidence, leftovers=now)
+            evidence = replace(evidence, leftovers=tuple(one for one in evidence.leftovers if not one.of_cleanup))
         return self._judgement.judge(evidence, complete=complete, to_be_called=to_be_called)
 
     def judge_by(self, settings: Settings) -> None:
