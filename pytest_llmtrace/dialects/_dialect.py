@@ -10,7 +10,7 @@ from pytest_llmtrace.dialects._place import Place, attribute
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["Dialect", "Places", "together"]
+__all__ = ["Dialect", "Places", "listed", "together"]
 
 Places = str | Place | Sequence[str | Place]
 
@@ -76,7 +76,7 @@ class Dialect:
         return tuple(
             (name, attribute(place) if isinstance(place, str) else place)
             for name, places in self.facts.items()
-            for place in _listed(places)
+            for place in listed(places)
         )
 
     @lazy
@@ -84,14 +84,15 @@ class Dialect:
         return frozenset(key for _, place in self.places for key in place.keys)
 
 
-def together(*facts: Mapping[str, Places]) -> dict[str, Sequence[str | Place]]:
+def together(*facts: Mapping[str, Places]) -> dict[str, Places]:
     """Return the places of facts that several mappings name: those of the first mapping come first."""
     joined: dict[str, tuple[str | Place, ...]] = {}
     for places_by_name in facts:
         for name, places in places_by_name.items():
-            joined[name] = (*joined.get(name, ()), *_listed(places))
-    return {**joined}
+            joined[name] = (*joined.get(name, ()), *listed(places))
+    return dict(joined)
 
 
-def _listed(places: Places) -> Sequence[str | Place]:
+def listed(places: Places) -> Sequence[str | Place]:
+    """Return the places of a fact as a list, also if there is only one."""
     return (places,) if isinstance(places, str) or not isinstance(places, Sequence) else places

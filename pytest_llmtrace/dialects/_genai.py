@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import json_value
-from pytest_llmtrace.dialects._dialect import Dialect, Places, together
+from pytest_llmtrace.dialects._dialect import Dialect, Places, listed, together
 from pytest_llmtrace.dialects._dumped import messages_in
 from pytest_llmtrace.dialects._messages import Message, from_value, message_places
 from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
@@ -113,7 +113,7 @@ _FACTS: dict[str, Places] = {
 }
 
 STATED: Mapping[str, Sequence[str]] = {
-    name: keys for name, places in together(_FACTS).items() if (keys := [key for key in places if isinstance(key, str)])
+    name: keys for name, places in _FACTS.items() if (keys := [key for key in listed(places) if isinstance(key, str)])
 }
 """The attributes that state a fact by themselves, unlike those with content."""
 

@@ -87,12 +87,12 @@ def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_views_of_a_meter_provider() -> None:
     """What views make of a metric can be read by its scope and name; of two views of one name, both count."""
-    last, keys = LastValueAggregation(), {"attribute_keys": {"a", "b"}}
+    last, some = LastValueAggregation(), {"a", "b"}
     views = [
-        View(instrument_name="filtered", **keys),
+        View(instrument_name="filtered", attribute_keys=some),
         View(instrument_name="renamed", name="new", aggregation=last),
         View(instrument_name="twice", attribute_keys={"b", "c"}),
-        View(instrument_name="twice", aggregation=last, **keys),
+        View(instrument_name="twice", aggregation=last, attribute_keys=some),
         View(instrument_name="twice", name="twice"),
     ]
     provider = metrics.MeterProvider(views=views, shutdown_on_exit=False)
