@@ -23,16 +23,18 @@ from pytest_llmtrace.capture._otel_internals import (
     ON_EMIT,
     SPAN_COLLECTIONS,
     LoggerProvider,
+    MeasurementConsumer,
     ProxyLogger,
     back_meters,
     back_proxy_logger,
     back_proxy_tracer,
+    consumer_of,
     log_collection,
     span_collection,
 )
 from pytest_llmtrace.capture._watch import existing, when_made
 from pytest_llmtrace.capture.context import current_spans
-from pytest_llmtrace.capture.routing import LogRouter, SpanRouter
+from pytest_llmtrace.capture.routing import LogRouter, SpanRouter, note_measurement
 
 __all__ = ["install"]
 
@@ -41,7 +43,10 @@ _installed = False
 _spans = SpanRouter()
 _logs = LogRouter()
 _of_providers: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The providers' own collections, which call our processor too. Nested ones do not: they may get copies of spans."""
+"""The providers' own collections, and consumers of measurements, which tell us too.
+
+Nested collections do not: they may get copies of spans.
+"""
 
 
 def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
@@ -73,6 +78,7 @@ def _watch_and_stand_in() -> None:
     for kind_of_logs in LOG_COLLECTIONS:
         _tell_first(kind_of_logs, ON_EMIT, _logs.on_emit)
         _want_in_tests(kind_of_logs)
+    _tell_first(MeasurementConsumer, "consume_measurement", note_measurement)
     resource = Resource.create()  # Made once for all three providers, since it runs each configured detector.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
@@ -96,7 +102,7 @@ def _watch_and_stand_in() -> None:
 
 
 def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
-    """Make the collections of providers call our processor before their own ones.
+    """Make what belongs to providers call ours first, as collections call their processors.
 
     It is not added to a collection: suites count the processors of their application, and look at the first.
     """
@@ -148,3 +154,4 @@ def _adopt(provider: Any) -> None:
             collection.add_log_record_processor(_logs)
     else:
         metering.read(provider)
+        _of_providers.add(consumer_of(provider))

@@ -22,6 +22,8 @@ for the removal of an entry.
 - `MeterProvider._measurement_consumer`, its `_lock`, `_sdk_config` and `_reader_storages`,
   `MetricReader._set_collect_callback`, `_instrument_class_temporality` and `_instrument_class_aggregation`: what
   `MeterProvider.add_metric_reader` does, in releases that lack it. Go when the lowest supported release has it.
+- `SynchronousMeasurementConsumer`, which gets each measurement of a provider, and its `consume_measurement`. Goes when
+  the SDK tells a reader of each measurement, or has processors of measurements.
 - `MetricReaderStorage._instrument_view_instrument_matches`, `_name`, `_instrument` and `_view` of what is in it, and
   `View._attribute_keys` and `_aggregation`: what the app's views make of each metric. Go when points, or a reader, can
   be asked for that.
@@ -55,6 +57,7 @@ from opentelemetry.sdk._logs._internal import (
     Logger,
     SynchronousMultiLogRecordProcessor,
 )
+from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 from opentelemetry.sdk.metrics.view import DefaultAggregation
@@ -80,6 +83,7 @@ __all__ = [
     "DeltaReader",
     "LogRecordProcessor",
     "LoggerProvider",
+    "MeasurementConsumer",
     "ProxyLogger",
     "Shape",
     "Shapes",
@@ -88,6 +92,7 @@ __all__ = [
     "back_proxy_logger",
     "back_proxy_tracer",
     "conflict_of",
+    "consumer_of",
     "existing_instance",
     "log_collection",
     "span_collection",
@@ -105,6 +110,9 @@ LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
 SPAN_COLLECTIONS = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
 LOG_COLLECTIONS = (SynchronousMultiLogRecordProcessor, ConcurrentMultiLogRecordProcessor)
 """The SDK's own collections: a collection is a processor that forwards every call to several processors."""
+
+MeasurementConsumer = SynchronousMeasurementConsumer
+"""What gets each measurement of a meter provider, from the code that measures."""
 
 ON_EMIT = "on_emit" if hasattr(LogRecordProcessor, "on_emit") else "emit"
 """The method that tells a log record processor of a record; it was renamed in opentelemetry-sdk 1.36."""
@@ -163,6 +171,12 @@ class DeltaReader(MetricReader):
 
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
         """Do nothing: a provider shuts down only the readers that it was made with, and this one is added later."""
+
+
+def consumer_of(provider: metrics.MeterProvider) -> MeasurementConsumer:
+    """Return what gets the measurements of a meter provider."""
+    consumer: MeasurementConsumer = provider._measurement_consumer
+    return consumer
 
 
 def add_reader(provider: metrics.MeterProvider, reader: DeltaReader) -> None:

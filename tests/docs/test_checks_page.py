@@ -40,7 +40,7 @@ The checks `metric/...` compare what the points of a scope add up to with the by
 - Where series name models, or embeddings, the calls of each model are added up by themselves. `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, but not for `gpt-4o-mini`. A series that names no model, or a model that no call names, may be about any call.
 - If an instrumentation measures no calls of one form (an API, streamed or not) at all, these calls are not missing.
 - A meter whose scope has no spans belongs to the only tracer of its package, as LiteLLM's does. It need not measure every call that this tracer has spans of.
-- Not judged are metrics that are neither histograms nor counters, those whose `gen_ai.operation.name` a view of the application drops, scopes with LLM spans that describe no exchange, and tests whose trace was open at the same time as another one, or during which spans of others ended.
+- Not judged are metrics that are neither histograms nor counters, those whose `gen_ai.operation.name` a view of the application drops, scopes with LLM spans that describe no exchange, and tests whose trace was open at the same time as another one, or during which code of an earlier test measured or ended a span.
 
 `metric/attributes` reports an attribute only if it is true of no call that the scope can have measured. `metric/error-type` reports more measurements without an error than calls that can have succeeded.
 

@@ -223,6 +223,21 @@ def test_points_of_traces_that_are_open_together_say_so(meters: MeterProvider) -
     ]
 
 
+def test_points_say_so_when_others_measure(meters: MeterProvider, owners: Pair) -> None:
+    """If an earlier test's code measures late, as in a thread of its own, points are marked as shared."""
+    earlier = capture.open_book(owners[0])
+    earlier.close()
+    book = capture.open_book(owners[1])
+    counter = meters.get_meter("app").create_counter("calls")
+    seen = []
+    for owner in (owners[1], Owner("apart", stands_in=True), owners[0]):
+        with ownership.belonging_to(owner):
+            counter.add(1)
+        seen.append([point.shared for point in book.metrics()])
+    book.close()
+    assert seen == [[False], [False], [True]]
+
+
 def test_points_say_so_when_a_span_of_others_ends(meters: MeterProvider, tracer: trace.Tracer, owners: Pair) -> None:
     """If an earlier test's span ends late, its stream or thread may have measured, so points are marked as shared."""
     earlier = capture.open_book(owners[0])

@@ -85,6 +85,20 @@ def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> 
     assert (metric.name, metric.data.data_points[0].value) == ("early", 2)
 
 
+def test_measurements_of_a_meter_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider's own consumer gets each measurement from the code that measures, by a method of its class."""
+    told: list[float] = []
+    kind = _otel_internals.MeasurementConsumer
+    monkeypatch.setattr(kind, "consume_measurement", lambda _self, measurement: told.append(measurement.value))
+    provider = metrics.MeterProvider(shutdown_on_exit=False)
+    meter = provider.get_meter("name")
+    meter.create_counter("c").add(2)
+    meter.create_histogram("h").record(0.5)
+    meter.create_gauge("g").set(3)
+    assert told == [2, 0.5, 3]
+    assert type(_otel_internals.consumer_of(provider)) is kind
+
+
 def test_views_of_a_meter_provider() -> None:
     """What views make of a metric can be read by its scope and name; of two views of one name, both count."""
     last, some = LastValueAggregation(), {"a", "b"}
