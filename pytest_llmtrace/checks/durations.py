@@ -16,6 +16,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_shares import is_certain, is_count
 from pytest_llmtrace.checks._pacing import UNITS, slack, time_of
 from pytest_llmtrace.checks._words import first_of, place_of_exchange, shown
+from pytest_llmtrace.checks.stream import FIRST_CHUNK, FIRST_TOKEN
 from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity, SpanRecord
 
 __all__ = ["CHECKS", "METRIC_DURATION"]
@@ -137,7 +138,9 @@ def _too_long(
         return None
     first = next((one for one in long if _is_reading(one, evidence) or _unit_of(one, spans)), long[0])
     longest = max(spans, key=_length, default=None)
-    said = [] if longest is None else [("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}")]
+    said = []
+    if longest is not None and first.name not in FIRST_CHUNK:
+        said = [("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}")]
     is_reading = _is_reading(first, evidence)
     real = "" if is_reading else _unit_of(first, spans)
     details = [
@@ -152,6 +155,9 @@ def _too_long(
         found = _finding(check, first, details, why=_NO_DIFFERENCE, next="record the end minus the beginning")
     else:
         found = replace(_finding(check, first, details, next=_ELSEWHERE), severity=Severity.INFO)
+    streamed = [pacing.account.span.key for pacing in evidence.pacings if pacing.account.span in spans]
+    if first.name in FIRST_CHUNK and streamed:
+        return replace(found, span=streamed[0], follows=(FIRST_TOKEN.id,))
     return replace(found, span=longest.key if longest else None)
 
 

@@ -17,11 +17,11 @@ from pytest_llmtrace.checks._pacing import MEANINGFUL, UNITS, Pacing, Window, sl
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Call, Fact, Finding, MetricPoint, Severity
 
-__all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING", "LATENCY"]
+__all__ = ["CHECKS", "DURATION", "FIRST_CHUNK", "FIRST_TOKEN", "FIRST_TOKEN_MISSING", "LATENCY"]
 
 _FACT = "time_to_first_token"
 _OF_STREAMS = frozenset({"gen_ai.client.inference.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk"})
-_METRICS = _OF_STREAMS | {"gen_ai.server.time_to_first_token"}
+FIRST_CHUNK = _OF_STREAMS | {"gen_ai.server.time_to_first_token"}
 # The Anthropic SDK's own spans state when the first piece of content came, and not the event that opens the message. It
 # starts its clock before it makes the span, which takes as long as samplers and processors take.
 _BY_PIECE = frozenset({"anthropic-native"})
@@ -53,14 +53,37 @@ def _after(seconds: float) -> str:
 
 
 def _first_token(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    repeated: dict[str, list[str]] = {}  # What metrics repeat from wrong spans, by scope: one fault.
+    looked: list[Finding | None] = []
+    for point in evidence.metrics:
+        scoped = [pacing for pacing in evidence.pacings if pacing.account.span.scope == point.scope]
+        if not scoped or point.name not in FIRST_CHUNK or not _is_readable(point):
+            continue
+        windows, others = [_window_of(pacing) for pacing in scoped], _others(point, scoped, evidence)
+        if _is_possible(point, windows, others):
+            looked.append(None)
+        elif any(map(_is_wrong, scoped)) and _is_possible(point, [*map(_as_stated, scoped)], others):
+            repeated.setdefault(point.scope, []).append(_said(point))
+        else:
+            looked.append(_not_possible(check, point, scoped))
     for pacing in evidence.pacings:
         window = _window_of(pacing)
         for fact in pacing.account.stated.get(_FACT, ()):
-            yield None if window.holds(fact.value) else _wrong(check, pacing, fact)
-    for point in evidence.metrics:
-        scoped = [pacing for pacing in evidence.pacings if pacing.account.span.scope == point.scope]
-        if scoped and point.name in _METRICS and _is_readable(point):
-            yield _judged(check, point, scoped, evidence)
+            if window.holds(fact.value):
+                yield None
+            else:
+                yield _wrong(check, pacing, fact, repeated.pop(pacing.account.span.scope, ()))
+    yield from looked
+
+
+def _is_wrong(pacing: Pacing) -> bool:
+    return any(not _window_of(pacing).holds(fact.value) for fact in pacing.account.stated.get(_FACT, ()))
+
+
+def _as_stated(pacing: Pacing) -> Window:
+    """Return the times that a span states as a window; what came if it states none."""
+    stated = [fact.value for fact in pacing.account.stated.get(_FACT, ())]
+    return Window(earliest=min(stated), latest=max(stated)).widened(0.0) if stated else _window_of(pacing)
 
 
 def _window_of(pacing: Pacing) -> Window:
@@ -72,13 +95,14 @@ def _window_of(pacing: Pacing) -> Window:
     return window.widened(pacing.lead + (MEANINGFUL if source in _BY_PIECE else 0.0))
 
 
-def _wrong(check: Check, pacing: Pacing, fact: Fact) -> Finding:
+def _wrong(check: Check, pacing: Pacing, fact: Fact, repeated: Sequence[str] = ()) -> Finding:
     is_piece = pacing.account.reading.source in _BY_PIECE and pacing.piece is not None
     came = pacing.piece if is_piece and pacing.piece else pacing.first
     what = "the first piece of the content" if is_piece else "the first event"
     return check.finding(
         pacing.account.span,
         ("span", "\n".join(f"{key} = {shown(value)}" for key, value in fact.parts)),
+        *([("metric", "\n".join(repeated))] if repeated else []),
         ("wire", f"{what} came {came.earliest:.3f} s after the request\n{_where(pacing)}"),
     )
 
@@ -87,23 +111,29 @@ def _is_readable(point: MetricPoint) -> bool:
     return bool(point.count) and point.unit in UNITS and is_count(point.value) and not point.shared
 
 
-def _judged(check: Check, point: MetricPoint, scoped: list[Pacing], evidence: Evidence) -> Finding | None:
-    """Judge the measurements of a metric together, since they do not say which calls they are of."""
-    of, count = UNITS[point.unit], point.count or 0
-    total, mean = point.value * of, point.value * of / count
-    lowest = mean if point.lowest is None else point.lowest * of
-    highest = mean if point.highest is None else point.highest * of
-    windows = [_window_of(pacing) for pacing in scoped]
-    others = _others(point, scoped, evidence)
-    if not _is_possible(total, count, Window(earliest=lowest, latest=highest), windows, others):
-        said = f"{mean:.3f} s{' on average' if count > 1 else ''}"
-        said = f"from {lowest:.3f} s to {highest:.3f} s, {said}" if lowest < highest else said
-        return check.finding(
-            scoped[0].account.span,
-            ("metric", f"{point.name}: {counted(count, 'measurement')}, {said}"),
-            ("wire", f"{_came(scoped)}\n{_where(scoped[0])}"),
-        )
-    return None
+def _not_possible(check: Check, point: MetricPoint, scoped: Sequence[Pacing]) -> Finding:
+    return check.finding(
+        scoped[0].account.span, ("metric", _said(point)), ("wire", f"{_came(scoped)}\n{_where(scoped[0])}")
+    )
+
+
+def _said(point: MetricPoint) -> str:
+    (lowest, highest), mean = _extremes(point), _total(point) / (point.count or 1)
+    said = f"{mean:.3f} s{' on average' if point.count != 1 else ''}"
+    said = f"from {lowest:.3f} s to {highest:.3f} s, {said}" if lowest < highest else said
+    return f"{point.name}: {counted(point.count or 0, 'measurement')}, {said}"
+
+
+def _total(point: MetricPoint) -> float:
+    return point.value * UNITS[point.unit]
+
+
+def _extremes(point: MetricPoint) -> tuple[float, float]:
+    """Return the shortest and the longest measurement in seconds; for both the mean if a view does not keep them."""
+    mean = point.value / (point.count or 1)
+    lowest = mean if point.lowest is None else point.lowest
+    highest = mean if point.highest is None else point.highest
+    return lowest * UNITS[point.unit], highest * UNITS[point.unit]
 
 
 def _others(point: MetricPoint, scoped: Sequence[Pacing], evidence: Evidence) -> int | None:
@@ -119,8 +149,12 @@ def _may_be_measured(call: Call, name: str) -> bool:
     return name not in _OF_STREAMS or not call.truths or any(truth.streaming is not False for truth in call.truths)
 
 
-def _is_possible(total: float, count: int, seen: Window, windows: Sequence[Window], others: int | None) -> bool:
-    """Tell whether measurements can be of these streams, each of which is measured once, and of some other calls."""
+def _is_possible(point: MetricPoint, windows: Sequence[Window], others: int | None) -> bool:
+    """Tell whether measurements, which do not say of which calls they are, can be of these streams and other calls.
+
+    Each stream is measured once; the times of the other calls are not known.
+    """
+    total, count = _total(point), point.count or 1
     if others is None or count <= others:
         return True
     least = sum(sorted(window.earliest for window in windows)[: count - others])
@@ -128,7 +162,8 @@ def _is_possible(total: float, count: int, seen: Window, windows: Sequence[Windo
         return total >= least
     latest = sorted((window.latest for window in windows), reverse=True)
     most = sum(latest[:count]) if count <= len(latest) else math.inf
-    return total <= most and seen.earliest >= min(window.earliest for window in windows) and seen.latest <= latest[0]
+    lowest, highest = _extremes(point)
+    return total <= most and lowest >= min(window.earliest for window in windows) and highest <= latest[0]
 
 
 def _came(scoped: Sequence[Pacing]) -> str:
@@ -139,7 +174,7 @@ def _came(scoped: Sequence[Pacing]) -> str:
 
 
 def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    measured = {point.scope for point in evidence.metrics if point.name in _METRICS}
+    measured = {point.scope for point in evidence.metrics if point.name in FIRST_CHUNK}
     for scope in dict.fromkeys(pacing.account.span.scope for pacing in evidence.pacings):
         scoped = [pacing.account for pacing in evidence.pacings if pacing.account.span.scope == scope]
         with_place = [account for account in scoped if account.reading.has_place_for(_FACT)]

@@ -194,6 +194,7 @@ def said(*calls: Call, metric: MetricPoint, **evidence: Any) -> list[tuple[str, 
     return [(one["metric"], one["wire"]) for one in told]
 
 
+CLIENT = "gen_ai.client.operation.time_to_first_chunk"
 PLACE = "cassettes/chat.yaml, interaction 0, exchange 0"
 
 
@@ -213,6 +214,28 @@ def test_metrics(streamed: Callable[..., Call]) -> None:
         assert said(streamed(), metric=right) == []
     metric = "gen_ai.server.time_to_first_token: 1 measurement, 3.000 s"
     assert said(streamed(), metric=point(3.0)) == [(metric, f"the first event came 1.000 s after the request\n{PLACE}")]
+
+
+def test_a_metric_that_repeats_a_wrong_span(streamed: Callable[..., Call]) -> None:
+    """A wrong time on a span that is measured too is one fault; another wrong measurement is a fault of its own."""
+    wrong = streamed(ttft(3.0))
+    [finding] = found(wrong, metrics=(point(3.001),))
+    assert finding.details[:3] == (
+        ("span", "gen_ai.time_to_first_token = 3.0"),
+        ("metric", "gen_ai.server.time_to_first_token: 1 measurement, 3.001 s"),
+        ("wire", f"the first event came 1.000 s after the request\n{PLACE}"),
+    )
+    assert len(found(wrong, metrics=(point(2.5),))) == 2
+    assert len(found(streamed(ttft(1.0)), metrics=(point(3.0),))) == 1
+
+
+def test_a_time_of_day_in_place_of_the_time_is_one_fault(streamed: Callable[..., Call]) -> None:
+    """What is too long for the trace as well is reported with the streams."""
+    seen = Evidence(calls=(streamed(),), metrics=(point(101.0, name=CLIENT),), opened_ns=START, lasted=5.0)
+    findings = {one.check: one for one in verify(seen, {}).findings}
+    assert findings["stream/time-to-first-token"].also == ("metric/duration",)
+    assert dict(findings["stream/time-to-first-token"].details)["also"] == f"metric {CLIENT!r} (app)  (metric/duration)"
+    assert "metric/duration" not in findings
 
 
 LATER = {"offsets": (3.0, 4.0, 5.0, 5.5), "wanted": (0.0, 3.01, 4.01, 5.01), "ended_ns": START + 6 * SECOND}
@@ -251,8 +274,7 @@ def test_measurements_of_other_calls(streamed: Callable[..., Call], make_call: C
         assert said(streamed(), other, metric=point(0.01)) == []
         assert said(streamed(), other, metric=point(0.2, 2, lowest=0.1, highest=0.1)) != []
     answered = make_call({"streaming": False}, {})
-    client = "gen_ai.client.operation.time_to_first_chunk"
-    assert said(streamed(), answered, metric=point(0.01, name=client)) != []
+    assert said(streamed(), answered, metric=point(0.01, name=CLIENT)) != []
     assert said(streamed(), answered, metric=point(0.01)) == []
     stray = Stray(span=answered.spans[0], reading=answered.readings[0])
     assert said(streamed(), metric=point(0.01), strays=(stray,)) == []
