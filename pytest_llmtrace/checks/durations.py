@@ -41,6 +41,8 @@ _AGES = 1e8
 """Seconds (three years): anything longer is a time of day, not a duration."""
 _DAY = 86_400
 """Seconds by which a time of day may be off, since time zones are mistaken for each other."""
+_OLD = 100
+"""How many times as long as the trace a clock must have run for its reading to be known as such."""
 _SHOWN = 3
 # How long a measurement is beside its span: as a rule it is made within the span. Measured with OpenLLMetry: 0.15 to
 # 0.998 of the span; with OTel's instrumentations: 0.17 to 0.997.
@@ -164,12 +166,14 @@ def _too_long(
 def _is_reading(measured: _Measured, evidence: Evidence) -> bool:
     """Tell whether a measurement, in some unit, is what a clock showed while the trace was open, or the date of then.
 
-    As nanoseconds of three seconds do, so many seconds since the epoch would fit a span in another unit.
+    The seconds since the epoch would fit a span of two seconds, too, if they were nanoseconds. A clock that has just
+    begun says nothing, and neither does a date near the epoch: durations are as small.
     """
-    value, day = measured.highest / UNITS[measured.unit], evidence.opened_ns / 1e9
-    since = [(value * unit - day, value * unit - evidence.opened_at) for unit in UNITS.values()]
-    until = evidence.lasted + slack(evidence.lasted)
-    return any(-_DAY <= date <= until + _DAY or 0 <= reading <= until for date, reading in since)
+    value, until = measured.highest / UNITS[measured.unit], evidence.lasted + slack(evidence.lasted)
+    shows = [value * unit for unit in UNITS.values()]
+    day, clock = evidence.opened_ns / 1e9, evidence.opened_at
+    is_date = day > _AGES and any(day - _DAY <= one <= day + until + _DAY for one in shows)
+    return is_date or (clock > _OLD * until and any(clock <= one <= clock + until for one in shows))
 
 
 def _unit_of(measured: _Measured, spans: Iterable[SpanRecord]) -> str:

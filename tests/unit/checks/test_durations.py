@@ -108,6 +108,13 @@ def test_a_time_of_day_is_no_duration(calls: tuple[Call, ...], value: float, sho
     assert judged(calls, took(value), opened_at=4321.0) == [wanted]
 
 
+@pytest.mark.parametrize("clocks", [{"opened_at": 36.99}, {"opened_ns": 10_000_000_000}], ids=["booted", "1970"])
+def test_a_clock_that_has_just_begun_says_nothing(clocks: dict[str, Any]) -> None:
+    """What a clock showed just after it began may be a duration as well, by a clock that the test gave to the code."""
+    [found] = judged((), took(37.0), lasted=0.5, **clocks)
+    assert found.severity is Severity.INFO
+
+
 def test_a_time_of_day_is_no_count_of_nanoseconds(make_call: Make) -> None:
     """The seconds since the epoch, taken for nanoseconds, are as long as a call of two seconds; they are none."""
     call = make_call(READ, {}, record={"start_ns": at(0), "end_ns": at(2000)})
