@@ -80,9 +80,15 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> Generator[None, Any, Any]:
-    """Let the marker imply the fixture, also a marker that the suite adds in its own hook, even if that runs last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> Generator[None, Any, Any]:
+    """Let the marker imply the fixture, also a marker that the suite adds in its own hook, even if that runs last.
+
+    Note as well if tests were left out that no hook names as deselected: by a plugin that spreads a suite over machines
+    (pytest-shard), or by `--lf`, which passes over tests before they are collected.
+    """
     result = yield
+    if len(items) < len(config.stash[_declared.COLLECTED]) or config.getoption("lf", default=False):
+        config.stash[_declared.PARTIAL] = True
     for item in filter(_declared.is_marked, items):
         _part("_items").take_up(item)
     return result

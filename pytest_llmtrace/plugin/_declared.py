@@ -55,7 +55,7 @@ MARKER: Final = "llmtrace"
 TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
 """The trace of an item, from when it is opened to the end of the item's protocol."""
 PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
-"""Whether tests of a run were deselected."""
+"""Whether tests of a run were left out: deselected, taken out by a plugin, or passed over as no last failures."""
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether an item runs in a copy of the run, as `is_copy` tells when the item's protocol begins. A child that a plugin
 forks to run one test (pytest-forked) begins within that protocol, and is not such a copy."""

@@ -220,6 +220,43 @@ def test_what_did_not_run_is_kept(run: Callable[..., Any], tmp_path: Path, optio
     ]
 
 
+SHARD = """
+    def pytest_collection_modifyitems(items):
+        items[:] = items[:1]
+    """
+LEFT_OUT = """
+    from told import chat
+
+    def test_first(llmtrace):
+        chat(llmtrace, 4)
+
+    def test_second(llmtrace):
+        chat(llmtrace, 4)
+    """
+
+
+@WAYS
+def test_what_a_plugin_has_taken_out_is_kept(
+    run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]
+) -> None:
+    """Tests that a plugin leaves to another machine, without a word, did not run: their entries are kept."""
+    old = entries(test_first={INPUT: 1, MORE: 1}, test_second={INPUT: 1})
+    files = {"old.json": old, "conftest.py": SHARD}
+    assert run(LEFT_OUT, plugins=plugins, options=[*options, *WRITE], files=files).code == 0
+    assert written(tmp_path) == json.loads(entries(test_first={INPUT: 1}, test_second={INPUT: 1}))
+
+
+def test_what_was_no_last_failure_is_kept(run: Callable[..., Any], tmp_path: Path) -> None:
+    """`--lf` passes over tests before they are collected, and says nothing of them: their entries are kept."""
+    failing = LEFT_OUT.replace("def test_second(llmtrace):", "def test_second(llmtrace):\n        assert False")
+    first = run(failing, options=["-o", "llmtrace_verify=warn"])
+    assert first.outcomes == {"test_first": "passed", "test_second": "failed"}, first.out
+    old = entries(test_first={INPUT: 1}, test_second={INPUT: 1, MORE: 1})
+    result = run(LEFT_OUT, options=[*WRITE, "--lf"], files={"old.json": old})
+    assert result.outcomes == {"test_second": "passed"}, result.out
+    assert written(tmp_path) == json.loads(entries(test_first={INPUT: 1}, test_second={INPUT: 1}))
+
+
 def test_tests_that_are_run_again(run: Callable[..., Any], tmp_path: Path) -> None:
     """When a test is rerun, its last run counts."""
     pytest.importorskip("pytest_rerunfailures")
