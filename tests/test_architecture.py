@@ -20,7 +20,7 @@ PACKAGE = Path(pytest_llmtrace.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_stdlib"}),
     frozenset({"_collector", "_quick", "errors", "telemetry"}),
-    frozenset({"_argtypes"}),
+    frozenset({"_argtypes", "_written"}),
     frozenset({"reading"}),
     frozenset({"finding"}),
     frozenset({"model"}),

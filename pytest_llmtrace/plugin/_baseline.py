@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from os import getpid
 from pathlib import Path
 from typing import Any
 
 from pytest_llmtrace._stdlib import json
+from pytest_llmtrace._written import write_text
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["Baseline", "Entries", "gone", "missing", "opened", "renewed", "write"]
@@ -69,12 +69,7 @@ def write(path: Path, entries: Entries) -> None:
     """
     ordered = {test: dict(sorted(found.items())) for test, found in sorted(entries.items())}
     content = json.dumps({"version": _VERSION, "findings": ordered}, indent=2)
-    unfinished = path.with_name(f".{path.name}.{getpid()}")
-    try:
-        unfinished.write_text(f"{content}\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(path, content)
 
 
 def renewed(old: Entries, ran: Entries, without: AbstractSet[str]) -> Entries:

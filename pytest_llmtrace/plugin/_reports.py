@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_llmtrace._written import write_text
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _ini
 
 __all__ = ["reports_of", "write"]
 
 _TERMINAL: Final = Path("-")
+_LACKS: Final = "; tests may be missing in it, since the run was stopped"
 _REPORTS: Final = pytest.StashKey[Sequence[tuple[str, Path]]]()
 
 
@@ -41,28 +43,28 @@ def _parsed(value: str, folder: Path) -> tuple[str, Path]:
 
 
 def write(
-    config: pytest.Config, accounts: Mapping[str, Any], *, failed: Callable[[Path, OSError], str]
+    config: pytest.Config, accounts: Mapping[str, Any], *, stopped: bool, failed: Callable[[Path, OSError], str]
 ) -> Iterator[str]:
     """Write the reports; yield a line for each file, or the text of a report that goes to the terminal.
 
     Args:
         config: The configuration of the run.
         accounts: The account of what each test has seen, by the test's id.
+        stopped: Whether the run has ended before its last test.
         failed: Takes a file that cannot be written and the error, and returns the line for it; other files are written.
     """
     from pytest_llmtrace.report import FORMATS
 
+    in_order = sorted(accounts.items())  # Processes and plugins run tests in any order.
     for name, path in reports_of(config):
-        tests = {test: account["reports"][name] for test, account in accounts.items() if name in account["reports"]}
+        tests = {test: account["reports"][name] for test, account in in_order if name in account["reports"]}
         text = FORMATS[name].of_run(tests)
         if path is _TERMINAL:
             yield from ("", *text.splitlines())
             continue
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Lone surrogates, which a text may have in Python, are written as JSON writes them: `\\ud83d`.
-            path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+            write_text(path, text)
         except OSError as error:
             yield failed(path, error)
         else:
-            yield f"  report       wrote {name} to {path}"
+            yield f"  report       wrote {name} to {path}{_LACKS if stopped else ''}"

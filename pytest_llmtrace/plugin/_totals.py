@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_llmtrace._stdlib import json
+from pytest_llmtrace._written import write_text
 from pytest_llmtrace.plugin import _hiding, _reports
 from pytest_llmtrace.plugin._declared import FIXTURE, is_copy, is_listing
 
@@ -70,6 +71,7 @@ class Totals:
     """Adds up what all tests of a run have seen, as a plugin of its own: one per run, also under xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._baseline = _hiding.baseline_of(config)
         self._by_test: dict[str, str] = {}
         self._reported: set[str] = set()
@@ -78,13 +80,13 @@ class Totals:
         self._said: list[str] = []
         self._writes = False
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Let files be written, since tests will run; a run that only lists tests keeps the files of an earlier run."""
-        self._writes = not is_listing(session.config)
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test's account; a test that is run again counts once."""
+        """Take a test's account; a test that is run again counts once.
+
+        A test has run, so files are written: a run that only lists tests, or that could not collect them, keeps the
+        files of an earlier run.
+        """
+        self._writes = self._writes or not is_listing(self._config)
         account = getattr(report, "llmtrace", None)
         test = getattr(report, "llmtrace_test", report.nodeid)
         if account is not None:
@@ -109,7 +111,7 @@ class Totals:
         self._said += _unused_known(accounts)
         self._said += _gone(accounts, session.config.rootpath)
         if self._writes:
-            self._write_reports(session, accounts)
+            self._write_reports(session, accounts, stopped=stopped)
             self._write_played(session, accounts)
         if whole and _is_of_folders(session.config):
             self._said += _unused_waivers(accounts)
@@ -158,14 +160,13 @@ class Totals:
         played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
         content = json.dumps({"version": 1, "played": played}, indent=1)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{content}\n", encoding="utf-8")
+            write_text(path, content)
         except OSError as error:
             self._said.append(self._not_written(session, "played", path, error))
 
-    def _write_reports(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
+    def _write_reports(self, session: pytest.Session, accounts: dict[str, Any], *, stopped: bool) -> None:
         failed = functools.partial(self._not_written, session, "report")
-        self._said += _reports.write(session.config, accounts, failed=failed)
+        self._said += _reports.write(session.config, accounts, stopped=stopped, failed=failed)
 
     def _not_written(self, session: pytest.Session, what: str, file: object, error: OSError) -> str:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

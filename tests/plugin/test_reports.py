@@ -225,6 +225,35 @@ def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path
         assert {name: (tmp_path / name).read_bytes() for name in FILES} == written
 
 
+def test_a_run_that_cannot_collect_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
+    """If no test has run, since a module cannot be imported or nothing is selected, the files of the last run stay."""
+    options = [FILES[name].format(tmp_path / name) for name in ("report", "played")]
+    assert run(SUITE, options=options).code == 0
+    written = {name: (tmp_path / name).read_bytes() for name in ("report", "played")}
+    for source, more in (("import no_such_module", []), (SUITE, ["-k", "no_such_test"])):
+        assert run(source, options=[*options, *more]).code > 1
+        assert {name: (tmp_path / name).read_bytes() for name in written} == written
+
+
+def test_a_run_that_is_stopped_says_that_its_reports_are_not_whole(run: Callable[..., Any], tmp_path: Path) -> None:
+    """A contract without the tests that did not run looks as if their telemetry had gone, so the summary says why."""
+    source = f"{SUITE}\ndef test_interrupted():\n    raise KeyboardInterrupt\n"
+    done = run(source, options=[FILES["report"].format("contract.json")])
+    file, why = tmp_path / "contract.json", "tests may be missing in it, since the run was stopped"
+    assert f"  report       wrote contract to {file}; {why}" in done.summary(), done.out
+
+
+def test_reports_do_not_depend_on_the_order_of_the_tests(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Reports without times and ids are the same, byte for byte, in whatever order the tests run."""
+    source = f"{SUITE}\ndef test_another(llmtrace):\n    import told\n    told.chat(llmtrace, name='another')\n"
+    turned = "def pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    for name, files in (("first", {}), ("second", {"conftest.py": turned})):
+        reports = [f"--llmtrace-report={kind}={name}.{kind}" for kind in ("weaver", "contract", "coverage-json")]
+        assert run(source, options=reports, files=files, LLMTRACE_VERIFY="warn").code == 0
+    for kind in ("weaver", "contract", "coverage-json"):
+        assert (tmp_path / f"first.{kind}").read_bytes() == (tmp_path / f"second.{kind}").read_bytes()
+
+
 def test_files_are_relative_to_where_the_run_began(run: Callable[..., Any], tmp_path: Path) -> None:
     """A test that changes the working directory does not move the files."""
     source = f"{SUITE}\ndef test_elsewhere(llmtrace, tmp_path):\n    import os\n    os.chdir(tmp_path)\n"

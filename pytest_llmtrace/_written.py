@@ -1,0 +1,51 @@
+"""Write a text file in one step, so that nobody sees half of it, and with small differences from what it was."""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EBUSY, EPERM
+from pathlib import Path
+from typing import Final
+
+__all__ = ["write_text"]
+
+_ONLY_IN_PLACE: Final = (EACCES, EBUSY, EPERM)
+"""Errors of a file that can be written but not replaced: its folder is not ours, or it is mounted by itself."""
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Replace the content of a file by a text, which gets a line break at its end; missing folders are made.
+
+    Lines end with `\n` on every system: files that are committed do not differ from one system to the next. Lone
+    surrogates, which a text may have in Python, are written as JSON writes them: `\ud83d`. A link stays a link, and a
+    file keeps its permissions. What is no file, such as a pipe, is written to as it is.
+
+    Raises:
+        OSError: If the file cannot be written; it then stays as it was.
+    """
+    content = f"{text}\n".encode(errors="backslashreplace")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))
+    is_there = path.is_file()
+    if is_there and not os.access(path, os.W_OK):
+        raise PermissionError(EACCES, os.strerror(EACCES), str(path))
+    try:
+        _replace(path, content, mode=path.stat().st_mode & 0o7777 if is_there else None)
+    except OSError as error:
+        if not is_there or error.errno not in _ONLY_IN_PLACE:
+            raise
+        path.write_bytes(content)
+
+
+def _replace(path: Path, content: bytes, *, mode: int | None) -> None:
+    unfinished = path.with_name(f".{os.getpid()}.llmtrace")
+    try:
+        unfinished.write_bytes(content)
+        if mode is not None:
+            unfinished.chmod(mode)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
