@@ -124,6 +124,7 @@ class LogRecord:
     resource: Mapping[str, Any] = field(default_factory=dict)
     span: SpanKey | None = None
     time_ns: int | None = None
+    scope_version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -119,6 +119,7 @@ def log_record(emitted: Any) -> LogRecord:
         resource=_plain(resource.attributes) if resource else {},
         span=SpanKey(record.trace_id, record.span_id) if record.span_id else None,
         time_ns=record.timestamp or record.observed_timestamp,
+        scope_version=(scope and scope.version) or None,
     )
 
 

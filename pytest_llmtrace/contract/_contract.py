@@ -30,11 +30,11 @@ def scopes_of(
     scopes: Table = {}
     for span in spans:
         if span.ended is not None:
-            _add_span(_scope(scopes, span.scope, span.scope_version), span, names)
+            _add_span(_scope(scopes, span, names), span, names)
     for log in logs:
-        _add_log(_scope(scopes, log.scope), log, names)
+        _add_log(_scope(scopes, log, names), log, names)
     for point in metrics:
-        _add_point(_scope(scopes, point.scope), point, names)
+        _add_point(_scope(scopes, point, names), point, names)
     return scopes
 
 
@@ -43,7 +43,8 @@ def as_contract(scopes: Mapping[str, Any]) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "scopes": scopes}
 
 
-def _scope(scopes: Table, name: str, version: str | None = None) -> Table:
+def _scope(scopes: Table, made: SpanRecord | LogRecord | MetricPoint, names: Names) -> Table:
+    name, version = names.plain(made.scope), made.scope_version
     scope: Table = scopes.setdefault(name, {"versions": [], "spans": {}, "logs": {}, "metrics": {}})
     merge(scope, {"versions": [version] if version else []})
     return scope

@@ -68,9 +68,10 @@ def seen_of(claims: Iterable[Claim], metric_claims: Iterable[MetricClaim], names
     """
     seen: Table = {}
     for claim in claims:
-        _count(_counts(seen, "span", claim.span.scope, claim.type_name, claim), claim.span.attributes, claim, names)
+        scope = names.plain(claim.span.scope)
+        _count(_counts(seen, "span", scope, claim.type_name, claim), claim.span.attributes, claim, names)
     for metric in metric_claims:
-        counts = _counts(seen, "metric", metric.scope, metric.name, metric)
+        counts = _counts(seen, "metric", names.plain(metric.scope), metric.name, metric)
         for point in metric.points:
             _count(counts, point.attributes, metric, names)
     return seen

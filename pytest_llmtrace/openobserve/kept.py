@@ -11,6 +11,7 @@ from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._server import server
+from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["as_file", "as_plain", "load"]
 
@@ -18,11 +19,11 @@ _FORMAT: Final = "pytest-llmtrace openobserve"
 _VERSION: Final = 1
 
 
-def as_plain(records: Iterable[Record], masked: Callable[[str], str]) -> list[dict[str, Any]]:
+def as_plain(records: Iterable[Record], mask: Callable[[str], str]) -> list[dict[str, Any]]:
     """Return records as data that JSON can carry, their texts masked."""
     return [
         {
-            "columns": {name: masked(value) if isinstance(value, str) else value for name, value in record.items()},
+            "columns": {name: mask(value) if isinstance(value, str) else value for name, value in record.items()},
             "unknown": dict(record.unknown),
             "is_llm": record.is_llm,
             "profile": record.server.name,
@@ -33,7 +34,10 @@ def as_plain(records: Iterable[Record], masked: Callable[[str], str]) -> list[di
 
 def as_file(tests: Mapping[str, Any]) -> str:
     """Return the content of a file of records, from the data that each test has contributed, by the tests' ids."""
-    content = {"format": _FORMAT, "version": _VERSION, "tests": tests}
+    named: dict[str, list[Any]] = {}
+    for test, records in tests.items():  # A parameter, which may be a secret, is part of a test's id.
+        named.setdefault(masked(test), []).extend(records)
+    content = {"format": _FORMAT, "version": _VERSION, "tests": named}
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace._written import write_text
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["Baseline", "Entries", "gone", "missing", "opened", "renewed", "write"]
+__all__ = ["Baseline", "Entries", "by_name", "gone", "missing", "name_of", "opened", "renewed", "write"]
 
 Entries = Mapping[str, Mapping[str, int]]
-"""By the node id of a test: its findings, as `waivers.key_of` names them, and how often each occurs."""
+"""By the name of a test (see `name_of`): its findings, as `waivers.key_of` names them, and how often each occurs."""
 
 _VERSION = 1
 
@@ -59,6 +60,20 @@ def opened(path: Path, *, label: str, command: str, writing: bool) -> Baseline:
         raise _broken(label, str(getattr(error, "strerror", None) or "it is not UTF-8"), command) from None
     entries = _entries(content, label, command)
     return Baseline(path=path, label=label, command=command, writing=writing, entries=entries)
+
+
+def name_of(test: str) -> str:
+    """Return the name of a test in a baseline: its node id without secrets, which its parameters may be."""
+    return masked(test)
+
+
+def by_name(found: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, Counter[str]]:
+    """Return the findings of tests by their names; tests with the same name may each have as many as any of them."""
+    entries: dict[str, Counter[str]] = {}
+    for test, of_test in found:
+        name = name_of(test)
+        entries[name] = entries.get(name, Counter()) | Counter(of_test)
+    return entries
 
 
 def write(path: Path, entries: Entries) -> None:

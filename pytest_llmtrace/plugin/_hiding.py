@@ -75,7 +75,9 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
         return said
     if baseline.writing:
         return {**said, "adopting": True}
-    return {**said, "expected": baseline.entries.get(id_of(item), {})}
+    from pytest_llmtrace.plugin._baseline import name_of
+
+    return {**said, "expected": baseline.entries.get(name_of(id_of(item)), {})}
 
 
 def _is_expected_to_fail(item: pytest.Item) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace._written import write_text
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _ini
@@ -60,7 +61,7 @@ def write(
         tests = {test: account["reports"][name] for test, account in in_order if name in account["reports"]}
         text = FORMATS[name].of_run(tests)
         if path is _TERMINAL:
-            yield from ("", *text.splitlines())
+            yield from ("", *map(_safe, text.split("\n")))
             continue
         try:
             write_text(path, text)
@@ -68,3 +69,12 @@ def write(
             yield failed(path, error)
         else:
             yield f"  report       wrote {name} to {path}{_LACKS if stopped else ''}"
+
+
+def _safe(line: str) -> str:
+    """Return a line that cannot move a terminal's cursor: what JSON leaves as it is, it may write as an escape, too."""
+    return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]

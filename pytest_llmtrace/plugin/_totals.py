@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -107,14 +107,13 @@ class Totals:
         whole = not stopped and not any(account["partial"] for account in accounts.values())
         if self._baseline and accounts and self._writes:
             self._end_baseline(session, self._baseline, accounts, whole=whole)
-        self._said += _marked_in_vain(sorted(self._unserved))
-        self._said += _unused_known(accounts)
-        self._said += _gone(accounts, session.config.rootpath)
+        gone = _gone(accounts, session.config.rootpath)
+        self._said += _legible((*_marked_in_vain(sorted(self._unserved)), *_unused_known(accounts), *gone))
         if self._writes:
             self._write_reports(session, accounts, stopped=stopped)
             self._write_played(session, accounts)
         if whole and _is_of_folders(session.config):
-            self._said += _unused_waivers(accounts)
+            self._said += _legible(_unused_waivers(accounts))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -177,12 +176,15 @@ class Totals:
     ) -> None:
         from pytest_llmtrace.plugin import _baseline
 
-        ran: dict[str, dict[str, int]] = {test: {} for test in self._untraced}
-        ran |= {test: account["expected"] for test, account in accounts.items() if account["complete"]}
+        untraced: list[tuple[str, dict[str, int]]] = [(test, {}) for test in self._untraced]
+        traced = [(test, account["expected"]) for test, account in accounts.items() if account["complete"]]
+        ran = _baseline.by_name((*untraced, *traced))
         whole = whole and not any("::" in argument for argument in session.config.args)
-        without = _baseline.gone(baseline.entries, self._reported, root=session.config.rootpath, whole=whole)
+        reported = set(map(_baseline.name_of, self._reported))
+        without = _baseline.gone(baseline.entries, reported, root=session.config.rootpath, whole=whole)
         if not baseline.writing:
-            self._said += _no_longer(baseline, list(_baseline.missing(baseline.entries, ran, without)))
+            missing = list(_baseline.missing(baseline.entries, ran, without))
+            self._said += _legible(_no_longer(baseline, missing))
             return
         entries = _baseline.renewed(baseline.entries, ran, without)
         try:
@@ -191,6 +193,13 @@ class Totals:
             self._said.append(self._not_written(session, "baseline", baseline.label, error))
         else:
             self._said.append(f"  baseline     wrote {baseline.label}: {_counted(entries)}")
+
+
+def _legible(lines: Iterable[str]) -> Iterator[str]:
+    """Make lines safe to print: names of spans and reasons of waivers are foreign text."""
+    from pytest_llmtrace._lines import legible
+
+    return map(legible, lines)
 
 
 def _counted(entries: Entries) -> str:

@@ -13,6 +13,8 @@ from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.openobserve import kept
 from pytest_llmtrace.report import weaver
+from pytest_llmtrace.secrets.shapes import masked, may_hold_shape
+from pytest_llmtrace.secrets.words import runs_of
 
 __all__ = ["FORMATS", "Format", "contribution"]
 
@@ -65,9 +67,10 @@ FORMATS: Mapping[str, Format] = {
 
 
 def contribution(name: str, evidence: Evidence, verdict: Verdict) -> Any:
-    """Return what one trace contributes to a report, without its known secrets and without its canaries.
+    """Return what one trace contributes to a report, without secrets and canaries.
 
-    Most formats hold only the names of spans, events and attributes, but an instrumentation may put anything into them.
+    Secrets are those that the calls carry, and whatever looks like one. Most formats hold only the names of scopes,
+    spans, events and attributes, but an instrumentation may put anything into them.
 
     Args:
         name: The name of the report's format.
@@ -75,13 +78,15 @@ def contribution(name: str, evidence: Evidence, verdict: Verdict) -> Any:
         verdict: What the checks found in it.
     """
     found = FORMATS[name].of_test(evidence, verdict)
-    search = evidence.unwritten
-    return _without(search, found) if search and search.may_be_in(Glance([json.dumps(found)])) else found
+    search, seen = evidence.unwritten, Glance([json.dumps(found)])
+    is_suspect = seen.may_hold_shape or (len(search) > 0 and search.may_be_in(seen))
+    return _without(search, found) if is_suspect else found
 
 
 def _without(search: Search, data: Any) -> Any:
     if isinstance(data, str):
-        return search.masked(data) if search.within(data) else data
+        text = search.masked(data) if search.within(data) else data
+        return masked(text) if may_hold_shape(text, "\n".join(runs_of(text))) else text
     if isinstance(data, Mapping):
         return {_without(search, key): _without(search, value) for key, value in data.items()}
     return [_without(search, item) for item in data] if isinstance(data, list | tuple) else data

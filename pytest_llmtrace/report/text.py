@@ -103,7 +103,7 @@ def totals(
     lines += [("not read", f"{api}: its spans are not compared", number) for api, number in unread.items()]
     lines += [("found", check, number) for check, number in findings.items()]
     for label, name, number in sorted(lines, key=lambda line: (_LABELS.index(line[0]), line[1])):
-        yield f"  {label:<9} {number:>4}  {name}"
+        yield legible(f"  {label:<9} {number:>4}  {name}")
 
 
 _LABELS = ("replayed", "reached", "refused", "captured", "not read", "found")

@@ -257,6 +257,32 @@ def test_what_was_no_last_failure_is_kept(run: Callable[..., Any], tmp_path: Pat
     assert written(tmp_path) == json.loads(entries(test_first={INPUT: 1}, test_second={INPUT: 1}))
 
 
+def test_a_parameter_that_is_a_secret(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Keys in test ids are masked; tests that only differ in these share an entry, with as many findings as any had."""
+    suite = """
+        import pytest
+        from told import chat
+
+        @pytest.mark.parametrize("key", ["sk-proj-Ab3dE9fGh1Jk2Lm4Np5Q", "sk-proj-Zb3dE9fGh1Jk2Lm4Np5Q"])
+        def test_it(llmtrace, key):
+            for _ in range(1 + ("Z" in key)):
+                chat(llmtrace, 4)
+        """
+    assert run(suite, options=WRITE).code == 0
+    assert written(tmp_path)["findings"] == {"test_it.py::test_it[[secret]]": {INPUT: 2}}
+    again = run(suite, options=READ)
+    assert (again.code, again.summary()[0]) == (0, "2 tests, 3 exchanges, 3 LLM spans, 0 findings, 3 in the baseline")
+
+
+def test_what_no_longer_occurs_is_safe_to_print(run: Callable[..., Any]) -> None:
+    """The name of a span may hold what moves the cursor of a terminal; the summary escapes it."""
+    old = entries(test_good={"wire/input-tokens  span 'a\x1b[2Jb\nc' (app)": 1})
+    result = run(SUITE, options=[*READ, "-k", "good"], files={"old.json": old})
+    assert (
+        result.summary()[-2] == "                 test_it.py::test_good  wire/input-tokens  span 'a\\x1b[2Jb\\nc' (app)"
+    )
+
+
 def test_tests_that_are_run_again(run: Callable[..., Any], tmp_path: Path) -> None:
     """When a test is rerun, its last run counts."""
     pytest.importorskip("pytest_rerunfailures")

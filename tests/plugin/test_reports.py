@@ -254,6 +254,27 @@ def test_reports_do_not_depend_on_the_order_of_the_tests(run: Callable[..., Any]
         assert (tmp_path / f"first.{kind}").read_bytes() == (tmp_path / f"second.{kind}").read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["contract", "coverage", "coverage-json", "openobserve", "weaver"])
+def test_what_looks_like_a_secret_gets_into_no_report(run: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    """A key in a scope, its version, a name, a value or a parameter is masked in files and in the terminal."""
+    key = "sk-proj-" + "Ab3dE9fGh1Jk2Lm4Np5Qr6St7Uv8Wx0Yz"
+    source = f"""
+        import pytest
+        from opentelemetry import trace
+        from told import chat
+
+        @pytest.mark.parametrize("key", ["{key}"])
+        def test_it(llmtrace, key):
+            chat(llmtrace, scope="app " + key, version="1 " + key, name="chat " + key)
+            with trace.get_tracer("app").start_as_current_span("said", attributes={{"note": '{{"a": "' + key + '"}}'}}):
+                pass
+        """
+    done = run(source, options=[f"--llmtrace-report={kind}=report"], LLMTRACE_VERIFY="warn")
+    assert done.code == 0, done.out
+    assert key not in (tmp_path / "report").read_text(encoding="utf-8")
+    assert "  captured     1  app [secret]" in done.summary()
+
+
 def test_files_are_relative_to_where_the_run_began(run: Callable[..., Any], tmp_path: Path) -> None:
     """A test that changes the working directory does not move the files."""
     source = f"{SUITE}\ndef test_elsewhere(llmtrace, tmp_path):\n    import os\n    os.chdir(tmp_path)\n"

@@ -12,6 +12,7 @@ from pytest_llmtrace.contract import _names, add_all, as_contract, as_json, load
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanEvent
 
+INPUT = {"gen_ai.token.type": "input"}
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
 
 
@@ -22,15 +23,15 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
         make_span(1, name="chat gpt-4o", kind="CLIENT", status="OK", scope_version="1.2", attributes=CHAT),
         make_span(2, name="chat gpt-4o", kind="CLIENT", status="ERROR", attributes={**CHAT, "n": 1}, events=(failed,)),
         make_span(3, ended=None),
-        logs=(LogRecord(scope="app", event_name="gen_ai.choice", body={"index": 0}, severity="INFO"),),
-        metrics=(MetricPoint(scope="meter", name="tokens", unit="{token}", attributes={"gen_ai.token.type": "input"}),),
+        logs=(LogRecord(scope="app", scope_version="1.3", event_name="gen_ai.choice", body={"index": 0}, severity="INFO"),),
+        metrics=(MetricPoint(scope="meter", scope_version="2", name="tokens", unit="{token}", attributes=INPUT),),
     )
     assert json.loads(as_json(as_contract(scopes))) == {
         "format": "pytest-llmtrace contract",
         "version": 1,
         "scopes": {
             "app": {
-                "versions": ["1.2"],
+                "versions": ["1.2", "1.3"],
                 "spans": {
                     "chat": {
                         "seen": 2,
@@ -54,7 +55,7 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
                 "metrics": {},
             },
             "meter": {
-                "versions": [],
+                "versions": ["2"],
                 "spans": {},
                 "logs": {},
                 "metrics": {
@@ -68,6 +69,12 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
             },
         },
     }
+
+
+def test_a_scope_with_an_id_is_the_same_in_every_run(make_span: Any, reduce: Any) -> None:
+    """Some libraries make a tracer for each session; its name has `<id>` for the id, as other names have."""
+    scopes = reduce(*(make_span(number, scope=f"session {number:032x}") for number in (1, 2)))
+    assert [(scope, found["spans"]["chat"]["seen"]) for scope, found in scopes.items()] == [("session <id>", 2)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,7 @@ def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pyte
     monkeypatch.setattr(_names, "masked", look)
     attributes = {f"m.{number}.content": number for number in range(30)}
     reduce(*(make_span(number, attributes=attributes) for number in range(100)))
-    assert sorted(looked) == sorted(["chat", *("m.<n>.content" for _ in range(30))])
+    assert sorted(looked) == sorted(["app", "chat", *("m.<n>.content" for _ in range(30))])
 
 
 @pytest.mark.parametrize(

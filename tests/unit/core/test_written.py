@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_llmtrace._written import write_text
 
 
 def test_lines_end_alike_on_every_system(tmp_path: Path) -> None:
-    """The bytes are those of the text and a line break, also where the system would write `\\r\\n`."""
+    r"""The bytes are those of the text and a line break, also where the system would write `\r\n`."""
     file = tmp_path / "new" / "file.json"
     write_text(file, "a\n\ud83d é")
     assert file.read_bytes() == b"a\n\\ud83d \xc3\xa9\n"
@@ -41,10 +42,19 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("number", "kept"), [(errno.EBUSY, b"new\n"), (errno.EACCES, b"new\n"), (errno.ENOSPC, b"old")]
+    ("number", "kept", "raised"),
+    [
+        (errno.EBUSY, b"new\n", nullcontext()),
+        (errno.EACCES, b"new\n", nullcontext()),
+        (errno.ENOSPC, b"old", pytest.raises(OSError, match=os.strerror(errno.ENOSPC))),
+    ],
 )
 def test_a_file_that_cannot_be_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kept: bytes
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    kept: bytes,
+    raised: AbstractContextManager[object],
 ) -> None:
     """A file that is mounted by itself is written in place; on a full disk it stays as it was."""
     file = tmp_path / "file.json"
@@ -54,10 +64,8 @@ def test_a_file_that_cannot_be_replaced(
         raise OSError(number, os.strerror(number), str(to))
 
     monkeypatch.setattr(Path, "replace", refused)
-    try:
+    with raised:
         write_text(file, "new")
-    except OSError as error:
-        assert error.errno == number == errno.ENOSPC
     assert (file.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (kept, ["file.json"])
 
 
