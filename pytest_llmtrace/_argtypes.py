@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["checked_seconds", "days", "finite", "is_count", "is_finite", "is_number", "read_json", "seconds", "source"]
+__all__ = ["checked_seconds", "days", "finite", "is_count", "is_finite", "is_number", "parsed_json", "read_json", "seconds", "source"]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",
@@ -115,6 +116,24 @@ def _endless(path: Path) -> str | None:
         return None
 
 
+def parsed_json(text: str) -> Any:
+    """Return the value of a JSON text. A name may not stand twice in an object, where the last would silently win.
+
+    Raises:
+        ValueError: If it is not JSON, or a name stands twice, as it may after a merge.
+        RecursionError: If it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{twice!r:.80} stands twice in one object; a merge may have kept both sides")
+    return found
+
+
 def read_json(path: Path) -> Any:
     """Return the JSON value that a file holds.
 
@@ -122,7 +141,7 @@ def read_json(path: Path) -> Any:
         UsageError: If the file cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError.no_path(path) from None
     except OSError as error:

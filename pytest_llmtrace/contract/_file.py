@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmtrace._argtypes import read_json
+from pytest_llmtrace._lines import legible
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.contract._contract import FORMAT, VERSION
 from pytest_llmtrace.errors import UsageError
@@ -36,7 +37,7 @@ def load(path: Path) -> Mapping[str, Any]:
         )
     wrong = _wrong(content.get("scopes"), _SCOPES, "scopes")
     if wrong:
-        raise UsageError(f"{path} is a damaged contract: {wrong}")
+        raise UsageError(f"{path} is a damaged contract: {legible(wrong)}")
     scopes: Mapping[str, Any] = content["scopes"]
     return scopes
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace._argtypes import parsed_json
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace._written import write_text
 from pytest_llmtrace.errors import UsageError
@@ -131,11 +132,13 @@ def _file(test: str) -> str:
 
 def _entries(content: str, label: str, command: str) -> Entries:
     try:
-        found = json.loads(content)
+        found = parsed_json(content)
     except json.JSONDecodeError as error:
         raise _broken(label, f"line {error.lineno}: {error.msg}", command) from None
     except RecursionError:
         raise _broken(label, "it is nested too deeply", command) from None
+    except ValueError as error:
+        raise _broken(label, str(error), command) from None
     if isinstance(found, dict) and found.get("version", _VERSION) != _VERSION:
         raise UsageError(
             f"the baseline {label} has version {found['version']!r}, not {_VERSION}: update pytest-llmtrace"

@@ -332,6 +332,8 @@ def test_a_baseline_that_cannot_be_written(run: Callable[..., Any]) -> None:
          "--llmtrace-write-baseline needs --llmtrace-baseline=FILE, or the ini option llmtrace_baseline"),
         ('{"version": 1,\n<<<<<<< HEAD', READ,
          f"{BROKEN} line 2: Expecting property name enclosed in double quotes; {RESTORE}"),
+        ('{"version": 1, "findings": {"a": {"b": 1}, "a": {"c": 1}}}', READ,
+         f"{BROKEN} 'a' stands twice in one object; a merge may have kept both sides; {RESTORE}"),
         ('{"version": 1, "findings": {"a": {"b": 0}}}', WRITE,
          f"{BROKEN} expected {{'version': 1, 'findings': {{test: {{finding: count}}}}}}; {RESTORE}"),
         ('{"version": 2, "findings": {}}', READ,

@@ -192,6 +192,14 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
             ),
         ),
         (
+            '{"a": {"n": 1, "m": 2, "n": 3}}',
+            "{path} is not valid JSON: 'n' stands twice in one object; a merge may have kept both sides",
+        ),
+        (
+            '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"a\\u001b[2J\\n": 1}}',
+            "{path} is a damaged contract: scopes.a\\x1b[2J\\n is not an object",
+        ),
+        (
             '{"format": "pytest-llmtrace contract", "version": 1}',
             "{path} is a damaged contract: scopes is not an object",
         ),
