@@ -12,7 +12,18 @@ from typing import Any, TypeGuard
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["checked_seconds", "days", "finite", "is_count", "is_finite", "is_number", "parsed_json", "read_json", "seconds", "source"]
+__all__ = [
+    "checked_seconds",
+    "days",
+    "finite",
+    "is_count",
+    "is_finite",
+    "is_number",
+    "parsed_json",
+    "read_json",
+    "seconds",
+    "source",
+]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",

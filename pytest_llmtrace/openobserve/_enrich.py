@@ -24,6 +24,7 @@ _ESTIMATED = "the server counts the tokens of the text by itself, with the token
 _TOTAL_OF_ESTIMATED = "it is the sum of counts that the server estimates"
 _PRICED = "the server takes prices from its own catalogue, which changes"
 _LAID_OUT = "the server lays it out by itself, out of the span's events"
+_POINT_IN_TIME = "it is a point in time, which the server reads by rules of its own"
 _CONFIGURED = "evaluations are read by rules that are not known well enough"
 _COUNTS = ("input", "output", "total")
 _CACHE_COSTS = (
@@ -71,6 +72,8 @@ def enrich(
     _add_usage(found, usage(attributes, readable.counts), pair if is_priced else (None, None), server)
     is_priced = is_priced and (server.prices_silence or any(text is not None for text in pair))
     _add_costs(found, attributes, readable, priced=is_priced, server=server)
+    if readable.has_first_chunk:
+        found.unknown[names["first_chunk"]] = _POINT_IN_TIME
     if readable.has_evaluation:
         found.unknown["llm_evaluator_type"] = _CONFIGURED
     return found

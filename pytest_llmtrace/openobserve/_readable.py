@@ -81,6 +81,7 @@ _PARAMETERS_OF_SCOPE = {
 _PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.parameters", "model_config")
 _REQUEST = "gen_ai.request."
 _REQUESTED = "gen_ai.request.model"  # No release makes a parameter of it.
+_FIRST_CHUNK = "langfuse.observation.completion_start_time"
 _EVALUATIONS = ("llm.evaluation.", "evaluation_", "llm_evaluation_")
 
 
@@ -97,6 +98,7 @@ class Readable:
         requested: Columns of parameters, each with its attribute of the span, for when `in_json` gives no parameters.
         texts: The sources that give a span without events its texts.
         counts: The attributes that hold tokens and costs.
+        has_first_chunk: Whether the span states when the first chunk of a stream came, in the form that is read.
         has_evaluation: Whether the span holds the result of an evaluation.
     """
 
@@ -108,6 +110,7 @@ class Readable:
     requested: tuple[tuple[str, str], ...]
     texts: tuple[Source, ...]
     counts: Counted
+    has_first_chunk: bool
     has_evaluation: bool
 
 
@@ -131,6 +134,7 @@ def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, 
         requested=tuple(_requested(there, scope, server)),
         texts=text_sources(there, scope),
         counts=counted(there, scope, server),
+        has_first_chunk=_FIRST_CHUNK in there,
         has_evaluation=any(key.startswith(_EVALUATIONS) for key in there),
     )
 

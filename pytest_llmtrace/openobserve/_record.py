@@ -23,6 +23,7 @@ _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSU
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
 _STATUS = ("status_code", "status_message")
 """The columns that are written last, over attributes of exactly these names."""
+_SERVICE_OF_LANGFUSE = "langfuse.observation.metadata.source"
 _OF_SPAN = "the status of the span"
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # The range of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
@@ -110,7 +111,7 @@ def records(spans: Iterable[SpanRecord], *, profile: str = NEWEST) -> tuple[Reco
 class _Building:
     def __init__(self, span: SpanRecord, of: Server) -> None:
         self.span, self.server = span, of
-        self.resource, self.service = resource(span.resource, keeps_both=of.keeps_both)
+        self.resource, self.service, self.clashes_of_service = resource(span.resource, keeps_both=of.keeps_both)
         values = list(span.attributes.values())
         named = tuple(span.attributes), tuple(map(type, values)), tuple(self.resource), tuple(self.service)
         self.shape = shape(*named, span.scope, of.name)
@@ -122,6 +123,9 @@ class _Building:
     def record(self) -> Record:
         columns = self._base()
         own = self._own()
+        for name, keys in self.clashes_of_service.items():
+            if name not in own:  # The attributes of the span are written over those of the resource.
+                self._note_clash(name, keys)
         overwritten = {name: self._key_of(name) for name in self.shape.taken if name in own and name in columns}
         columns |= self.service
         columns |= own
@@ -231,8 +235,10 @@ class _Building:
         return base
 
     def _service_name(self) -> str:
-        name = self.span.resource.get("service.name")
-        return name if isinstance(name, str) else "default"
+        said = self.span.resource.get("service.name")
+        if not isinstance(said, str) and self.shape.readable is not None:
+            said = self.attributes.get(_SERVICE_OF_LANGFUSE)
+        return said if isinstance(said, str) else "default"
 
     def _event(self, event: Any) -> dict[str, Any]:
         values = {key: wire_value(value) for key, value in event.attributes.items()}

@@ -32,28 +32,36 @@ RESERVED = frozenset(
 )
 """The base columns, which hold the span itself."""
 
-_Both = tuple[Mapping[str, Any], Mapping[str, Any]]
+_Stored = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, tuple[str, ...]]]
 
 
-def resource(attributes: Mapping[str, Any], *, keeps_both: bool) -> _Both:
-    """Return a resource's attributes as they arrive, and the columns that they become.
+def resource(attributes: Mapping[str, Any], *, keeps_both: bool) -> _Stored:
+    """Return a resource's attributes as they arrive, the columns that they become, and the clashes of attributes there.
 
     A run has one resource or a few, nearly always with texts alone, so the results for these are cached.
     """
     if all(type(value) is str for value in attributes.values()):
         return _of_texts(tuple(attributes.items()), keeps_both)
-    return _both(attributes.items(), keeps_both=keeps_both)
+    return _stored(attributes.items(), keeps_both=keeps_both)
 
 
 @lru_cache(maxsize=64)
-def _of_texts(attributes: tuple[tuple[str, str], ...], keeps_both: bool) -> _Both:
-    return _both(attributes, keeps_both=keeps_both)
+def _of_texts(attributes: tuple[tuple[str, str], ...], keeps_both: bool) -> _Stored:
+    return _stored(attributes, keeps_both=keeps_both)
 
 
-def _both(attributes: Iterable[tuple[str, Any]], *, keeps_both: bool) -> _Both:
+def _stored(attributes: Iterable[tuple[str, Any]], *, keeps_both: bool) -> _Stored:
     arrived = {key: wire_value(value) for key, value in attributes}
-    named = ((_named(key, keeps_both=keeps_both), value) for key, value in arrived.items() if key != "service.name")
-    return arrived, dict(pair for name, value in named for pair in flattened(name, value))
+    columns: dict[str, Any] = {}
+    keys: dict[str, tuple[str, ...]] = {}
+    clashes: dict[str, tuple[str, ...]] = {}
+    for key in (key for key in arrived if key != "service.name"):
+        for name, value in flattened(_named(key, keeps_both=keeps_both), arrived[key]):
+            keys[name] = (*keys.get(name, ()), f"{key} of the resource")
+            if columns.setdefault(name, value) != value:
+                clashes[name] = keys[name]
+            columns[name] = value
+    return arrived, columns, clashes
 
 
 def _named(key: str, *, keeps_both: bool) -> str:

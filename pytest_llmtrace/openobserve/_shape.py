@@ -23,7 +23,9 @@ _RESERVED_AS_WRITTEN = frozenset({"_timestamp", "duration", "start_time", "end_t
 """The columns that no attribute may take before 0.91; its name is compared as it is on the span."""
 _PARENT = frozenset({"reference_parent_span_id", "reference_parent_trace_id", "reference_ref_type"})
 _INTS = ("usage.input", "usage.output", "usage.total", "usage.cache_read", "usage.cache_creation")
-_FLOATS = ("cost.input", "cost.output", "cost.total", "first_chunk")
+_FLOATS = ("cost.input", "cost.output", "cost.total")
+_FIRST_CHUNK = "first_chunk"
+"""A time in seconds; before generation 3 in microseconds, which are whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,7 @@ def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
 @cache
 def _numbers(profile: str) -> Mapping[str, Callable[[str], float | None]]:
     """Return the columns that hold numbers, whatever the client has sent, with the functions that read these."""
-    names = server_of(profile).columns
-    whole = {names[fact]: whole_number for fact in _INTS if fact in names}
-    return {**whole, **{names[fact]: number for fact in _FLOATS if fact in names}}
+    of = server_of(profile)
+    ints, floats = (_INTS, (*_FLOATS, _FIRST_CHUNK)) if of.generation >= 3 else ((*_INTS, _FIRST_CHUNK), _FLOATS)  # noqa: PLR2004
+    whole = {of.columns[fact]: whole_number for fact in ints if fact in of.columns}
+    return {**whole, **{of.columns[fact]: number for fact in floats if fact in of.columns}}

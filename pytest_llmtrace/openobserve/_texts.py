@@ -24,6 +24,7 @@ _MESSAGE_EVENTS = frozenset(
 _CONTENT_EVENTS = ("gen_ai.content.prompt", "gen_ai.content.completion")
 _CHOICE = "gen_ai.choice"
 _MAX_INDEX = 100
+_DIGITS = 100  # A longer index is higher than any that counts; Python reads at most 4,300 digits.
 
 _OF_SCOPE = (
     ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args"),
@@ -38,6 +39,8 @@ _OF_SCOPE = (
     ),
 )
 _OUTPUTS_OF_LIVEKIT = ("lk.function_tool.output", "lk.response.text")
+_EVENTS_OF_LOGFIRE = "events"
+"""An array of messages; releases from 0.91 on rename the attribute before they look for it."""
 _VERTEX = ("gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response")
 _VERTEX_TOOL = ("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response")
 
@@ -157,7 +160,8 @@ def _with_lists(value: Any) -> Any:
         return value
     inner = {key: _with_lists(each) for key, each in value.items()}
     if inner and all(key.isascii() and key.isdecimal() for key in inner):
-        return [inner[key] for key in sorted(inner, key=int) if int(key) <= _MAX_INDEX]
+        places = sorted((int(key), key) for key in inner if len(key) <= _DIGITS)
+        return [inner[key] for place, key in places if place <= _MAX_INDEX]
     return inner
 
 
@@ -177,6 +181,7 @@ _SOURCES: tuple[Source, ...] = (
     lambda attributes, _, _scope: _vertex(attributes),
     _of("prompt", "all_messages_events"),
     lambda attributes, _, _scope: _first_of(attributes, ("lk.input_text",), _OUTPUTS_OF_LIVEKIT),
+    lambda attributes, _, _scope: (BY_THE_SERVER, BY_THE_SERVER) if _EVENTS_OF_LOGFIRE in attributes else None,
     _of("mlflow.spanInputs", "mlflow.spanOutputs"),
     _of("input.value", "output.value"),
     _of("input", "output"),

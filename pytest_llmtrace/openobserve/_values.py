@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
+from math import inf, isinf
 from typing import Any, Final
 from unicodedata import category
 
@@ -136,13 +137,20 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def parsed(said: Any) -> Any:
     """Return the value of a JSON text; `None` if the server would refuse the text: Rust reads no `NaN`, for example."""
     try:
-        return json.loads(said, parse_constant=_refuse) if isinstance(said, str) else None
+        return json.loads(said, parse_constant=_refuse, parse_float=_finite) if isinstance(said, str) else None
     except (ValueError, RecursionError):
         return None
 
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    found = float(digits)
+    if isinf(found):
+        raise ValueError(digits)
+    return found
 
 
 def written(value: Any) -> str:
@@ -177,8 +185,9 @@ def whole_number(text: str) -> int | None:
 
 
 def number(text: str) -> float | None:
-    """Return the number in a text, if the server reads one."""
-    return float(text) if _NUMBER.fullmatch(text) else None
+    """Return the number in a text, if the server reads one; no column holds infinity."""
+    found = float(text) if _NUMBER.fullmatch(text) else inf
+    return None if isinf(found) else found
 
 
 def tokens(value: Any) -> int | None:

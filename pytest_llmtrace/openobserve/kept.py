@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_llmtrace._argtypes import read_json
+from pytest_llmtrace._argtypes import is_count, read_json
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.openobserve._record import Record
@@ -62,9 +62,18 @@ def load(path: Path) -> tuple[Record, ...]:
 
 
 def _record(plain: Mapping[str, Any]) -> Record:
+    for name, value in plain["columns"].items():
+        name.encode()  # Raises for a lone surrogate, which no column has.
+        if not _is_storable(value):
+            raise ValueError(f"the column {name!r:.80} holds {value!r:.80}")
     return Record(
         server=server(plain["profile"]),
         columns=dict(plain["columns"]),
         unknown=dict(plain["unknown"]),
         is_llm=bool(plain["is_llm"]),
     )
+
+
+def _is_storable(value: Any) -> bool:
+    """Tell whether a column may hold a value: a text, a number of 64 bits, or nothing."""
+    return value is None or isinstance(value, str | float) or (is_count(value) and -(2**63) <= value < 2**63)

@@ -147,11 +147,17 @@ def test_what_is_no_dashboard(
     assert said.count("\n") == 1
 
 
+STORED = """{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [
+    {"profile": "0.92", "is_llm": true, "unknown": {}, "columns": {"name": %s}}]}}"""
+ODD = (("[1]", "[1]"), ("true", "True"), ("{}", "{}"), ("9" * 19, "9" * 19))
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
         ("{}", " has no records that can be read; pytest --llmtrace-report openobserve="),
         ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', " is damaged: "),
+        *((STORED % value, f""" is damaged: ValueError("the column 'name' holds {shown}")""") for value, shown in ODD),
         (
             '{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": []}}',
             " has no spans: no test of the run that wrote it captured any",

@@ -23,7 +23,9 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
         make_span(1, name="chat gpt-4o", kind="CLIENT", status="OK", scope_version="1.2", attributes=CHAT),
         make_span(2, name="chat gpt-4o", kind="CLIENT", status="ERROR", attributes={**CHAT, "n": 1}, events=(failed,)),
         make_span(3, ended=None),
-        logs=(LogRecord(scope="app", scope_version="1.3", event_name="gen_ai.choice", body={"index": 0}, severity="INFO"),),
+        logs=(
+            LogRecord(scope="app", scope_version="1.3", event_name="gen_ai.choice", body={"index": 0}, severity="INFO"),
+        ),
         metrics=(MetricPoint(scope="meter", scope_version="2", name="tokens", unit="{token}", attributes=INPUT),),
     )
     assert json.loads(as_json(as_contract(scopes))) == {

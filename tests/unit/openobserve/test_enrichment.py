@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.model import SpanEvent
-from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record
+from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record, server
 
 Store = Callable[..., Record]
 
@@ -205,6 +205,49 @@ def test_messages_in_events(store: Store) -> None:
     record = store({"gen_ai.request.model": "m", "input.value": "x"}, events=(event,))
     with pytest.raises(KeyError, match="the server lays it out by itself"):
         record["gen_ai_input_messages"]
+
+
+@pytest.mark.parametrize(("profile", "is_read"), [("0.70", True), ("0.90", True), ("0.91", False), ("0.92", False)])
+def test_messages_in_an_array_of_logfire(store: Store, profile: str, is_read: bool) -> None:
+    """Until 0.91 moves the attribute away, `events` holds messages, which the server lays out in its own way."""
+    record = store({"gen_ai.request.model": "m", "events": "[]", "input.value": "x"}, profile)
+    name = record.server.columns["input"]
+    assert (name in record.unknown, record.get(name)) == ((True, None) if is_read else (False, "x"))
+
+
+@pytest.mark.parametrize("index", ["101", "9" * 5000, "0" * 5000])
+def test_an_index_that_is_too_high(store: Store, index: str) -> None:
+    """Messages after the first hundred or so are left out, however many digits their index has."""
+    record = store({"gen_ai.request.model": "m", "gen_ai.prompt.1.role": "a", f"gen_ai.prompt.{index}.role": "b"})
+    assert record["gen_ai_input_messages"] == '[{"role":"a"}]'
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_when_the_first_chunk_came(store: Store, profile: str) -> None:
+    """The server makes a point in time of what Langfuse states; a dashboard that names its column is no failure."""
+    sent = {"gen_ai.request.model": "m", "langfuse.observation.completion_start_time": '"2026-01-01T00:00:00Z"'}
+    record = store(sent, profile)
+    name = record.server.columns["first_chunk"]
+    assert record.unknown[name] == "it is a point in time, which the server reads by rules of its own"
+    assert name not in record
+    assert name not in store({"gen_ai.request.model": "m"}, profile).unknown
+
+
+@pytest.mark.parametrize(("profile", "stored"), [("0.90", None), ("0.91", 0.5)])
+def test_a_time_of_the_first_chunk_that_was_sent(store: Store, profile: str, stored: float | None) -> None:
+    """The column is one of whole microseconds before 0.91, and one of seconds since."""
+    name = server(profile).columns["first_chunk"]
+    record = store({"gen_ai.request.model": "m", name: 0.5}, profile)
+    assert (record.get(name), name in record.unknown) == (stored, stored is None)
+
+
+@pytest.mark.parametrize("sent", ["9" * 400, "1e999", "-1e999"])
+def test_a_number_that_is_infinite_is_none(store: Store, sent: str) -> None:
+    """No column holds infinity, which JSON does not have either; JSON with such a number in it is not read at all."""
+    model = {"gen_ai.request.model": "m"}
+    assert "gen_ai_usage_cost" in store({**model, "gen_ai.usage.cost": sent}).unknown
+    details = f'{{"total": 1.5, "input": {sent if "e" in sent else f"{sent}.0"}}}'
+    assert "gen_ai_usage_cost" in store({**model, "langfuse.observation.cost_details": details}).unknown
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,32 @@ def test_two_attributes_of_one_column(store: Store) -> None:
         record["a_b"]
 
 
+def test_two_attributes_of_a_resource_of_one_column(store: Store) -> None:
+    """What holds for a span's attributes holds for its resource's; where releases let a span's win, it is known."""
+    resource = {"service.name": "s", "host.name": "a", "host_name": "b", "c.d": 1, "c_d": "1"}
+    for profile in PROFILES:
+        record = store({}, profile, resource=resource)
+        keys = "host.name of the resource", "host_name of the resource"
+        assert record.clashes == {"service_host_name": keys}
+        assert ("service_host_name" in record, record["service_c_d"]) == (False, "1")
+    assert store({"service.host.name": "c"}, "0.90", resource=resource)["service_host_name"] == "c"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_service_of_a_span_without_one(store: Store, profile: str) -> None:
+    """If no resource names the service, that of an LLM span is the one that Langfuse's metadata name."""
+    source = {"langfuse.observation.metadata.source": "shop"}
+    model = {"gen_ai.request.model": "m"}
+    told = (
+        ({**source, **model}, {"a": 1}),
+        (source, {"a": 1}),
+        (model, {}),
+        ({**source, **model}, {"service.name": "s"}),
+    )
+    stored = [store(attributes, profile, resource=resource)["service_name"] for attributes, resource in told]
+    assert stored == ["shop", "default", "default", "s"]
+
+
 def test_an_attribute_that_becomes_a_column_of_the_status(store: Store) -> None:
     """The status overwrites an attribute with its exact name; one that only maps to its column is a clash."""
     record = store({"status.code": "x", "status.message": "slow"}, status_description="slow")
