@@ -12,7 +12,7 @@ from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.contract._changes import Change, Impact
 from pytest_llmtrace.contract._file import as_json
 
-__all__ = ["FORMATS", "Page", "code"]
+__all__ = ["FORMATS", "Page", "cell", "code"]
 
 Page = Callable[[Sequence[Change], str, str], str]
 """Writes changes, given the changes and the names of the old and the new contract."""
@@ -54,16 +54,21 @@ def _rows(changes: Sequence[Change], headline: str) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- | --- |"
         for change in of_scope:
             noun, _, name = change.subject.partition(" ")
-            what = f"{noun} {code(name)}" if name else noun
+            what = f"{noun} {cell(name)}" if name else noun
             impact = f"**{change.impact}**" if change.impact is Impact.BREAKING else change.impact
-            after = f"see {code(change.hint)}" if change.hint else code(change.new)
-            cells = (impact, change.kind, code(change.place), what, code(change.old), after)
+            after = f"see {cell(change.hint)}" if change.hint else cell(change.new)
+            cells = (impact, change.kind, cell(change.place), what, cell(change.old), after)
             yield f"| {' | '.join(cells)} |"
 
 
+def cell(text: str) -> str:
+    """Quote foreign text as `code` does, so that none of it ends a cell of a table."""
+    return code(text).replace("|", "\\|")
+
+
 def code(text: str) -> str:
-    """Quote foreign text, so that nothing in it is markup, and none of it ends a cell."""
-    text = legible(text).replace("`", "'").replace("|", "\\|")
+    """Quote foreign text, so that nothing in it is markup."""
+    text = legible(text).replace("`", "'")
     return f"`{text}`" if text else ""
 
 

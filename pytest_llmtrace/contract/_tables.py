@@ -9,11 +9,12 @@ from typing import Any
 from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.contract._coverage import OUTSIDE, Coverage
 from pytest_llmtrace.contract._file import as_json
-from pytest_llmtrace.contract._pages import code
+from pytest_llmtrace.contract._pages import cell, code
 from pytest_llmtrace.conventions import Level
 
 __all__ = ["to_json", "to_markdown"]
 
+_NO_TYPE = "no type of the convention"
 _LEVELS = sorted(Level, reverse=True)
 
 
@@ -51,8 +52,8 @@ def _summary(found: Iterable[Coverage], head: tuple[str, str]) -> Iterator[Seque
     for one in found:
         others = len({name for names in one.outside.values() for name in names})
         yield (
-            code(one.scope),
-            _type_of(one),
+            cell(one.scope),
+            cell(one.name) or _NO_TYPE,
             str(one.number),
             *(_share(one, level) for level in _LEVELS),
             str(others),
@@ -69,14 +70,14 @@ def _attributes(one: Coverage) -> Iterator[Sequence[str]]:
     yield ("attribute", "level", "seen on", "condition")
     for name, (level, condition, number) in one.wanted.items():
         seen = f"{number} of {one.number}" if number else "none"
-        yield (code(name), _named(level), seen, legible(condition).replace("|", "\\|"))
+        yield (cell(name), _named(level), seen, legible(condition).replace("|", "\\|"))
     for kind, said in OUTSIDE.items():
         for name, number in sorted(one.outside[kind].items()):
-            yield (code(name), said, f"{number} of {one.number}", "")
+            yield (cell(name), said, f"{number} of {one.number}", "")
 
 
 def _type_of(one: Coverage) -> str:
-    return code(one.name) or "no type of the convention"
+    return code(one.name) or _NO_TYPE
 
 
 def _named(level: Level) -> str:

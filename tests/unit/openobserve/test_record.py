@@ -193,7 +193,7 @@ def test_the_service_of_a_span_without_one(store: Store, profile: str) -> None:
     """If no resource names the service, that of an LLM span is the one that Langfuse's metadata name."""
     source = {"langfuse.observation.metadata.source": "shop"}
     model = {"gen_ai.request.model": "m"}
-    told = (
+    told: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
         ({**source, **model}, {"a": 1}),
         (source, {"a": 1}),
         (model, {}),
