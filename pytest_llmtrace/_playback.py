@@ -73,8 +73,7 @@ def drive(path: Path) -> tuple[Result, ...]:
     try:
         cassette = replay.load(path)
     except CassetteError as error:
-        line = "" if error.line is None else f"line {error.line}: "
-        return (Result(file=str(path), index=None, outcome=Outcome.REFUSED, reason=line + error.reason),)
+        return (Result(file=str(path), index=None, outcome=Outcome.REFUSED, reason=error.in_file),)
     plain = [(recording, *problem) for recording, problem in _plain_pass(cassette)]
     return tuple(
         _through_sdk(cassette, recording)

@@ -91,6 +91,11 @@ class CassetteError(LLMTraceError):
         where = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {reason}")
 
+    @property
+    def in_file(self) -> str:
+        """The reason, with the line but without the file, for those who name the file themselves."""
+        return self.reason if self.line is None else f"line {self.line}: {self.reason}"
+
 
 class UnmatchedRequest(LLMTraceError, AssertionError):
     """Nothing answered a request, and it was not let through to the network."""

@@ -80,8 +80,7 @@ def _parsed(content: bytes, file: Path) -> Any:
     except UnicodeDecodeError:
         raise _refused(file, "it is not UTF-8") from None
     except CassetteError as error:
-        where = f"line {error.line}: " if error.line is not None else ""
-        raise _refused(file, f"{where}{error.reason}") from None
+        raise _refused(file, error.in_file) from None
 
 
 def _refused(path: Path, reason: str) -> UsageError:

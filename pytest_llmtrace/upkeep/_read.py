@@ -52,7 +52,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[Entry]:
             if file.named or looks_like_cassette(file.path.read_bytes()):
                 yield from _entries(str(file.path), replay.load(file.path))
         except (CassetteError, OSError) as error:
-            why = error.reason if isinstance(error, CassetteError) else f"the file cannot be read: {error.strerror}"
+            why = error.in_file if isinstance(error, CassetteError) else f"the file cannot be read: {error.strerror}"
             yield Entry(file=str(file.path), index=None, why=why, failed=file.named)
 
 

@@ -126,13 +126,13 @@ def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pyte
 
 
 def test_a_file_that_cannot_be_read_is_named(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken file that is named fails the command; in a folder it is an entry among others."""
+    """A broken file that is named fails the command; in a folder it is an entry among others. The line is named."""
     broken = tape.with_name("broken.yaml")
     broken.write_text("interactions: [", encoding="utf-8")
     assert main(["read", "--format", "json", str(tape.parent)]) == 0
     entry = json.loads(capsys.readouterr().out)[0]
     assert (Path(entry["file"]).name, entry["index"], entry["facts"]) == ("broken.yaml", None, {})
-    assert entry["why"]
+    assert entry["why"].startswith("line 2: this is not valid YAML: while parsing a flow node")
     assert main(["read", str(broken)]) == 1
 
 
