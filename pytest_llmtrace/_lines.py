@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["counted", "legible"]
+__all__ = ["counted", "legible", "printable"]
 
 _WIDEST = 500
 
@@ -19,10 +19,15 @@ def legible(line: str) -> str:
         line = f"{masked(line[: 2 * _WIDEST])[:_WIDEST]}... ({len(line):,} characters)"
     else:
         line = masked(line)
-    return line if line.isprintable() else "".join(map(_printable, line))
+    return printable(line)
 
 
-def _printable(letter: str) -> str:
+def printable(line: str) -> str:
+    """Return a line in which control characters, line breaks too, are escaped as Python writes them."""
+    return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(letter: str) -> str:
     return letter if letter.isprintable() else repr(letter)[1:-1]
 
 

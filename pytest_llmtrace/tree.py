@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from pytest_llmtrace._lines import printable
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import SelectionError, UsageError
 from pytest_llmtrace.model import SpanKey, SpanRecord
@@ -113,7 +114,7 @@ class SpanTree(Generic[S]):
         return len(self._spans)
 
     def __str__(self) -> str:
-        lines = [f"{'  ' * depth}{span.name}  {span.kind}  {span.status}" for depth, span in self.walk()]
+        lines = [f"{'  ' * depth}{printable(span.name)}  {span.kind}  {span.status}" for depth, span in self.walk()]
         return "\n".join(lines) or "(no spans)"
 
 

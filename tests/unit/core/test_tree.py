@@ -43,6 +43,14 @@ def test_text_is_stable(make_span: SpanMaker) -> None:
     assert str(SpanTree[object]([])) == "(no spans)"  # type: ignore[type-var]
 
 
+def test_each_span_has_one_line(make_span: SpanMaker) -> None:
+    """A line break in a name makes no line that looks like another span, and nothing moves a terminal's cursor."""
+    assert (
+        str(SpanTree([make_span(1, name="a  CLIENT  OK\n  b\x1b[2J é")]))
+        == "a  CLIENT  OK\\n  b\\x1b[2J é  INTERNAL  UNSET"
+    )
+
+
 def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
     """Asking for the one span of a name fails if there is none or several, and shows the tree."""
     tree = SpanTree([make_span(1), make_span(2)])
