@@ -78,7 +78,9 @@ def seen_of(claims: Iterable[Claim], metric_claims: Iterable[MetricClaim], names
 
 
 def _counts(seen: Table, signal: str, scope: str, name: str, claim: Claim | MetricClaim) -> Table:
-    profile = seen.setdefault(claim.profile.name, {"source": claim.profile.source, "span": {}, "metric": {}})
+    said = {"name": claim.profile.name, "source": claim.profile.source}
+    # Two registries may have one name, in two folders.
+    profile = seen.setdefault("\n".join(said.values()), {**said, "span": {}, "metric": {}})
     by_name = profile[signal].setdefault(scope, {})
     if name not in by_name:
         by_name[name] = _nothing_of(claim)
@@ -136,12 +138,12 @@ def coverages(seen: Mapping[str, Any]) -> Iterator[Coverage]:
     Args:
         seen: The results of `seen_of`, added up.
     """
-    for profile, found in sorted(seen.items()):
+    for _, found in sorted(seen.items()):
         for signal in _SIGNALS:
             for scope, by_name in sorted(found[signal].items()):
                 for name, counts in sorted(by_name.items()):
                     yield Coverage(
-                        profile=profile,
+                        profile=found["name"],
                         source=found["source"],
                         scope=scope,
                         signal=signal,

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace._stdlib import hashlib, re
 from pytest_llmtrace.conventions._groups import Groups, name_of
 from pytest_llmtrace.conventions._load import PROFILES, profile
@@ -53,10 +54,10 @@ def from_registry(path: Path) -> Profile:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
     if not path.exists():
         raise _refused(path, f"{UsageError.no_path(path)}")
+    if finite(path).is_file():
+        return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if not found:
         raise _refused(path, "it holds no YAML file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,6 +127,18 @@ def test_the_page(claim: Callable[..., Claim]) -> None:
         )
     )
     assert page == PAGE
+
+
+def test_two_conventions_of_one_name() -> None:
+    """Registries in two folders may have one file name: each has a page of its own, and wants its own names."""
+    wanted = {"ai.other": Wanted(level=Level.OPT_IN)}
+    other = replace(PROFILE, source="elsewhere", metrics={"ai.calls": MetricType(name="ai.calls", attributes=wanted)})
+    points = (MetricPoint(scope="app", name="ai.calls", attributes={"ai.model": "x", "ai.other": "x"}),)
+    found = covered(metrics=tuple(MetricClaim(points=points, profile=profile) for profile in (PROFILE, other)))
+    assert [(one.profile, one.source, one.wanted.get("ai.other")) for one in found] == [
+        ("small-1", "elsewhere", (Level.OPT_IN, "", 1)),
+        ("small-1", PROFILE.source, None),
+    ]
 
 
 def test_json(claim: Callable[..., Claim]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -283,9 +284,23 @@ def test_many_ways_to_one_group(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    """If there is no file to read, the error has the same form."""
-    with pytest.raises(UsageError, match="is not a registry of conventions: no such file"):
-        from_registry(tmp_path / "nowhere")
+    """A folder without a file to read has an error of the same form; a path that is wrong names the nearest one."""
+    with pytest.raises(UsageError, match="is not a registry of conventions: it holds no YAML file"):
+        from_registry(tmp_path)
+    written(tmp_path, DOUBLING)
+    [there] = tmp_path.iterdir()
+    missing = there.with_name(f"x{there.name}")
+    with pytest.raises(UsageError) as refused:
+        from_registry(missing)
+    near = f"unknown file or folder 'x{there.name}': did you mean '{there.name}'? known: {there.name}"
+    assert str(refused.value) == f"{missing} is not a registry of conventions: {near}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """What may never end is refused, since a run would hang."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UsageError, match="is a pipe, which may never end; name a file"):
+        from_registry(tmp_path / "pipe.yaml")
 
 
 def test_what_is_too_large(tmp_path: Path) -> None:
