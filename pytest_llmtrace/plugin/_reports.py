@@ -24,12 +24,22 @@ def reports_of(config: pytest.Config) -> Sequence[tuple[str, Path]]:
     """Return the files that are wanted, each with its format; read once.
 
     Raises:
-        UsageError: A format is not known, or a value has no format.
+        UsageError: A format is not known, a value has no format, or two formats have one file.
     """
     if _REPORTS not in config.stash:
         folder, wanted = _ini.base_and_lines(config, "llmtrace_report")
-        config.stash[_REPORTS] = list(dict.fromkeys(_parsed(value, folder) for value in wanted))
+        found = list(dict.fromkeys(_parsed(value, folder) for value in wanted))
+        _refuse_one_file(found)
+        config.stash[_REPORTS] = found
     return config.stash[_REPORTS]
+
+
+def _refuse_one_file(reports: Sequence[tuple[str, Path]]) -> None:
+    """Refuse several reports in one file, of which only the last would be left."""
+    formats: dict[Path, str] = {}
+    for name, path in reports:
+        if path is not _TERMINAL and (other := formats.setdefault(path, name)) != name:
+            raise UsageError(f"--llmtrace-report: {other} and {name} would both be written to {path.name}")
 
 
 def _parsed(value: str, folder: Path) -> tuple[str, Path]:

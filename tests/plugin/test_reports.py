@@ -176,6 +176,14 @@ def test_wrong_values(run: Callable[..., Any], value: str, said: str) -> None:
     assert said in run("def test_nothing(): pass\n", options=[f"--llmtrace-report={value}"]).usage_error()
 
 
+def test_several_reports_to_one_file(run: Callable[..., Any]) -> None:
+    """Two formats in one file stop the run: the second would overwrite the first. Both may go to the terminal."""
+    options = [f"--llmtrace-report={name}=one.json" for name in ("contract", "weaver")]
+    error = run("def test_nothing(): pass\n", options=options).usage_error()
+    assert error == "ERROR: llmtrace: --llmtrace-report: contract and weaver would both be written to one.json"
+    assert run(SUITE, options=["--llmtrace-report=contract=-", "--llmtrace-report=coverage=-"]).code == 0
+
+
 def test_one_report_to_several_places(run: Callable[..., Any], tmp_path: Path) -> None:
     """One report may go to several files, and to the terminal."""
     done = run(SUITE, options=[f"--llmtrace-report=contract={place}" for place in ("a.json", "-", "b.json")])
