@@ -32,7 +32,9 @@ def moved_by(old: Table, new: Table, marks: Callable[[Any], Iterable[str]]) -> d
     come: dict[str, set[str]] = {}
     for name in set(new) - set(old):
         for mark in marks(new[name]):
-            come.setdefault(mark, set()).add(name)
+            of_mark = come.setdefault(mark, set())
+            if len(of_mark) <= 1:  # Two are enough to be several, and thousands would be looked at thousands of times.
+                of_mark.add(name)
     found = {}
     for name in set(old) - set(new):
         alike = set[str]().union(*(come.get(mark, ()) for mark in marks(old[name])))
