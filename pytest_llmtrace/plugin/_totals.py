@@ -71,22 +71,22 @@ class Totals:
     """Adds up what all tests of a run have seen, as a plugin of its own: one per run, also under xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
         self._baseline = _hiding.baseline_of(config)
         self._by_test: dict[str, str] = {}
         self._reported: set[str] = set()
         self._untraced: set[str] = set()
         self._unserved: set[str] = set()
         self._said: list[str] = []
-        self._writes = False
+        self._writes = self._has_run = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Let files be written, since tests will run; a run that only lists tests keeps the files of an earlier run."""
+        self._writes = not is_listing(session.config)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test's account; a test that is run again counts once.
-
-        A test has run, so files are written: a run that only lists tests, or that could not collect them, keeps the
-        files of an earlier run.
-        """
-        self._writes = self._writes or not is_listing(self._config)
+        """Take a test's account; a test that is run again counts once."""
+        self._has_run = True
         account = getattr(report, "llmtrace", None)
         test = getattr(report, "llmtrace_test", report.nodeid)
         if account is not None:
@@ -103,6 +103,9 @@ class Totals:
         if is_copy(session.config):
             return
         accounts = {test: _read(account) for test, account in self._by_test.items()}
+        is_empty = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+        # A run whose tests could not be collected has reached its loop, and ended there.
+        self._writes = self._writes and (self._has_run or is_empty)
         stopped = bool(session.shouldstop or session.shouldfail) or exitstatus > pytest.ExitCode.TESTS_FAILED
         whole = not stopped and not any(account["partial"] for account in accounts.values())
         if self._baseline and accounts and self._writes:
@@ -110,7 +113,7 @@ class Totals:
         gone = _gone(accounts, session.config.rootpath)
         self._said += _legible((*_marked_in_vain(sorted(self._unserved)), *_unused_known(accounts), *gone))
         if self._writes:
-            self._write_reports(session, accounts, stopped=stopped)
+            self._write_reports(session, accounts, stopped=stopped and not is_empty)
             self._write_played(session, accounts)
         if whole and _is_of_folders(session.config):
             self._said += _legible(_unused_waivers(accounts))

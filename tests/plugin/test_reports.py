@@ -234,13 +234,16 @@ def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path
 
 
 def test_a_run_that_cannot_collect_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
-    """If no test has run, since a module cannot be imported or nothing is selected, the files of the last run stay."""
+    """If no test could run, since a module cannot be imported, the files of the last run stay; if none is left, not."""
     options = [FILES[name].format(tmp_path / name) for name in ("report", "played")]
     assert run(SUITE, options=options).code == 0
     written = {name: (tmp_path / name).read_bytes() for name in ("report", "played")}
-    for source, more in (("import no_such_module", []), (SUITE, ["-k", "no_such_test"])):
-        assert run(source, options=[*options, *more]).code > 1
+    for plugins, more in (([], []), (["xdist"], ["-n", "1"])):
+        broken = run("import no_such_module", plugins=plugins, options=[*options, *more])
+        assert broken.code > 0, broken.out
         assert {name: (tmp_path / name).read_bytes() for name in written} == written
+    none = run(SUITE, options=[*options, "-k", "no_such_test"])
+    assert (none.code, none.summary()[-1]) == (5, f"  report       wrote contract to {tmp_path / 'report'}"), none.out
 
 
 def test_a_run_that_is_stopped_says_that_its_reports_are_not_whole(run: Callable[..., Any], tmp_path: Path) -> None:
