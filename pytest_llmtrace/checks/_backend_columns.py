@@ -11,7 +11,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import first_of, shown
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Finding, Severity, SpanKey, SpanRecord
-from pytest_llmtrace.openobserve import Record, column, instead
+from pytest_llmtrace.openobserve import Record, column, instead, typed_columns
 
 __all__ = ["CHECKS"]
 
@@ -103,7 +103,7 @@ def _dropped(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    wanted = set(evidence.openobserve_columns)
+    wanted = set(evidence.openobserve_columns) - typed_columns(stored for _, stored in _stored(evidence)).keys()
     numbers: dict[str, tuple[SpanRecord, str]] = {}
     for span, stored in _stored(evidence):
         for key, value in span.attributes.items():
@@ -157,9 +157,10 @@ CHECKS: tuple[Check, ...] = (
         look=_clash,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="The names of attributes in the form that they have as columns: in lower case, with `_` for every "
-        "character that is no letter, digit or `_`. Two names that become one column, and a name that becomes a "
-        "column of the span's status or a name that another attribute is moved to, are a finding if the values differ.",
+        compares="The names of attributes, of the span and of its resource, in the form that they have as "
+        "columns: in lower case, with `_` for every character that is no letter, digit or `_`. Two names "
+        "that become one column, and a name that becomes a column of the span's status or a name that "
+        "another attribute is moved to, are a finding if the values differ.",
         source="OpenObserve, names of columns; of two keys for one the last written wins, in the order of a hash map",
     ),
     Check(

@@ -5,9 +5,20 @@ from its own catalogues (prices, estimated tokens) is named, never invented.
 """
 
 from pytest_llmtrace.openobserve._instead import instead
-from pytest_llmtrace.openobserve._record import Record, record, records
+from pytest_llmtrace.openobserve._record import Record, record, records, typed_columns
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, server
 from pytest_llmtrace.openobserve._stream import Stream
 from pytest_llmtrace.openobserve._values import column
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "instead", "record", "records", "server"]
+__all__ = [
+    "NEWEST",
+    "PROFILES",
+    "Record",
+    "Stream",
+    "column",
+    "instead",
+    "record",
+    "records",
+    "server",
+    "typed_columns",
+]

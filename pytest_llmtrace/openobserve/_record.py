@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
@@ -13,11 +13,11 @@ from pytest_llmtrace.openobserve._readable import Readable
 from pytest_llmtrace.openobserve._resource import resource
 from pytest_llmtrace.openobserve._server import NEWEST, Server, server
 from pytest_llmtrace.openobserve._services import inferred
-from pytest_llmtrace.openobserve._shape import shape
+from pytest_llmtrace.openobserve._shape import number_columns, shape
 from pytest_llmtrace.openobserve._values import column, compact, flattened, wire_value
 from pytest_llmtrace.telemetry import SpanRecord
 
-__all__ = ["Record", "record", "records"]
+__all__ = ["Record", "record", "records", "typed_columns"]
 
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
@@ -106,6 +106,16 @@ def records(spans: Iterable[SpanRecord], *, profile: str = NEWEST) -> tuple[Reco
     """Return the records of many spans, as `record` does for one."""
     of = server(profile)
     return tuple([_Building(span, of).record() for span in spans])
+
+
+def typed_columns(records: Iterable[Record]) -> Mapping[str, Callable[[str], float | None]]:
+    """Return the columns of a stream that hold numbers on all spans, with the functions that read these from text.
+
+    Spans of LLM applications have numbers there in any case. On others, such as a task that sums up the tokens of its
+    calls, they are attributes, which are text; but a stream with one LLM span has types for these columns.
+    """
+    of = next((record.server for record in records if record.is_llm), None)
+    return number_columns(of.name) if of is not None and of.types_streams else {}
 
 
 class _Building:

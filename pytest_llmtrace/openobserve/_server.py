@@ -133,6 +133,7 @@ class Server:
         prices_silence: Whether a call without any text is priced as well.
         reads_user: Whether the user is also read from the resource.
         notes_arrival: Whether there is a column for the time of arrival.
+        types_streams: Whether the first LLM span of a stream gives types to the columns of numbers, for all spans.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Server:
     prices_silence: bool = False
     reads_user: bool = True
     notes_arrival: bool = False
+    types_streams: bool = False
 
 
 _SERVERS = (
@@ -158,6 +160,7 @@ _SERVERS = (
         columns=_GENERATION_3,
         keeps_both=True,
         infers_services=True,
+        types_streams=True,
     ),
     Server(
         name="0.92",
@@ -167,6 +170,7 @@ _SERVERS = (
         gate=_GATE_WITH_AGENTS,
         keeps_both=True,
         infers_services=True,
+        types_streams=True,
         keeps_usage=True,
         prices_silence=True,
         notes_arrival=True,

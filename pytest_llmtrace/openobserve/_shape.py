@@ -17,7 +17,7 @@ from pytest_llmtrace.openobserve._server import server as server_of
 from pytest_llmtrace.openobserve._texts import removed
 from pytest_llmtrace.openobserve._values import WRITERS, column, number, whole_number, wire_value
 
-__all__ = ["Shape", "shape"]
+__all__ = ["Shape", "number_columns", "shape"]
 
 _RESERVED_AS_WRITTEN = frozenset({"_timestamp", "duration", "start_time", "end_time"})
 """The columns that no attribute may take before 0.91; its name is compared as it is on the span."""
@@ -89,7 +89,7 @@ def shape(
     kept = {key: column(key) for key in dict.fromkeys(renamed) if key not in gone}
     columns = frozenset(kept.values())
     is_plain = len(columns) == sum(key in kept for key in renamed) and WRITERS.keys() >= set(types)
-    numbers = _numbers(profile)
+    numbers = number_columns(profile)
     return Shape(
         renamed=renamed,
         integers=tuple(at for at, each in enumerate(types) if each is int),
@@ -116,7 +116,7 @@ def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
 
 
 @cache
-def _numbers(profile: str) -> Mapping[str, Callable[[str], float | None]]:
+def number_columns(profile: str) -> Mapping[str, Callable[[str], float | None]]:
     """Return the columns that hold numbers, whatever the client has sent, with the functions that read these."""
     of = server_of(profile)
     ints, floats = (_INTS, (*_FLOATS, _FIRST_CHUNK)) if of.generation >= 3 else ((*_INTS, _FIRST_CHUNK), _FLOATS)  # noqa: PLR2004

@@ -9,7 +9,7 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
 from pytest_llmtrace.openobserve._instead import instead
-from pytest_llmtrace.openobserve._record import Record
+from pytest_llmtrace.openobserve._record import Record, typed_columns
 
 __all__ = ["NotReproducible", "is_in_text", "query"]
 
@@ -98,7 +98,13 @@ def _columns(records: Sequence[Record], names: set[str] | None) -> dict[str, lis
     """Return the columns that the query names, with their values; `trace_id` always, since a table needs a column."""
     there = {name for names in {tuple(record.columns) for record in records} for name in names}
     wanted = there if names is None else there & (names | {"trace_id"})
-    return {name: [record.columns.get(name) for record in records] for name in sorted(wanted)}
+    typed = typed_columns(records)
+    return {name: _values(name, records, typed.get(name)) for name in sorted(wanted)}
+
+
+def _values(name: str, records: Sequence[Record], read: Callable[[str], float | None] | None) -> list[Any]:
+    values = [record.columns.get(name) for record in records]
+    return values if read is None else [read(value) if isinstance(value, str) else value for value in values]
 
 
 def _array(pa: Any, values: Iterable[Any]) -> Any:

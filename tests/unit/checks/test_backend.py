@@ -177,6 +177,14 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
     assert [finding.check for finding in found] == expected
 
 
+@pytest.mark.parametrize(("profile", "expected"), [("0.92", []), ("0.90", ["backend/text"])])
+def test_a_count_that_is_a_number_in_the_stream(judged: Judge, profile: str, expected: list[str]) -> None:
+    """A count on a span that is no call is text, unless a call gives the stream its types, as from 0.91 on."""
+    name, task = "gen_ai_usage_input_tokens", {"gen_ai.usage.input_tokens": 12}
+    found = judged(GOOD, task, openobserve=profile, openobserve_columns=(name,))
+    assert [finding.check for finding in found if finding.check == "backend/text"] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

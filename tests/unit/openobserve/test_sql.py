@@ -188,6 +188,20 @@ def test_values_that_no_column_holds(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize(("profile", "is_typed"), [("0.90", False), ("0.91", True), ("0.92", True)])
+def test_a_count_on_a_span_that_is_no_call(store: Store, profile: str, is_typed: bool) -> None:
+    """From 0.91 on, an LLM span gives its stream types: the sum of a task that states its tokens is a number, too."""
+    call = store({"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 3}, profile)
+    tasks = [store({"gen_ai.usage.input_tokens": value}, profile) for value in (4, "many")]
+    query = 'SELECT SUM(gen_ai_usage_input_tokens) AS n FROM "default"'
+    assert tasks[0]["gen_ai_usage_input_tokens"] == "4"
+    if is_typed:
+        assert Stream([call, *tasks]).sql(query) == [{"n": 7}]
+    for records in [tasks] if is_typed else [tasks, [call, *tasks]]:
+        with pytest.raises(QueryError, match="values that a client sends are text there"):
+            Stream(records).sql(query)
+
+
 def test_no_spans() -> None:
     """A stream without spans has no columns; OpenObserve does not know such a stream either."""
     with pytest.raises(QueryError):
