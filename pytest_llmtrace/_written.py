@@ -41,7 +41,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, content: bytes, *, mode: int | None) -> None:
-    unfinished = path.with_name(f".{os.getpid()}.llmtrace")
+    # Not named by the process: containers that share a folder may have processes of one number.
+    unfinished = path.with_name(f".{os.urandom(6).hex()}.llmtrace")
     try:
         unfinished.write_bytes(content)
         if mode is not None:
