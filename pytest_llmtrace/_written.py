@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from errno import EACCES, EBUSY, EPERM
 from pathlib import Path
 from typing import Final
 
-__all__ = ["write_text"]
+__all__ = ["replace", "write_text"]
 
 _ONLY_IN_PLACE: Final = (EACCES, EBUSY, EPERM)
 """Errors of a file that can be written but not replaced: its folder is not ours, or it is mounted by itself."""
@@ -33,18 +34,29 @@ def write_text(path: Path, text: str) -> None:
     if is_there and not os.access(path, os.W_OK):
         raise PermissionError(EACCES, os.strerror(EACCES), str(path))
     try:
-        _replace(path, content, mode=path.stat().st_mode & 0o7777 if is_there else None)
+        replace(path, content)
     except OSError as error:
         if not is_there or error.errno not in _ONLY_IN_PLACE:
             raise
         path.write_bytes(content)
 
 
-def _replace(path: Path, content: bytes, *, mode: int | None) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Replace the content of a file, which keeps its permissions, as a whole or not at all.
+
+    Raises:
+        OSError: If the file cannot be written; it then stays as it was.
+    """
     # Not named by the process: containers that share a folder may have processes of one number.
     unfinished = path.with_name(f".{os.urandom(6).hex()}.llmtrace")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
     try:
-        unfinished.write_bytes(content)
+        # Never readable for more than the file is.
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         if mode is not None:
             unfinished.chmod(mode)
         unfinished.replace(path)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_llmtrace._written import replace
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.upkeep._nodes import Node
 from pytest_llmtrace.upkeep._places import Edit
@@ -121,20 +119,9 @@ def write_atomically(path: Path, old: bytes, new: bytes) -> None:
         CassetteError: If the file cannot be written, or has changed since it was read.
     """
     target = path.resolve()
-    temporary: str | None = None
     try:
         if target.read_bytes() != old:
             raise CassetteError(path, "it was changed while it was read; nothing was written, try again")
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".new")
-        with os.fdopen(handle, "wb") as file:
-            file.write(new)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(stat.S_IMODE(target.stat().st_mode))
-        Path(temporary).replace(target)
-        temporary = None
+        replace(target, new)
     except OSError as error:
         raise CassetteError(path, f"it cannot be written ({error.strerror or error}); it is as it was") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
