@@ -14,14 +14,17 @@ from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Reading, State
 
-__all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]
+__all__ = ["count", "count_of_request", "derived_total", "measure", "sum_of_parts"]
 
 # A single-precision float carries about seven digits; a number that passed through one is still right.
 _PRECISION = 1e-6
 
 _SUMMED = "the counts of several attempts are added up, but the attempts before the last were abandoned"
 _OF_ONE = "the turn took several requests, each of which is billed, and this is the count of one of them"
-_CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low"
+_LEFT_OUT = {
+    "input_tokens": "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low",
+    "output_tokens": "output counts include reasoning tokens (OTel GenAI); cost dashboards will be too low",
+}
 
 
 def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -93,17 +96,17 @@ def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | 
     return None if is_number(mine.value) and mine.value == true.value else Difference()
 
 
-def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare input counts; a count that leaves cached tokens out is reported as that."""
+def sum_of_parts(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare counts that are sums on some wires; a count that is only the first part is reported as that."""
     difference = count(mine, true, account)
-    if difference is not None and len(true.parts) > 1 and mine.value == _uncached(account):
-        return replace(difference, why=_CACHED)
+    if difference is not None and len(true.parts) > 1 and mine.value == _first_part(true.name, account):
+        return replace(difference, why=_LEFT_OUT[true.name])
     return difference
 
 
-def _uncached(account: Account) -> Any:
-    """Return the input without cached tokens, which Anthropic's API states first."""
-    facts = [reply.fact("input_tokens") for reply in account.replies or (account.answered,)]
+def _first_part(name: str, account: Account) -> Any:
+    """Return the input without cached tokens, or the output without reasoning: what such APIs state first."""
+    facts = [reply.fact(name) for reply in account.replies or (account.answered,)]
     return sum(fact.parts[0][1] for fact in facts if fact.state is State.PRESENT)
 
 

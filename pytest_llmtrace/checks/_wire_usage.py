@@ -32,7 +32,7 @@ USAGE: tuple[Comparison, ...] = (
         "input-tokens",
         "input tokens",
         "dashboards add this count up and costs are computed from it",
-        _numbers.input_count,
+        _numbers.sum_of_parts,
         early=Early.MESSAGES,
         compares="The span's count of input tokens with the response's. Input is everything that the model read, "
         "cached tokens included: on Anthropic's API, the sum of three counts. If such a reply lists several "
@@ -46,8 +46,13 @@ USAGE: tuple[Comparison, ...] = (
         "output-tokens",
         "output tokens",
         "dashboards add this count up and costs are computed from it",
+        _numbers.sum_of_parts,
         compares="The span's count of output tokens with the response's. In a stream, the last stated count is the "
-        "right one: Anthropic's counts are cumulative, and the first is only a placeholder.",
+        "right one: Anthropic's counts are cumulative, and the first is only a placeholder. Output is everything that "
+        "the model wrote, its reasoning included: where the response counts reasoning tokens beside the completion "
+        "(xAI), which its total shows, the sum of both.",
+        source=f"{_BOTH}. OTel GenAI: `gen_ai.usage.reasoning.output_tokens` SHOULD be included in "
+        '`gen_ai.usage.output_tokens`. xAI, "Consumption and rate limits"',
     ),
     _tokens(
         "total_tokens",

@@ -70,7 +70,7 @@ _COST_HEADER = "x-litellm-response-cost"
 
 
 def openai_tokens(facts: Facts, document: Document) -> None:
-    """State the token counts of an OpenAI-shaped usage object, as they stand there."""
+    """State the token counts of an OpenAI-shaped usage object, as they stand there, but all output as one count."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
     if usage.value is None:  # The key is the usage itself, since the APIs name its fields differently.
@@ -80,6 +80,26 @@ def openai_tokens(facts: Facts, document: Document) -> None:
     for name, paths in _OPENAI.items():
         if there := _there(usage.value, paths):
             facts.take(name, count, [_spot(usage, path) for path in there])
+    if "reasoning_tokens" in facts.found:
+        _whole_output(facts, usage.where)
+
+
+def _whole_output(facts: Facts, where: str) -> None:
+    """State all output tokens where `completion_tokens` leaves those of the reasoning out, as the total then shows.
+
+    Source: xAI, "Consumption and rate limits": reasoning tokens are counted separately from `completion_tokens`, and
+    are part of `total_tokens`.
+    """
+    found = facts.found
+    read, written, thought, total = (found[name].value if name in found else None for name in _ADDED)
+    if None in (read, written, total) or not thought or read + written + thought != total:
+        return
+    [first], [(key, number)] = found["output_tokens"].parts, found["reasoning_tokens"].parts
+    prefix = first[0].rpartition(".")[0] + "."  # Only the first key has the prefix, which both of them share.
+    facts.put("output_tokens", written + thought, (first, (key.removeprefix(prefix), number)), where)
+
+
+_ADDED = ("input_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
 
 
 def anthropic_tokens(facts: Facts, document: Document) -> None:

@@ -120,6 +120,30 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ),
         HI | {"reasoning_texts": ["hm"]},
     ),
+    # xAI, "Consumption and rate limits": reasoning tokens are counted beside the completion, as the total shows.
+    (
+        "xai",
+        reply(
+            {"content": "hi", "reasoning_content": "hm"},
+            usage={**USAGE, "total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 3}},
+        ),
+        HI
+        | {
+            "input_tokens": 10,
+            "output_tokens": 8,
+            "total_tokens": 18,
+            "reasoning_tokens": 3,
+            "reasoning_texts": ["hm"],
+        },
+    ),
+    (
+        "reasoning in a total that is no sum",
+        reply(
+            {"content": "hi"},
+            usage={**USAGE, "total_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 3}},
+        ),
+        HI | COUNTS | {"total_tokens": 99, "reasoning_tokens": 3},
+    ),
     # Recorded from Snowflake: empty texts, where other servers write a value or nothing.
     (
         "snowflake",

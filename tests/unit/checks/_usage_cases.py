@@ -9,6 +9,7 @@ from pytest_llmtrace.model import Request
 from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, NULL, ONE_BLOCK, STREAMING, UNREADABLE, seen
 
 SUM = seen(60, ("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), ("cache_read_input_tokens", 30))
+REASONED = seen(10, ("usage.completion_tokens", 7), ("completion_tokens_details.reasoning_tokens", 3))
 SUM_IN_WORDS = "usage.input_tokens 10 + cache_creation_input_tokens 20 + cache_read_input_tokens 30 = 60"
 LOW = "dashboards add this count up and costs are computed from it; the count is too low"
 HIGH = "dashboards add this count up and costs are computed from it; the count is too high"
@@ -41,6 +42,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.input_tokens = 10",
         SUM_IN_WORDS,
         "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low",
+    ),
+    (
+        "wire/output-tokens",
+        {"output_tokens": REASONED},
+        {"output_tokens": 7},
+        "gen_ai.output_tokens = 7",
+        "usage.completion_tokens 7 + completion_tokens_details.reasoning_tokens 3 = 10",
+        "output counts include reasoning tokens (OTel GenAI); cost dashboards will be too low",
     ),
     (
         "wire/input-tokens",
