@@ -53,11 +53,38 @@ def _listed(values: Sequence[Any]) -> list[Message] | None:
     if not values or not all(isinstance(value, Mapping) for value in values):
         return None
     kinds = [value.get("type") for value in values]
-    if all(isinstance(kind, str) for kind in kinds) and not _PARTS.isdisjoint(kinds):
+    typed = [kind for kind in kinds if isinstance(kind, str)]
+    if not _PARTS.isdisjoint(typed) and (len(typed) == len(kinds) or all(map(_is_item, values))):
         return [_of_items(values)]
     if all("role" in value and not _SAID.isdisjoint(value) for value in values):
-        return [_chat_message(value) for value in values]
+        return _turns(values)
     return None
+
+
+def _is_item(value: Mapping[str, Any]) -> bool:
+    """Tell whether a value may be an item of an answer: it has a type, or is a message of the model's own."""
+    is_own = value.get("role") == "assistant" or _is_thought(value)
+    return isinstance(value.get("type"), str) or (is_own and "content" in value)
+
+
+def _is_thought(value: Mapping[str, Any]) -> bool:
+    """Tell whether a message is reasoning by its role, as LiteLLM writes it for Langfuse."""
+    return value.get("role") in ("reasoning", "reasoning_summary", "thinking")
+
+
+def _turns(values: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Read messages of the chat API; reasoning that is a message of its own belongs to the one that follows it."""
+    messages: list[Message] = []
+    thoughts: list[str] = []
+    for value in values:
+        message = _chat_message(value)
+        if _is_thought(value):
+            thoughts += message.texts
+            continue
+        message.reasoning[:0] = thoughts
+        thoughts = []
+        messages.append(message)
+    return [*messages, Message(reasoning=thoughts)] if thoughts else messages
 
 
 def _choice(choice: Mapping[str, Any]) -> Message:
@@ -155,8 +182,10 @@ def _of_items(items: Sequence[Any]) -> Message:
 
 
 def _add(message: Message, item: Mapping[str, Any]) -> None:
-    kind = item.get("type")
-    if kind == "message":
+    kind = item.get("type", "message" if "role" in item else None)
+    if _is_thought(item):
+        message.reasoning += message_of(item).texts
+    elif kind == "message":
         content = item.get("content")
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         for part in () if parts is None else sequence(parts, "the content of a message"):

@@ -204,6 +204,41 @@ MEASURED = [
         {"output_texts": [None], "tool_calls": [{"id": "call_1", "name": "run", "arguments": "ls"}]},
         id="langfuse, custom tool",
     ),
+    pytest.param(  # LiteLLM's callback `langfuse_otel`: reasoning is a message with a role of its own.
+        langfuse(
+            output=[
+                {"role": "reasoning_summary", "content": "I should look."},
+                {"role": "assistant", "content": "It is sunny."},
+            ]
+        ),
+        {"reasoning_texts": ["I should look."], "output_texts": ["It is sunny."], "tool_calls": []},
+        id="langfuse, reasoning by its role",
+    ),
+    pytest.param(
+        langfuse(
+            output=[
+                {"role": "reasoning_summary", "content": "I should look."},
+                {"role": "assistant", "content": "Wait."},
+                {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "sky", "arguments": {"city": "Rome"}},
+            ]
+        ),
+        {
+            "reasoning_texts": ["I should look."],
+            "output_texts": ["Wait."],
+            "tool_calls": [{"id": "call_1", "name": "sky", "arguments": {"city": "Rome"}}],
+        },
+        id="langfuse, reasoning by its role, and an item",
+    ),
+    pytest.param(
+        langfuse(output=[{"role": "reasoning_summary", "content": "I should look."}]),
+        {"reasoning_texts": ["I should look."]},
+        id="langfuse, nothing but reasoning by its role",
+    ),
+    pytest.param(  # A conversation is no answer: the question and the tool's result are not the model's.
+        langfuse(output=[{"role": "user", "content": "sky?"}, {"type": "function_call", "name": "sky"}]),
+        {},
+        id="langfuse, a conversation",
+    ),
     pytest.param(  # Written by hand, around Anthropic's SDK.
         langfuse(output=MESSAGE_PARTS, usage_details=MESSAGES_USAGE, model__parameters={"stop_sequences": ["END"]}),
         {**SAID, **MESSAGES_COUNTS, "stop": ["END"]},
