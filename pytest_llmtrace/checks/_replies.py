@@ -125,6 +125,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "other",
     ),
 }
+# Words that say more than that no reason came: the first is OpenTelemetry's own, the second a status of a response.
+_FAILURES = frozenset({"error", "failed"})
 # Anthropic's reasons for a turn that is not over. OpenTelemetry has no word for it: spans in its words say `stop`.
 _PAUSED = frozenset({"pause_turn", "compaction"})
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
@@ -159,7 +161,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
-    return _miscounted(mine, true, said, there) or _denied(said, there) or Difference()
+    return _miscounted(mine, true, said, there) or _denied(mine, said, there) or Difference()
 
 
 def _miscounted(mine: Fact, true: Fact, said: list[str], there: list[str]) -> Difference | None:
@@ -171,9 +173,11 @@ def _miscounted(mine: Fact, true: Fact, said: list[str], there: list[str]) -> Di
     return Difference(why=f"{lengths}: choices and reasons no longer match")
 
 
-def _denied(said: list[str], there: list[str]) -> Difference | None:
-    """Return the difference of a word for "none" where the other side gives a reason."""
+def _denied(mine: Fact, said: list[str], there: list[str]) -> Difference | None:
+    """Return the difference of a word for "none", or for a failure, where the other side gives a reason."""
     if len(said) < len(there):
+        if any(str(word).lower() in _FAILURES for word in listed(mine.value)):
+            return Difference(why="the span says that the model failed, but the response says that it came to an end")
         return Difference(why="the span says that no reason was given, but the response gives one")
     if len(said) > len(there):
         return Difference(why="the span gives a reason for a choice for which the response gives none")

@@ -71,13 +71,15 @@ def _named(fact: Fact, account: Account) -> list[Any]:
     return [call for call in calls if _part(call, "id") in known or not _is_executed(call, executed)]
 
 
-def _is_executed(call: Any, executed: Sequence[Any]) -> bool:
-    """Tell by its arguments whether the server made a call itself; such a call has no id, and its kind as its name.
+def _is_executed(call: Any, executed: Sequence[tuple[Any, Any]]) -> bool:
+    """Tell by its name and arguments whether the server made a call itself, where its id does not tell.
 
-    The tool of a `search` is called `web_search` by those who asked for it.
+    Groq gives such a call its kind only: the tool of a `search` is called `web_search` by those who asked for it.
     """
     arguments = call.get("arguments") if isinstance(call, Mapping) else None
-    return arguments is not None and any(same_arguments(arguments, other, None) for other in executed)
+    return arguments is not None and any(
+        name in (None, _part(call, "name")) and same_arguments(arguments, other, None) for name, other in executed
+    )
 
 
 def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -39,13 +39,13 @@ def state(facts: Facts, document: Document) -> None:
     _state_calls(facts, choices, reply, where)
 
 
-def executed(document: Document) -> tuple[Any, ...]:
-    """Return the arguments of the calls that the server has made itself, in all choices."""
+def executed(document: Document) -> tuple[tuple[None, Any], ...]:
+    """Return the calls that the server has made itself, in all choices: they have arguments, and no name."""
     choices = _choices(document)
     messages = [choice.get("message") for choice in choices] if isinstance(choices, list) else []
     listed = [message.get("executed_tools") for message in messages if isinstance(message, dict)]
     calls = [call for calls in listed if isinstance(calls, list) for call in calls if isinstance(call, dict)]
-    return tuple(call.get("arguments") for call in calls)
+    return tuple((None, call.get("arguments")) for call in calls)
 
 
 def _choices(document: Document) -> list[dict[str, Any]] | Spot:

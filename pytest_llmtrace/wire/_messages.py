@@ -242,6 +242,16 @@ def _calls(blocks: Any) -> Any:
     return calls or MISSING
 
 
+def executed(document: Document) -> tuple[tuple[Any, Any], ...]:
+    """Return the names and arguments of the calls that the server has made itself, or had an MCP server make."""
+    blocks = document.body.get("content")
+    found = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    return tuple((block.get("name"), block.get("input")) for block in found if block.get("type") in _EXECUTED)
+
+
+_EXECUTED = ("server_tool_use", "mcp_tool_use")
+
+
 # Fact -> the type of the blocks that state it, the function that reads them, and the name of their field in reports.
 _SAID = (
     ("output_texts", "text", _answer, "content[].text"),

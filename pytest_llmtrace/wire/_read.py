@@ -137,15 +137,19 @@ def resumed_at(request: Request) -> tuple[str, str] | None:
     return _messages.end_of([{"text": content}] if isinstance(content, str) else content)
 
 
-def executed_calls(exchange: Exchange) -> tuple[Any, ...]:
-    """Return the arguments of the calls that the server itself has made for a chat, as Groq's compound systems do.
+def executed_calls(exchange: Exchange) -> tuple[tuple[Any, Any], ...]:
+    """Return the names and arguments of the calls that the server itself has made, such as searches.
 
-    These calls have no id and no name for the client, so the reading does not list them as tool calls.
+    They are not for the client to make, so the reading does not list them as tool calls; a span may list them or leave
+    them out. Groq's compound systems give them no name.
     """
     api, body = read_request(exchange.request)
-    if api != "chat" or exchange.response is None:
+    if api not in _EXECUTED or exchange.response is None:
         return ()
-    return _chat_facts.executed(_open(exchange.response, api, body))
+    return _EXECUTED[api](_open(exchange.response, api, body))
+
+
+_EXECUTED = {"chat": _chat_facts.executed, "messages": _messages.executed, "responses": _responses.executed}
 
 
 def billed_tokens(exchange: Exchange) -> Mapping[str, int]:

@@ -229,10 +229,20 @@ def _reasoning(output: Any) -> Any:
 
 def nameless(document: Document) -> frozenset[str]:
     """Return the ids of the calls to tools that have no name."""
-    output = document.body.get("output")
-    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    found = [item.get("call_id") for item in items if str(item.get("type")) in _NAMELESS]
+    found = [item.get("call_id") for item in _objects(document) if str(item.get("type")) in _NAMELESS]
     return frozenset(identity for identity in found if isinstance(identity, str))
+
+
+def executed(document: Document) -> tuple[tuple[Any, Any], ...]:
+    """Return the names and arguments of the calls that the server has had an MCP server make."""
+    return tuple(
+        (item.get("name"), item.get("arguments")) for item in _objects(document) if item.get("type") == "mcp_call"
+    )
+
+
+def _objects(document: Document) -> list[dict[str, Any]]:
+    output = document.body.get("output")
+    return [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
 
 
 def _calls(output: Any) -> Any:

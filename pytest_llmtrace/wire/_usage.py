@@ -91,12 +91,12 @@ def _whole_output(facts: Facts, where: str) -> None:
     are part of `total_tokens`.
     """
     found = facts.found
-    read, written, thought, total = (found[name].value if name in found else None for name in _ADDED)
-    if None in (read, written, total) or not thought or read + written + thought != total:
+    counts = [found[name].value for name in _ADDED if name in found]
+    if len(counts) < len(_ADDED) or None in counts or not counts[2] or sum(counts[:3]) != counts[3]:
         return
     [first], [(key, number)] = found["output_tokens"].parts, found["reasoning_tokens"].parts
     prefix = first[0].rpartition(".")[0] + "."  # Only the first key has the prefix, which both of them share.
-    facts.put("output_tokens", written + thought, (first, (key.removeprefix(prefix), number)), where)
+    facts.put("output_tokens", sum(counts[1:3]), (first, (key.removeprefix(prefix), number)), where)
 
 
 _ADDED = ("input_tokens", "output_tokens", "reasoning_tokens", "total_tokens")

@@ -677,24 +677,24 @@ SEARCH = {"index": 0, "type": "search", "arguments": '{"query": "Oslo"}'}
 
 
 @pytest.mark.parametrize(
-    ("said", "arguments"),
+    ("said", "calls"),
     [
         (
             reply({"content": "hi", "executed_tools": [SEARCH, {**SEARCH, "arguments": "{}"}]}),
-            ('{"query": "Oslo"}', "{}"),
+            ((None, '{"query": "Oslo"}'), (None, "{}")),
         ),
-        ([chunk({"executed_tools": [SEARCH]}), chunk({"executed_tools": [5]})], ('{"query": "Oslo"}',)),
+        ([chunk({"executed_tools": [SEARCH]}), chunk({"executed_tools": [5]})], ((None, '{"query": "Oslo"}'),)),
         (reply({"content": "hi", "executed_tools": "none"}), ()),
         (reply({"content": "hi"}), ()),
         ({"id": "c1", "choices": 5}, ()),
     ],
 )
 def test_calls_that_the_server_made_itself(
-    make: Callable[..., Exchange], said: Any, arguments: tuple[str, ...]
+    make: Callable[..., Exchange], said: Any, calls: tuple[tuple[None, str], ...]
 ) -> None:
     """Groq's compound systems state the tools that they have used; these are not calls for the client to make."""
     exchange = make("chat", said)
-    assert wire.executed_calls(exchange) == arguments
+    assert wire.executed_calls(exchange) == calls
     reading = wire.read(exchange)
     assert reading is not None
     assert reading.tool_calls is None

@@ -46,6 +46,46 @@ WITH_SEARCH: dict[str, Any] = {
         "chunks": (json.dumps({"choices": [{"message": {"executed_tools": [SEARCHED, 5]}}]}).encode(),),
     }
 }
+# The same of Anthropic's API and of the Responses API, where a span may give a call without its id.
+WITH_SERVER_TOOL: dict[str, Any] = {
+    "api": "messages",
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.anthropic.com/v1/messages", body=b'{"model": "m", "messages": []}'
+        ),
+        "chunks": (
+            json.dumps(
+                {
+                    "content": [
+                        {
+                            "type": "server_tool_use",
+                            "id": "srvtoolu_1",
+                            "name": "web_search",
+                            "input": {"query": "Oslo"},
+                        },
+                        {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "ask_wiki", "input": {"page": "Oslo"}},
+                        7,
+                    ]
+                }
+            ).encode(),
+        ),
+    },
+}
+WITH_MCP_CALL: dict[str, Any] = {
+    "api": "responses",
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.openai.com/v1/responses", body=b'{"model": "m", "input": ""}'
+        ),
+        "chunks": (
+            json.dumps(
+                {"output": [{"type": "mcp_call", "id": "mcp_1", "name": "ask_wiki", "arguments": '{"page": "Oslo"}'}]}
+            ).encode(),
+        ),
+    },
+}
+NOT_GIVEN = "the span says that no reason was given, but the response gives one"
+DENIED = "the span says that the model failed, but the response says that it came to an end"
 LEFT_UNFINISHED = "the reader left before the model had finished, and the span makes it look finished"
 OTHER_TEXT = "the answer shown on the span is not the one that the user got"
 LONG = "It is cold in Oslo. " * 20
@@ -184,13 +224,13 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             {place: said},
             f"gen_ai.{place} = {said!r}",
             f"finish_reasons = {there}",
-            "the span says that no reason was given, but the response gives one",
+            why,
         )
-        for there, place, said in (
-            (["tool_calls"], "finish_reasons", ["error"]),
-            (["stop"], "finish_reasons", ["None"]),
-            (["stop"], "finish_reason", "unknown"),
-            (["stop", "length"], "finish_reasons", ["stop", "error"]),
+        for there, place, said, why in (
+            (["tool_calls"], "finish_reasons", ["error"], DENIED),
+            (["stop"], "finish_reasons", ["None"], NOT_GIVEN),
+            (["stop"], "finish_reason", "unknown", NOT_GIVEN),
+            (["stop", "length"], "finish_reasons", ["stop", "error"], DENIED),
         )
     ),
     (
@@ -242,6 +282,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.tool_call_count = 1",
         "2 tool calls: ['get_weather', 'get_time']",
         NOT_FOLLOWED,
+    ),
+    *(
+        (
+            "wire/tool-calls",
+            {"tool_calls": ABSENT},
+            {"tool_calls": [ran]},
+            f"gen_ai.tool_calls = [{ran}]",
+            "no tool call",
+            "the model called no tool",
+            more,
+        )
+        for ran, more in (
+            (call("web_search", None, query="Rome"), WITH_SERVER_TOOL),
+            (call("get_weather", None, query="Oslo"), WITH_SERVER_TOOL),
+            (call("ask_wiki", None, page="Rome"), WITH_MCP_CALL),
+        )
     ),
     (
         "wire/tool-calls",
@@ -569,6 +625,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     # Calls that the server has made itself: their arguments tell.
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", query="Oslo")]}, WITH_SEARCH),
     ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("s", "x", query="Oslo"), call()]}, WITH_SEARCH),
+    *(
+        ("wire/tool-calls", {"tool_calls": wire}, {"tool_calls": [{**ran, "id": None}, *also]}, more)
+        for wire, also in ((ABSENT, ()), ([call()], (call(),)), ([call()], ({**call(), "id": None},)))
+        for ran, more in (
+            (call("web_search", query="Oslo"), WITH_SERVER_TOOL),
+            (call("ask_wiki", page="Oslo"), WITH_SERVER_TOOL),
+            (call("ask_wiki", page="Oslo"), WITH_MCP_CALL),
+        )
+    ),
     # Reasoning that a model writes into its answer.
     ("wire/output-text", {"output_texts": ["<think>Brr.</think>\n\nCold."]}, THOUGHT),
     ("wire/output-text", {"output_texts": ["<thinking>Brr.</thinking>Cold."]}, THOUGHT),

@@ -219,7 +219,13 @@ MEASURED = [
             output=[
                 {"role": "reasoning_summary", "content": "I should look."},
                 {"role": "assistant", "content": "Wait."},
-                {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "sky", "arguments": {"city": "Rome"}},
+                {
+                    "type": "function_call",
+                    "id": "fc_1",
+                    "call_id": "call_1",
+                    "name": "sky",
+                    "arguments": {"city": "Rome"},
+                },
             ]
         ),
         {
