@@ -80,7 +80,7 @@ def openai_tokens(facts: Facts, document: Document) -> None:
     for name, paths in _OPENAI.items():
         if there := _there(usage.value, paths):
             facts.take(name, count, [_spot(usage, path) for path in there])
-    if "reasoning_tokens" in facts.found:
+    if "reasoning_tokens" in facts.found and facts.found["reasoning_tokens"].value:
         _whole_output(facts, usage.where)
 
 
@@ -92,7 +92,7 @@ def _whole_output(facts: Facts, where: str) -> None:
     """
     found = facts.found
     counts = [found[name].value for name in _ADDED if name in found]
-    if len(counts) < len(_ADDED) or None in counts or not counts[2] or sum(counts[:3]) != counts[3]:
+    if len(counts) < len(_ADDED) or None in counts or sum(counts[:3]) != counts[3]:
         return
     [first], [(key, number)] = found["output_tokens"].parts, found["reasoning_tokens"].parts
     prefix = first[0].rpartition(".")[0] + "."  # Only the first key has the prefix, which both of them share.
