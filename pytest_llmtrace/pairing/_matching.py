@@ -26,17 +26,21 @@ _ANY = object()
 # The traits that are compared together, the surest first. An answer that only one call got and only one span states is
 # surer than a worker, since an instrumentation that makes spans afterwards may do so in any worker. A worker does one
 # thing at a time. Where an instrumentation starts its spans in other threads than the requests, the answers distinguish
-# calls that tasks make at the same time.
+# calls that tasks make at the same time, and what was asked those with equal answers, or with none.
 _BY_ID: tuple[Names, ...] = (("id", "worker"), ("id",))
 _ONCE: tuple[Names, ...] = (("text",), ("tool",))
 _BY_ANSWER: tuple[Names, ...] = (
     ("worker", "answer", "model"),
     ("worker", "model"),
     ("worker",),
-    *((part, *more, "model") for part in ("answer", "text", "tools", "counts", "failed") for more in (("asked",), ())),
+    *(
+        (part, *more, "model")
+        for part in ("answer", "text", "tools", "counts", "failed")
+        for more in (("prompt", "asked"), ("prompt",), ("asked",), ())
+    ),
 )
 _NAMELESS: Keys = frozenset({(None,), (_ANY,)})
-_BY_TIME: tuple[Names, ...] = (("asked", "model"), ("model",))
+_BY_TIME: tuple[Names, ...] = (("prompt", "asked", "model"), ("prompt", "model"), ("asked", "model"), ("model",))
 
 _ASKED = (
     "max_tokens",
@@ -81,7 +85,15 @@ def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[st
         "counts": _if(counted, counts),
         "failed": _if(failed, "failed"),
         "asked": (_plain(reading, *_ASKED),),
+        "prompt": _last_asked(reading),
     }
+
+
+def _last_asked(reading: Reading) -> tuple[object, ...]:
+    """Return the last text that the model is given: the one in which calls of the same code differ most."""
+    pieces = [piece.get("text") for piece in _listed(reading.input_messages) if isinstance(piece, Mapping)]
+    texts = [text for text in pieces if isinstance(text, str) and text]
+    return ("".join(texts[-1].split()),) if texts else ()
 
 
 def _plain(reading: Reading, *names: str) -> tuple[object, ...]:

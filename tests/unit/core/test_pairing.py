@@ -523,6 +523,46 @@ def test_tasks_with_equal_answers_are_told_apart_by_what_they_asked(
     assert shape(exchanges, spans) == [([0], [3]), ([1], [2]), ([2], [1])]
 
 
+@pytest.mark.parametrize("status", [200, 500], ids=["answered alike", "failed"])
+@pytest.mark.parametrize("told", ["ERROR", "OK"])
+def test_tasks_with_equal_answers_are_told_apart_by_their_prompts(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, status: int, told: str
+) -> None:
+    """If calls at the same time fail alike, or get the same answer, the last text of the prompt tells whose a span is.
+
+    White space does not matter, nor what comes before: frameworks leave system prompts out, or write them elsewhere.
+    """
+    spans = [
+        make_span(
+            n,
+            status=told if status == 500 else "OK",
+            attributes={
+                **LLM,
+                "gen_ai.input.messages": json.dumps(
+                    [{"role": "user", "parts": [{"type": "text", "content": f"question  {n}"}]}]
+                ),
+            },
+        )
+        for n in (1, 2, 3)
+    ]
+    exchanges = [
+        make_exchange(
+            index=n,
+            status=status,
+            body={
+                "model": "gpt-4o",
+                "messages": [
+                    {"role": "system", "content": "be short"},
+                    {"role": "user", "content": f"question {3 - n}"},
+                ],
+            },
+            chunks=(said(0),) if status == 200 else (b"{}",),
+        )
+        for n in range(3)
+    ]
+    assert shape(exchanges, spans) == [([0], [3]), ([1], [2]), ([2], [1])]
+
+
 def test_a_span_that_names_the_served_model_fits(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A span that was not current and names only the model of the answer is not taken to name another model."""
     body = json.dumps({"object": "chat.completion", "model": "gpt-4o-2024-11-20", "choices": []}).encode()
