@@ -135,6 +135,6 @@ def late_told(item: pytest.Item) -> Iterator[None]:
         if text and replace(verdict, findings=_untold(verdict, failure)).worth_saying:
             item.add_report_section("teardown", FIXTURE, text)
         raise
-    _, text = item.stash.get(_late_key, _NOTHING)
+    verdict, text = item.stash.get(_late_key, _NOTHING)
     if text:
-        raise Failed(text)
+        raise Failed.of(text, verdict)

@@ -301,7 +301,7 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
     _, verdict = trace.judge(to_be_called=to_be_called, to_be_played=to_be_called and not waived)
     _beside.note(item, verdict)
     if trace.fails(verdict):
-        raise failure_of(item, trace.report())
+        raise failure_of(item, trace.report(), verdict)
 
 
 # --- its report ------------------------------------------------------------------------------------------------------

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import pytest
 
 from pytest_llmtrace.errors import VerificationError
+from pytest_llmtrace.finding import Severity
 from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase, forget_failure_of_testcase
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.checks import Verdict
 
 __all__ = ["Failed", "failure_of", "has_failed_part", "is_unexpected_success", "watch_parts"]
 
@@ -16,21 +22,33 @@ class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,nam
     """The findings of a test, as pytest's own failure without a traceback, and as an AssertionError.
 
     So `xfail(raises=...)` may name `AssertionError`, `VerificationError` or `pytest.fail.Exception`.
+
+    Attributes:
+        line: The ids of the checks, for where there is room for one line.
     """
 
     __module__ = "builtins"  # As in pytest's own failure, so that it is printed as `Failed`.
+    line = ""
 
     def __init__(self, report: str) -> None:
         pytest.fail.Exception.__init__(self, report, pytrace=False)
 
+    @classmethod
+    def of(cls, report: str, verdict: Verdict) -> Self:
+        """Make the failure of a report on a verdict."""
+        failure = cls(report)
+        found = [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO]
+        failure.line = f"llmtrace: {', '.join(dict.fromkeys(found))}"
+        return failure
 
-def failure_of(item: pytest.Item, report: str) -> BaseException:
+
+def failure_of(item: pytest.Item, report: str, verdict: Verdict) -> BaseException:
     """Return the exception that an item is to raise for its findings.
 
     For a `unittest.TestCase` that is expected to fail, and has not failed by itself, it is an expected failure.
     """
     if not is_unexpected_success(item):
-        return Failed(report)
+        return Failed.of(report, verdict)
     forget_failure_of_testcase(item)
     return pytest.xfail.Exception(report.partition("\n")[0])
 

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 
 from pytest_llmtrace.errors import LLMTraceError
+from pytest_llmtrace.plugin._outcomes import Failed
 
 __all__ = ["leaves", "locate", "shortened"]
 
@@ -65,12 +66,17 @@ def shortened(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Confi
 
 
 def locate(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> None:
-    """Let a failure of this package that is only a text be at its test, as pytest's own failures are."""
+    """Let a failure of this package that is only a text be at its test, as pytest's own failures are.
+
+    The first line of its message is all that pytest shows of it in its summary: it names the checks.
+    """
     crash = getattr(report.longrepr, "reprcrash", None)
     if not _is_text(excinfo.value) or crash is None or not str(crash.path).startswith(_PACKAGE):
         return
     path, line, _ = item.reportinfo()
     crash.path, crash.lineno = str(path), (line or 0) + 1
+    if isinstance(excinfo.value, Failed):
+        crash.message = f"{excinfo.value.line}\n\n{crash.message.removeprefix('Failed: ')}"
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -173,23 +173,23 @@ def doc():
 
 @pytest.mark.parametrize(("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"])
 def test_a_finding_is_at_its_test(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
-    """A failure of ours that is only a text has the place of its test, as pytest's own have, and not one in pytest."""
+    """A failure of ours that is only a text has the place of its test, and its first line names the checks."""
     conftest = """
         from linecache import getline
 
         def pytest_runtest_logreport(report):
             if report.failed:
                 crash = report.longrepr.reprcrash
-                print(f"\\n{report.when}: {getline(crash.path, crash.lineno)}  {crash.message[:40]}")
+                print(f"\\n{report.when}: {getline(crash.path, crash.lineno)}  {crash.message.splitlines()[0][:45]}")
         """
     done = run(AT, plugins=plugins, options=["--doctest-modules", "-s", *options], files={"conftest.py": conftest})
     assert sorted(re.findall(r"^(?:setup|call|teardown): .*\n  .*", done.out, re.MULTILINE)) == [
-        "call:     '''\n  Failed: llmtrace: 1 finding in test_it.d",
-        "call:     def test_marked_late(self, request):\n  Failed: llmtrace: this test got its mark",
+        "call:     '''\n  llmtrace: structure/exchange-without-span",
+        "call:     def test_marked_late(self, request):\n  Failed: llmtrace: this test got its marker to",
         'call:     pytest.fail("so", pytrace=False)\n  Failed: so',
-        "call: def test_found(llmtrace):\n  Failed: llmtrace: 1 finding in test_foun",
-        'setup: @pytest.mark.llmtrace(cassette="chat")\n  Failed: llmtrace: chat: there is no such',
-        "teardown: def test_late(llmtrace, late):\n  Failed: llmtrace: 1 finding in test_late",
+        "call: def test_found(llmtrace):\n  llmtrace: structure/exchange-without-span",
+        'setup: @pytest.mark.llmtrace(cassette="chat")\n  Failed: llmtrace: chat: there is no such cass',
+        "teardown: def test_late(llmtrace, late):\n  llmtrace: replay/unmatched",
     ], done.out
 
 

@@ -151,9 +151,12 @@ def library_named(name: str = "") -> Any:
 
 
 def _message(report: pytest.TestReport) -> str:
-    """Return the message of the failure, without the traceback."""
+    """Return the message of the failure, without the traceback, and without the line with the ids of checks."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message) if crash else report.longreprtext
+    if crash is None:
+        return report.longreprtext
+    line, _, rest = str(crash.message).partition("\n\n")
+    return f"Failed: {rest}" if line.startswith("llmtrace: ") else str(crash.message)
 
 
 class _Reports:
