@@ -49,7 +49,7 @@ Why llmtrace takes longer than fixtures by hand:
 
 - Each test opens and closes two ledgers, which note its requests (one of them is for its wider fixtures), reads its \
 settings and its cassette, and is verified. Fixtures by hand do nothing of this.
-- The checks are about a third of this: compare the rows "not verified".
+- The checks are about a quarter of this: compare the rows "not verified".
 - Each part takes longer here than in a loop of its own, as the sections above measure it: whatever runs in between \
 displaces it from the processor's caches.
 - The first traced test imports the modules that capture and replay, most of which is OpenTelemetry's metrics and \
