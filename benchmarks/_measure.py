@@ -195,9 +195,13 @@ def multiples(case: str, measured: Mapping[str, list[float]], targets: Mapping[s
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a pytest run, which keeps bytecode as an installation does, even if ours does not."""
+    """Return the environment of a pytest run in a folder, whose modules it finds, and the packages that we find.
+
+    It keeps bytecode as an installation does, even if ours does not.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), **more}
+    paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return {**kept, "PYTHONPATH": paths, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), **more}
 
 
 # --- processes -------------------------------------------------------------------------------------------------------

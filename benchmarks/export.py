@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import json
-import os
 import resource
 import shutil
 import statistics
@@ -15,7 +14,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import pytest_llmtrace
 from benchmarks import _material as material
 from benchmarks import suite
 from benchmarks._measure import (
@@ -152,8 +150,7 @@ def _seconds(seconds: float) -> str:
 
 def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str], own: list[float]) -> float:
     """Run the suite; return the CPU time of it and its child processes, and append pytest's own to `own`."""
-    paths = os.pathsep.join((str(folder), str(Path(str(pytest_llmtrace.__file__)).parents[1])))
-    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths, **environ}
+    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), **environ}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "pytest_llmtrace.plugin", *options, "test_ours.py"],

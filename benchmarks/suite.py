@@ -132,7 +132,6 @@ def _run(folder: Path, suite: Suite, tests: int, growth: list[float]) -> float:
     more = {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "BENCH_TESTS": str(tests),
-        "PYTHONPATH": str(folder),
         "LLMTRACE_VERIFY": suite.verify,
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
