@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Finding, Severity, SpanRecord
 from pytest_llmtrace.openobserve import Record
@@ -38,7 +39,8 @@ def _gate(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
         else:
             lacks = "no attribute that makes it an LLM span, such as gen_ai.operation.name or gen_ai.request.model"
-            yield check.finding(account.span, ("span", lacks), ("stored", _server(stored)))
+            next_step = or_rename(check.next, account.span.attributes, [stored.server.gate])
+            yield check.finding(account.span, ("span", lacks), ("stored", _server(stored)), next=next_step)
 
 
 def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -49,25 +51,35 @@ def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if kind in wanted:
             yield None
             continue
-        said = _kinds_on(account.span) or "no attribute says which operation it is"
+        kinds = _kinds_on(account.span)
+        said = kinds or "no attribute says which operation it is"
+        next_step = check.next if kinds else or_rename(check.next, account.span.attributes, [_KINDS])
         column = f"{name} = {shown(kind)}\n{_server(stored)}"
         wire = f"a call to the {account.asked.api!r} API, exchange {account.exchange.index}"
-        yield check.finding(account.span, ("span", said), ("stored", column), ("wire", wire))
+        yield check.finding(account.span, ("span", said), ("stored", column), ("wire", wire), next=next_step)
+
+
+_KINDS = (
+    *("gen_ai.operation.name", "llm.request.type", "traceloop.span.kind", "openinference.span.kind"),
+    "langfuse.observation.type",
+)
 
 
 def _kinds_on(span: SpanRecord) -> str:
-    keys = (
-        *("gen_ai.operation.name", "llm.request.type", "traceloop.span.kind", "openinference.span.kind"),
-        "langfuse.observation.type",
-    )
-    return "\n".join(f"{key} = {shown(span.attributes[key])}" for key in keys if key in span.attributes)
+    return "\n".join(f"{key} = {shown(span.attributes[key])}" for key in _KINDS if key in span.attributes)
 
 
 def _model(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account, stored in _shown_accounts(evidence):
         name = stored.server.columns["response_model"]
-        lacks = f"{name} is empty\n{_server(stored)}"
-        yield None if name in stored or name in stored.unknown else check.finding(account.span, ("stored", lacks))
+        if name in stored or name in stored.unknown:
+            yield None
+            continue
+        next_step = or_rename(check.next, account.span.attributes, [_MODELS])
+        yield check.finding(account.span, ("stored", f"{name} is empty\n{_server(stored)}"), next=next_step)
+
+
+_MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 
 
 def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -80,9 +92,11 @@ def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         scopes.add(span.scope)
         said = "\n".join(f"{key} = {shown(span.attributes[key])}" for key in _SYSTEMS if key in span.attributes)
         lacks = f"{name} is empty{': OpenObserve does not read what the span says' if said else ''}"
-        yield check.finding(
-            span, *([("span", said)] if said else []), ("stored", f"{lacks}\n{_server(stored)}")
-        )  # fmt: skip
+        details = (*([("span", said)] if said else []), ("stored", f"{lacks}\n{_server(stored)}"))
+        yield check.finding(span, *details, next=or_rename(check.next, span.attributes, [_PROVIDERS]))
+
+
+_PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
 
 
 def _tokens(check: Check, evidence: Evidence) -> Iterator[Finding | None]:

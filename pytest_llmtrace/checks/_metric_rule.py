@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_claims import MetricClaim
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._rule import Breach, as_advised, cut
 from pytest_llmtrace.model import Finding, Maker, Severity
 
@@ -52,8 +53,13 @@ def _finding(check: MetricRule, claim: MetricClaim, found: Breach) -> Finding:
         f"metric {claim.name!r} ({claim.scope})",
         ("metric", "\n".join(cut(found.said))),
         ("rule", "\n".join((*cut(found.wanted), f"{profile.name}, {profile.source}"))),
-        next=found.next,
+        next=_next(check, claim, found),
         makers=(Maker(scope=claim.scope, version=claim.points[0].scope_version or ""),),
         advice=found.advice,
     )
     return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
+
+
+def _next(check: MetricRule, claim: MetricClaim, found: Breach) -> str:
+    lacks = ((name,) for name in found.lacks)
+    return or_rename(found.next or check.next, claim.attributes, lacks, own=claim.own, holder="the metric")

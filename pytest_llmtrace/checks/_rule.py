@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._words import more_spans
 from pytest_llmtrace.model import Advice, Finding, Severity
 
@@ -28,6 +29,7 @@ class Breach:
         advice: The same breach in the words of Weaver's live check.
         follows: The checks whose findings on the same span explain this breach.
         next: What to do about just this breach; if empty, the rule's own `next` is used.
+        lacks: The attributes that are missing: what there is under nearly their names is to be renamed.
     """
 
     names: tuple[str, ...]
@@ -36,6 +38,7 @@ class Breach:
     advice: tuple[Advice, ...] = ()
     follows: tuple[str, ...] = ()
     next: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 def always(_claim: Claim) -> bool:
@@ -148,11 +151,16 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
         claim.span,
         ("span", "\n".join((*cut(found.said), *more_spans(others)))),
         ("rule", "\n".join((*cut(found.wanted), f"{profile.name}, {profile.source}"))),
-        next=found.next,
+        next=_next(check, claim, found),
         follows=found.follows,
         advice=found.advice,
     )
     return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
+
+
+def _next(check: Rule, claim: Claim, found: Breach) -> str:
+    lacks = ((name,) for name in found.lacks)
+    return or_rename(found.next or check.next, claim.span.attributes, lacks, own=claim.own)
 
 
 def cut(lines: tuple[str, ...]) -> Iterator[str]:

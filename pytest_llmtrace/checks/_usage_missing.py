@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_llmtrace import wire
+from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._failures import failure_of
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.model import Fact, Finding, Severity
 
@@ -46,6 +47,11 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
             ("span", _what_is_there(told, missing)),
             ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place))),
             why=why,
+            next=or_rename(
+                check.next,
+                silent[0].span.attributes,
+                [dialects.names_of(silent[0].span, fact.name) for fact in missing],
+            ),
         )
 
 

@@ -69,6 +69,7 @@ def _missing(names: tuple[str, ...], wanted: str, lost: tuple[str, ...]) -> Brea
         said=(*(f"no {name}" for name in names), *lost),
         wanted=(wanted,),
         advice=tuple(map(required_attribute, names)),
+        lacks=names,
     )
 
 

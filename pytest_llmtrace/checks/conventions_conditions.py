@@ -139,6 +139,7 @@ def _held(group: str, claim: Claim) -> Breach | bool:
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(map(condition_met, missing)),
         follows=_GROUPS[group][next(iter(missing))][1] if len(missing) == 1 else (),
+        lacks=tuple(missing),
     )
 
 

@@ -29,6 +29,7 @@ def _required(claim: MetricClaim) -> Breach | bool:
         said=tuple(f"no {name}{_on_some(claim, name)}" for name in absent),
         wanted=("required on every point of this metric",),
         advice=tuple(map(required_attribute, absent)),
+        lacks=absent,
     )
 
 
@@ -140,6 +141,7 @@ def _port(claim: MetricClaim) -> Breach | bool:
         said=(f"no server.port{some}, but server.address = {shown(absent[0]['server.address'])}",),
         wanted=(f"server.port: {wanted.condition}",),
         advice=(condition_met("server.port"),),
+        lacks=("server.port",),
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
-from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import deprecated_attribute, missing_attribute
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
+from pytest_llmtrace.checks._misspelt import nearly
 from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import PROFILES, Rename, profile
@@ -20,8 +19,6 @@ __all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_old", "instead_of_unkn
 
 _LOOKED_UP = 8
 """How many unknown names of a span are compared with all known ones, which takes time."""
-
-_WORDS = re.compile(r"[._]")
 
 
 # --- Unknown ones -----------------------------------------------------------------------------------------------------
@@ -50,7 +47,7 @@ def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str
     The question is empty if there is no such name.
     """
     same = dialects.other_names(name)
-    near = [one for one in known if one in same] or _older(name, known) or _nearly(name, known)
+    near = [one for one in known if one in same] or _older(name, known) or nearly(name, known)
     return f"; did you mean {near[0]}{'.<key>' if near[0] in families else ''}?" if near else ""
 
 
@@ -59,17 +56,6 @@ def _older(name: str, known: Iterable[str]) -> list[str]:
     renames = (kept.renames for kept in map(profile, PROFILES))
     older = {old for renamed in renames for old, rename in renamed.items() if rename.new == name}
     return [one for one in known if one in older]
-
-
-def _nearly(name: str, known: Iterable[str]) -> list[str]:
-    near = difflib.get_close_matches(name, known, n=_LOOKED_UP, cutoff=0.85)
-    return [one for one in near if _has_words_of(one, name) and _has_words_of(name, one)]
-
-
-def _has_words_of(one: str, other: str) -> bool:
-    """Tell whether each word of `other` is a word of `one`, or nearly so: `read` is not nearly `write`."""
-    words = _WORDS.split(one)
-    return all(difflib.get_close_matches(word, words, n=1, cutoff=0.7) for word in _WORDS.split(other))
 
 
 UNKNOWN = advised(

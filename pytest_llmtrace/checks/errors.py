@@ -9,6 +9,7 @@ from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._error_names import came_from_nothing, is_of_attempt, is_of_other_status, others_failed
 from pytest_llmtrace.checks._failures import CallFailure, failure_of
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._replies import is_end, listed
 from pytest_llmtrace.checks._words import place_of, place_of_exchange, shown
 from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
@@ -74,6 +75,7 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             account.span,
             ("span", "status ERROR without description, error.type or exception event"),
             ("wire", str(failure)),
+            next=or_rename(check.next, account.span.attributes, [_REASONS]),
         )
 
 
@@ -81,7 +83,10 @@ def tells_why(span: SpanRecord) -> bool:
     """Tell whether a span gives the reason of an error."""
     if span.status_description or any(event.name == "exception" for event in span.events):
         return True
-    return any(span.attributes.get(key) for key in ("error.type", "error.message", "exception.type", "error"))
+    return any(span.attributes.get(key) for key in _REASONS)
+
+
+_REASONS = ("error.type", "error.message", "exception.type", "error")
 
 
 ERROR_REASON = Check(
@@ -108,7 +113,8 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
             continue
-        yield check.finding(account.span, ("span", "no error.type"), ("wire", str(failure)))
+        next_step = or_rename(check.next, span.attributes, [("error.type",)])
+        yield check.finding(span, ("span", "no error.type"), ("wire", str(failure)), next=next_step)
 
 
 ERROR_TYPE = Check(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from pytest_llmtrace import dialects
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._latency import LATENCY
 from pytest_llmtrace.checks._metric_shares import is_count
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._pacing import MEANINGFUL, UNITS, Pacing, Window, slack
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Call, Fact, Finding, MetricPoint, Severity
@@ -184,8 +186,11 @@ def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding |
             yield None
             continue
         number = counted(len(scoped), "stream")
+        span = with_place[0].span
         yield check.finding(
-            with_place[0].span, ("span", f"no time to the first token on any span or metric of this scope ({number})")
+            span,
+            ("span", f"no time to the first token on any span or metric of this scope ({number})"),
+            next=or_rename(check.next, span.attributes, [dialects.names_of(span, _FACT)]),
         )
 
 

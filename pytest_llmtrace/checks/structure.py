@@ -10,6 +10,7 @@ from pytest_llmtrace.checks import late, names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._missed import missed
+from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._said import said, said_of
 from pytest_llmtrace.finding import is_scope_of
 from pytest_llmtrace.model import Call, Exchange, Finding, Maker, Outcome, Severity, SpanKey, SpanRecord, Stray
@@ -83,12 +84,17 @@ def _one_each(evidence: Evidence, exchange: Exchange) -> str:
 _A_SPAN_EACH = "a span describes one call: start one for each request, inside the loop or the retry, not around it"
 
 
+_MARKS = ("gen_ai.operation.name", "gen_ai.request.model", "openinference.span.kind")
+"""Attributes that make a span an LLM span."""
+
+
 def _nearly(evidence: Evidence, exchange: Exchange) -> str:
     """Say what a span around a call lacks to be read as its LLM span; empty if none there has facts of a call."""
     around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
     while around is not None:
         if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
-            return f"if {title_of_span(around)} is meant to describe this call, make it an LLM span: {lacking}"
+            how = or_rename(lacking, around.attributes, [_MARKS])
+            return f"if {title_of_span(around)} is meant to describe this call, make it an LLM span: {how}"
         around = evidence.by_key.get(around.parent) if around.parent else None
     return ""
 

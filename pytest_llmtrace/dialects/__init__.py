@@ -17,6 +17,7 @@ from pytest_llmtrace.dialects._prompts import encoded_parts
 from pytest_llmtrace.dialects._reader import (
     counted,
     is_llm,
+    names_of,
     read,
     read_events,
     read_note,
@@ -37,6 +38,7 @@ __all__ = [
     "inside",
     "is_llm",
     "lacking",
+    "names_of",
     "other_names",
     "read",
     "read_events",

@@ -151,6 +151,12 @@ def read(span: SpanRecord) -> Reading | None:
     return _read(span, _of_scope(span.scope, (*_house_styles, *BUILT_IN)))
 
 
+def names_of(span: SpanRecord, fact: str) -> frozenset[str]:
+    """Return the attributes in which a span, by the dialects that it is written in, may state a fact."""
+    spoken = [dialect for dialect in _of_scope(span.scope, (*_house_styles, *BUILT_IN)) if dialect.speaks(span)]
+    return frozenset(key for dialect in spoken for name, place in dialect.places if name == fact for key in place.keys)
+
+
 def read_note(span: SpanRecord) -> Reading | None:
     """Return the reading of a note: a span that states what a call's own span ended too early to state; else `None`."""
     return _read(span, _of_scope(span.scope, NOTES))
