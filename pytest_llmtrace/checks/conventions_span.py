@@ -95,15 +95,21 @@ KIND = advised(
 def _status(claim: Claim) -> Breach | bool:
     if claim.span_type is None or "error.type" not in claim.span_type.attributes:
         return False
-    stated = claim.span.attributes.get("error.type")
+    place, stated = "error.type", claim.span.attributes.get("error.type")
+    if not stated and claim.account is not None and _ERROR_TYPE in claim.account.stated:
+        fact = claim.account.stated[_ERROR_TYPE][0]  # In the event with the whole call.
+        place, stated = fact.keys, fact.value
     if not stated or claim.span.status == "ERROR":
         return True
     return Breach(
         names=("error.type",),
-        said=(f"status {claim.span.status}, error.type = {shown(stated)}",),
+        said=(f"status {claim.span.status}, {place} = {shown(stated)}",),
         wanted=("error.type only if the operation ended in an error, and then the status ERROR",),
         follows=("wire/error-status",),
     )
+
+
+_ERROR_TYPE = "error_type"
 
 
 STATUS = rule(
@@ -113,6 +119,8 @@ STATUS = rule(
     next="set both, or neither",
     judge=_status,
     severity=Severity.WARNING,
+    compares="The span's `error.type`, or that of the event with the whole call "
+    "(`gen_ai.client.inference.operation.details`, an event of the span or a log record), with the span's status.",
     source="OpenTelemetry, Recording errors; OTel GenAI: `error.type` if the operation ended in an error",
 )
 

@@ -28,7 +28,11 @@ def judged(
 
     def judged(name: str, span: int = 1, on_span: dict[str, Any] = COUNTED, **said: Any) -> list[Finding]:
         reply, asked = {**REPLY, **said.pop("reply", {})}, {**ASKED, **said.pop("asked", {})}
-        fields = {"events": said.pop("own", ()), "text_limit": said.pop("limit", None)}
+        fields = {
+            "events": said.pop("own", ()),
+            "text_limit": said.pop("limit", None),
+            "status": said.pop("status", "UNSET"),
+        }
         spans = (make_span(1, attributes=on_span, **fields),)
         exchanges = (make_exchange(span=1, body=asked, chunks=(json.dumps(reply).encode(),)),)
         logs = (LogRecord(scope="app", event_name=name, span=SpanKey(1, span), **said),)
@@ -70,6 +74,24 @@ def test_a_count_on_an_event_is_on_no_span(judged: Callable[..., list[Finding]])
     """A count that is only on an event is missing from any sum over spans, so the span is reported as lacking it."""
     usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.output.messages": []}
     assert [found.check for found in judged(DETAILS, on_span=LLM, attributes=usage)] == ["wire/usage-missing"]
+
+
+def test_an_event_that_names_an_error(judged: Callable[..., list[Finding]]) -> None:
+    """What is wrong on the span of a call that succeeded is wrong in its event too, on the span or beside it."""
+    failed = {"gen_ai.output.messages": [], "error.type": "RateLimitError"}
+    own = (SpanEvent(name=DETAILS, time_ns=0, attributes=failed),)
+    for found in (judged(DETAILS, attributes=failed), judged("app.other", own=own)):
+        assert [(one.check, one.severity, one.subject) for one in found] == [
+            ("convention/status", "warning", "span 'chat' (app)")
+        ]
+        assert dict(found[0].details)["span"] == f"status UNSET, event {DETAILS}: error.type = 'RateLimitError'"
+    assert judged(DETAILS, attributes={"gen_ai.output.messages": []}) == []
+
+
+def test_an_event_and_its_span_that_name_the_same_error(judged: Callable[..., list[Finding]]) -> None:
+    """An application may fail with an answer that is right by itself: then span and event agree."""
+    failed = {"gen_ai.output.messages": [], "error.type": "app.NotFound"}
+    assert judged(DETAILS, attributes=failed, status="ERROR", on_span={**COUNTED, "error.type": "app.NotFound"}) == []
 
 
 def test_tools_and_reasoning_in_an_event(judged: Callable[..., list[Finding]]) -> None:
