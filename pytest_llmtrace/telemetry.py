@@ -136,7 +136,8 @@ class MetricPoint:
     `lowest` and `highest` are the extremes of its measurements, None if its view keeps none. `shared` says that other
     traces were open meanwhile, or that code of an earlier one was at work, so that part of the point may be theirs.
     `kept` are the only attributes that a view of the application keeps, None if it keeps all; `aggregated` says that a
-    view has chosen the kind of the point, or its buckets.
+    view has chosen the kind of the point, or its buckets. `providers` and `streams` say how many meter providers gave
+    the point, and how many streams of them: several if two views have one name, as each measurement is then in both.
     """
 
     scope: str
@@ -154,6 +155,8 @@ class MetricPoint:
     shared: bool = False
     kept: frozenset[str] | None = None
     aggregated: bool = False
+    providers: int = 1
+    streams: int = 1
 
     def hides(self, attribute: str) -> bool:
         """Tell whether a view of the application drops an attribute, so that nobody knows if it was measured."""

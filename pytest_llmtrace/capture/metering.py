@@ -7,6 +7,7 @@ has not changed is left out: observable counters report one at each collection, 
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ class Sums:
 
     def __init__(self) -> None:
         self._series: dict[object, MetricPoint] = {}
+        self._streams: dict[object, dict[int, int]] = {}  # Of each series: how many streams each reader has.
         self._lock = threading.Lock()
         self.shared = False
 
@@ -62,16 +64,26 @@ class Sums:
         if self in _listening:
             collect()
         with self._lock:
-            points = tuple(self._series.values())
+            points = tuple([_told_by(self._streams[key], point) for key, point in self._series.items()])
         return tuple(replace(point, shared=True) for point in points) if self.shared else points
 
-    def add(self, points: Sequence[MetricPoint]) -> None:
-        """Add the points of one collection."""
+    def add(self, points: Sequence[MetricPoint], reader: int) -> None:
+        """Add the points of one collection by a reader."""
+        seen: dict[object, int] = {}
         with self._lock:
             for point in points:
                 key = (point.scope, point.name, point.unit, point.kind, _text(point.attributes), _text(point.resource))
                 before = self._series.get(key)
                 self._series[key] = _added(before, point) if before else point
+                seen[key] = seen.get(key, 0) + 1
+            for key, number in seen.items():
+                streams = self._streams.setdefault(key, {})
+                streams[reader] = max(number, streams.get(reader, 0))
+
+
+def _told_by(streams: dict[int, int], point: MetricPoint) -> MetricPoint:
+    number = sum(streams.values())
+    return point if number == 1 else replace(point, providers=len(streams), streams=number)
 
 
 # A reader lives as long as its provider. They are kept in the order in which they were made, so that points come in a
@@ -79,6 +91,7 @@ class Sums:
 _readers: weakref.WeakKeyDictionary[DeltaReader, None] = weakref.WeakKeyDictionary()
 _reader_of: weakref.WeakKeyDictionary[MeterProvider, weakref.ref[DeltaReader]] = weakref.WeakKeyDictionary()
 _listening: weakref.WeakSet[Sums] = weakref.WeakSet()
+_numbers = itertools.count()
 
 
 def read(provider: MeterProvider) -> None:
@@ -119,16 +132,16 @@ def share() -> None:
 
 
 def _new_reader() -> DeltaReader:
-    reader = DeltaReader(_receive)
+    reader = DeltaReader(functools.partial(_receive, next(_numbers)))
     _readers[reader] = None
     return reader
 
 
-def _receive(data: MetricsData, shapes: Shapes) -> None:
+def _receive(reader: int, data: MetricsData, shapes: Shapes) -> None:
     listening = tuple(_listening)
     points = tuple(_points(data, shapes)) if listening else ()
     for sums in listening:
-        sums.add(points)
+        sums.add(points, reader)
 
 
 def _points(data: MetricsData, shapes: Shapes) -> Iterator[MetricPoint]:

@@ -276,9 +276,56 @@ def _finding(
 ) -> Finding:
     severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
     why = mixed or (left_out if severity is Severity.WARNING else "")
-    finding = finding_on(check, scope, points[0], *details, why=why, next=_NAME_IT if mixed else "")
+    finding = finding_on(
+        check, scope, points[0], *details, why=why, next=_NAME_IT if mixed else _repeated(check, points, wrong)
+    )
     return replace(finding, severity=severity)
 
+
+def _repeated(check: Check, measured: Sequence[MetricPoint], wrong: Sequence[_Sum]) -> str:
+    """Say why all measurements may be there several times, if all are there exactly as often; else nothing."""
+    points = [point for one in wrong for point in one.part.points if not one.fact or _fact_of(point) == one.fact]
+    streams: dict[tuple[str, str, str], int] = {}
+    for point in points:
+        series = (point.name, point.unit, repr(sorted(point.attributes.items())))
+        streams[series] = streams.get(series, 0) + point.streams
+    copies = min(streams.values(), default=1)
+    if copies > 1 and all(_is_repeated(one, copies) for one in wrong):
+        provided = {point.resource["service.name"] for point in points if "service.name" in point.resource}
+        several = max((point.providers for point in points), default=1) > 1 or len(provided) > 1
+        return (_PROVIDERS if several else _VIEWS).format(times=copies)
+    is_all = len(points) == len(measured) and all(one.measured.count for one in wrong)
+    often = next((times for times in _OFTEN if is_all and all(_is_repeated(one, times) for one in wrong)), 0)
+    return f"{check.next}; {_APPLIED.format(times=often)}" if often else ""
+
+
+def _is_repeated(one: _Sum, times: int) -> bool:
+    """Tell whether a sum would be right if each measurement were there only once of so many times."""
+    count, total = one.measured.count, one.measured.total / times
+    if one.severity is not Severity.ERROR or (count is not None and count % times):
+        return False
+    calls = one.part.calls
+    once = replace(
+        one.measured,
+        count=None if count is None else count // times,
+        total=int(total) if total == int(total) else total,
+    )
+    return _judged(tokens_of(calls, one.fact) if one.fact else calls_of(calls), once) is None
+
+
+_OFTEN = (2, 3)
+_PROVIDERS = (
+    "each measurement is there {times} times, from {times} meter providers: an instrumentation is applied once for "
+    "each of them; apply it once, with the provider that exports"
+)
+_VIEWS = (
+    "each measurement is there {times} times, in {times} streams of one name: {times} views of the meter provider "
+    "match the instrument; let one of them match it, or give the others names of their own"
+)
+_APPLIED = (
+    "all measurements are there exactly {times} times, as where an instrumentation, or a wrapper that measures, is "
+    "applied {times} times"
+)
 
 _LEFT_OUT = "sums of tokens and cost lack some of the calls that they should include, and nothing says so"
 _CALLS_LEFT_OUT = "rates of calls and of errors lack some of the calls that they should include, and nothing says so"

@@ -147,6 +147,22 @@ def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: 
     assert found == [[(2.0, 2.0), (None, None)], [(1.0, 2.0), (None, None)], [(1.0, 3.0), (None, None)]]
 
 
+def test_a_point_says_how_many_streams_and_providers_gave_it(meters: MeterProvider) -> None:
+    """Two views of one name, or two providers, have each measurement twice; those of one provider alone once."""
+    views = [View(instrument_name="calls", name="calls"), View(instrument_name="cal*")]
+    doubling = MeterProvider(views=views, shutdown_on_exit=False)
+    other = MeterProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
+    with closing(capture.open_book(Owner("test"))) as book:
+        for provider in (doubling, meters, other):
+            provider.get_meter("app.llm").create_counter("calls").add(1, {"provider": str(provider is doubling)})
+        meters.get_meter("app.llm").create_counter("once").add(1)
+        meters.get_meter("app.llm").create_counter("once").add(1)
+        book.metrics()
+        meters.get_meter("app.llm").create_counter("once").add(1)
+        found = {(point.name, point.value, point.streams, point.providers) for point in book.metrics()}
+    assert found == {("calls", 2, 2, 1), ("calls", 2, 2, 2), ("once", 3, 1, 1)}
+
+
 def test_metrics_are_the_difference_that_the_test_made(meters: MeterProvider) -> None:
     """A book has only what was measured while it was open, and can be read again and again."""
     meter = meters.get_meter("app.llm")

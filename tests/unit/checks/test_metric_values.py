@@ -137,12 +137,57 @@ def test_a_call_that_is_counted_twice_is_found(make_call: Make) -> None:
     """The histogram of durations counts calls; a count of tokens that is wrong in the same way is reported with it."""
     why = "rates of calls and of errors are made of this count: they are too high, and latencies are weighted wrongly"
     wanted = finding(
-        "metric/operation-count", "2 measurements", f"1 call\n{CALLS}", why, "measure each call once, when it is over"
+        "metric/operation-count",
+        "2 measurements",
+        f"1 call\n{CALLS}",
+        why,
+        "measure each call once, when it is over; all measurements are there exactly 2 times, as where an "
+        "instrumentation, or a wrapper that measures, is applied 2 times",
     )
     assert judged(several(make_call, COUNTS), durations(2)) == [wanted]
     [both] = judged(several(make_call, COUNTS), durations(2), tokens("input", 80, 2))
     assert (both.check, both.also) == ("metric/operation-count", ("metric/token-usage",))
     assert both.details[2] == ("also", f"metric '{USAGE}' (app)  (metric/token-usage)")
+
+
+VIEWS = (
+    "each measurement is there 2 times, in 2 streams of one name: 2 views of the meter provider match the instrument; "
+    "let one of them match it, or give the others names of their own"
+)
+PROVIDERS = (
+    "each measurement is there 2 times, from 2 meter providers: an instrumentation is applied once for each of them; "
+    "apply it once, with the provider that exports"
+)
+
+
+@pytest.mark.parametrize(("providers", "advice"), [(1, VIEWS), (2, PROVIDERS)])
+def test_streams_that_have_the_same_measurements_are_named_as_the_cause(
+    make_call: Make, providers: int, advice: str
+) -> None:
+    """The code measures each call once, so the advice is about the views, or the providers, that double it."""
+    calls, twice = several(make_call, COUNTS, COUNTS), {"streams": 2, "providers": providers}
+    for points in (
+        [tokens("input", 160, 4, **twice), tokens("output", 20, 4, **twice)],
+        [tokens("input", 160, None, **twice), tokens("output", 20, None, **twice)],
+        [durations(4, **twice)],
+    ):
+        [found] = judged(calls, *points)
+        assert dict(found.details)["next"].partition(", or waive")[0] == advice
+
+
+def test_two_resources_are_two_providers(make_call: Make) -> None:
+    """Points of providers that name different services are apart, and double each other all the same."""
+    points = [tokens("input", 40, resource={"service.name": name}) for name in ("shop", "unknown_service")]
+    [found] = judged(several(make_call, COUNTS), *points)
+    assert dict(found.details)["next"].partition(", or waive")[0] == PROVIDERS
+
+
+@pytest.mark.parametrize("total", [121, 159, 161])
+def test_what_is_no_exact_multiple_has_another_cause(make_call: Make, total: int) -> None:
+    """A sum that two streams do not explain is not explained by them."""
+    point = tokens("input", total, 4, streams=2)
+    [found] = judged(several(make_call, COUNTS, COUNTS), point)
+    assert dict(found.details)["next"].partition(", or waive")[0] == ONCE
 
 
 def test_a_call_that_is_not_counted_is_a_warning(make_call: Make) -> None:
