@@ -74,6 +74,7 @@ class SpanRecord:
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a thread pool, was started.
         apart: Whether it was started in an explicit context that has no current span, as for a trace of its own.
+        stillborn: The exception of a span processor that ended its start, so that no code has the span; else empty.
         text_limit: The length to which its provider cuts the texts of attributes; None if it does not cut them.
         trace_state: The trace state, in the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
@@ -103,6 +104,7 @@ class SpanRecord:
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
     apart: bool = field(default=False, compare=False)
+    stillborn: str = field(default="", compare=False)
     text_limit: int | None = field(default=None, compare=False)
     trace_state: str = ""
     flags: int = 0

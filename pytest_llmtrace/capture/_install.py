@@ -73,7 +73,7 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
 
 def _watch_and_stand_in() -> None:
     for kind in SPAN_COLLECTIONS:
-        _tell_first(kind, "on_start", _spans.on_start)
+        _tell_first(kind, "on_start", _spans.on_start, _spans.on_failed_start)
         _tell_first(kind, "on_end", _spans.on_end)
     for kind_of_logs in LOG_COLLECTIONS:
         _tell_first(kind_of_logs, ON_EMIT, _logs.on_emit)
@@ -101,10 +101,16 @@ def _watch_and_stand_in() -> None:
     back_meters(functools.cache(lambda: MeterProvider(shutdown_on_exit=False, resource=resource)))
 
 
-def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
+def _tell_first(kind: type, name: str, ours: Callable[..., None], failed: Callable[..., None] | None = None) -> None:
     """Make what belongs to providers call ours first, as collections call their processors.
 
     It is not added to a collection: suites count the processors of their application, and look at the first.
+
+    Args:
+        kind: The type of the collections.
+        name: The method.
+        ours: What is called first.
+        failed: What is called with the exception that a processor of the application raises.
     """
     tell = getattr(kind, name)
     # When Python ends, it closes generators that are still suspended, and with them their spans, after it has emptied
@@ -115,7 +121,14 @@ def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
     def tell_both(self: Any, *args: Any, **kwargs: Any) -> None:
         if not is_finalizing() and self in ours_too:
             ours(*args, **kwargs)
-        tell(self, *args, **kwargs)
+        if failed is None:
+            tell(self, *args, **kwargs)
+            return
+        try:
+            tell(self, *args, **kwargs)
+        except Exception as error:
+            failed(error, *args, **kwargs)
+            raise
 
     setattr(kind, name, tell_both)
 

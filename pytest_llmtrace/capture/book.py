@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import threading
@@ -32,6 +33,7 @@ class _Entry:
     origin: Origin
     started: int
     ended: int | None = None
+    stillborn: str = ""
 
     def settle(self) -> None:
         """Count a span as ended if it has ended without our notice: a processor before ours has raised."""
@@ -60,7 +62,13 @@ class Book:
     def spans(self) -> tuple[SpanRecord, ...]:
         """Return the spans as they stand now, ended or not, in the order of their start."""
         return tuple(
-            span_record(entry.span, origin=entry.origin, started=entry.started, ended=entry.ended)
+            span_record(
+                entry.span,
+                origin=entry.origin,
+                started=entry.started,
+                ended=entry.ended,
+                stillborn=entry.stillborn,
+            )
             for entry in self._entries()
         )
 
@@ -143,6 +151,14 @@ class Book:
     def note_start(self, note: Note, span: ReadableSpan, origin: Origin) -> None:
         """Enter a span that has started."""
         self._spans[id(note.context)] = _Entry(span=span, note=note, origin=origin, started=clock.tick())
+
+    def note_stillborn(self, note: Note, error: Exception) -> None:
+        """Enter that a span processor raised when a span started."""
+        entry = self._spans.get(id(note.context))
+        if entry is not None:
+            with contextlib.suppress(Exception):  # It may fail to describe itself.
+                entry.stillborn = type(error).__name__
+                entry.stillborn = f"{type(error).__name__}: {error}"
 
     def note_end(self, note: Note, span: ReadableSpan) -> None:
         """Enter the end of a span; the SDK hands over the ended span as another object."""

@@ -35,7 +35,9 @@ def key_of(context: SpanContext) -> SpanKey:
     return SpanKey(context.trace_id, context.span_id)
 
 
-def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: Origin = NOWHERE) -> SpanRecord:
+def span_record(
+    span: ReadableSpan, *, started: int, ended: int | None, origin: Origin = NOWHERE, stillborn: str = ""
+) -> SpanRecord:
     """Return the record of a span as it stands now.
 
     Args:
@@ -43,6 +45,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         started: The tick of its start.
         ended: The tick of its end; None while it is open.
         origin: Where it was started.
+        stillborn: The exception of a span processor that ended its start; else empty.
     """
     scope = span.instrumentation_scope
     return SpanRecord(
@@ -66,6 +69,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         current=origin.current,
         cause=origin.cause,
         apart=origin.apart,
+        stillborn=stillborn,
         text_limit=text_limit(span),
         trace_state=span.context.trace_state.to_header(),
         flags=_flags(span.context, span.parent),

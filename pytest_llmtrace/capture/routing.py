@@ -96,6 +96,13 @@ class SpanRouter(SpanProcessor):
         if book is not None and note.captured:
             book.note_start(note, span, _origin(parent_context))
 
+    def on_failed_start(self, error: Exception, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+        """Enter that a processor of the application raised when a span started, so that no code gets that span."""
+        note = _same(span.get_span_context())
+        book = book_of(note.owner) if note else None
+        if note is not None and book is not None:
+            book.note_stillborn(note, error)
+
     def on_end(self, span: ReadableSpan) -> None:
         """Enter the end of the span.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.checks import late, names, parents, retries, sums, twice
@@ -12,6 +13,8 @@ from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._missed import missed
 from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._said import said, said_of
+from pytest_llmtrace.checks._stillborn import alike, unborn
+from pytest_llmtrace.checks._words import more_spans
 from pytest_llmtrace.finding import is_scope_of
 from pytest_llmtrace.model import Call, Exchange, Finding, Maker, Outcome, Severity, SpanKey, SpanRecord, Stray
 
@@ -30,6 +33,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         return  # capture/nothing reports the one cause of them all.
     begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
     misses = missed(evidence) if evidence.strays else {}
+    failed = unborn(evidence) if begun else {}
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -38,6 +42,9 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             yield None
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
+        if first.index in failed:
+            yield _without_start(check, call, failed[first.index])
+            continue
         if any(_has_begun(maker, first, begun) for maker in makers):
             continue  # structure/span-never-ended reports it.
         on = "".join(
@@ -56,6 +63,11 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             next=cause.next if cause else _REPORT if makers else _one_each(evidence, first) or _nearly(evidence, first),
             makers=makers,
         )
+
+
+def _without_start(check: Check, call: Call, span: SpanRecord) -> Finding:
+    finding = check.finding(span, ("span", f"{title_of_exchange(call.exchanges[0])} has no span"), ("wire", said(call)))
+    return replace(finding, follows=(SPAN_NEVER_ENDED.id,))
 
 
 def _has_begun(maker: Maker, exchange: Exchange, begun: Iterable[SpanRecord]) -> bool:
@@ -204,10 +216,20 @@ def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | No
         if span.ended is not None:
             yield None
             continue
-        if span.key in evidence.held:
+        if span.stillborn or span.key in evidence.held:
             continue
         leak = ", and it is still the current span" if span.key in current else ""
         yield check.finding(span, ("span", f"was started, but had not ended when the test was over{leak}"))
+    for first, *others in alike(evidence):
+        text = "\n".join((f"a span processor raised when it was started: {first.stillborn}", *more_spans(len(others))))
+        yield check.finding(first, ("span", text), why=_UNBORN, next=_BEAR)
+
+
+_UNBORN = "no code has this span, so it is neither filled nor ended, and never exported"
+_BEAR = (
+    "put right what that processor needs, as the tracking store of MLflow, or leave the processor out in tests; "
+    "whoever starts the span may have logged the exception"
+)
 
 
 def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
