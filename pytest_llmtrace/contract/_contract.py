@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pytest_llmtrace.checks import type_of
+from pytest_llmtrace.contract._brief import briefly
 from pytest_llmtrace.contract._names import Names
 from pytest_llmtrace.contract._tally import Table, count, merge
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
@@ -13,7 +14,7 @@ from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 __all__ = ["FORMAT", "VERSION", "as_contract", "scopes_of"]
 
 FORMAT: Final = "pytest-llmtrace contract"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def scopes_of(
@@ -39,8 +40,8 @@ def scopes_of(
 
 
 def as_contract(scopes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a contract as it is written to a file."""
-    return {"format": FORMAT, "version": VERSION, "scopes": scopes}
+    """Return a contract as it is written to a file, with as few counts as say the same (`briefly`)."""
+    return {"format": FORMAT, "version": VERSION, "scopes": {name: briefly(scope) for name, scope in scopes.items()}}
 
 
 def _scope(scopes: Table, made: SpanRecord | LogRecord | MetricPoint, names: Names) -> Table:

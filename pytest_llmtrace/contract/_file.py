@@ -10,6 +10,7 @@ from typing import Any, Final
 from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace._lines import legible
 from pytest_llmtrace._stdlib import json
+from pytest_llmtrace.contract._brief import in_full
 from pytest_llmtrace.contract._contract import FORMAT, VERSION
 from pytest_llmtrace.errors import UsageError
 
@@ -30,16 +31,22 @@ def load(path: Path) -> Mapping[str, Any]:
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise UsageError(f"{path} is not a contract; pytest --llmtrace-report contract={path} writes one")
-    if content.get("version") != VERSION:
+    if content.get("version") not in tuple(_FORMS):
         raise UsageError(
-            f"{path} is a contract of version {content.get('version')!r}, but this pytest-llmtrace reads version "
-            f"{VERSION}; write both files with the same release of it"
+            f"{path} is a contract of version {content.get('version')!r}, but this pytest-llmtrace reads versions "
+            f"{' and '.join(map(str, _FORMS))}; write both files with the same release of it"
         )
-    wrong = _wrong(content.get("scopes"), _SCOPES, "scopes")
+    wrong = _wrong(content.get("scopes"), _FORMS[content["version"]], "scopes")
     if wrong:
         raise UsageError(f"{path} is a damaged contract: {legible(wrong)}")
-    scopes: Mapping[str, Any] = content["scopes"]
-    return scopes
+    return {name: in_full(scope) for name, scope in content["scopes"].items()}
+
+
+@dataclass(frozen=True)
+class _Maybe:
+    """The form of a field that may be left out."""
+
+    form: Any
 
 
 @dataclass(frozen=True)
@@ -50,20 +57,32 @@ class _Each:
 
 
 _WORDS: Final = [str]
-_ATTRIBUTES: Final = _Each({"seen": int, "types": _WORDS})
-_EVENTS: Final = {"seen": int, "attributes": _ATTRIBUTES}
-_SCOPES: Final = _Each(
-    {
-        "versions": _WORDS,
-        "spans": _Each({**_EVENTS, "names": _WORDS, "kinds": _WORDS, "statuses": _WORDS, "events": _Each(_EVENTS)}),
-        "logs": _Each({**_EVENTS, "bodies": _WORDS, "severities": _WORDS}),
-        "metrics": _Each({**_EVENTS, "units": _WORDS, "kinds": _WORDS}),
-    }
-)
+
+
+def _scopes(attribute: Mapping[str, Any]) -> _Each:
+    """Return the form of the scopes of a contract, by that of an attribute."""
+    seen = {"seen": int, "attributes": _Each(attribute)}
+    return _Each(
+        {
+            "versions": _WORDS,
+            "spans": _Each({**seen, "names": _WORDS, "kinds": _WORDS, "statuses": _WORDS, "events": _Each(seen)}),
+            "logs": _Each({**seen, "bodies": _WORDS, "severities": _WORDS}),
+            "metrics": _Each({**seen, "units": _WORDS, "kinds": _WORDS}),
+        }
+    )
+
+
+_FORMS: Final[Mapping[Any, _Each]] = {
+    1: _scopes({"seen": int, "types": _WORDS}),
+    VERSION: _scopes({"seen": _Maybe(int), "without": _Maybe(int), "types": _WORDS}),
+}
+"""The forms by version; version 1 had a count for each attribute."""
 
 
 def _wrong(value: Any, form: Any, place: str) -> str:
     """Say where a value does not have the form that it should have; empty if it has."""
+    if isinstance(form, _Maybe):
+        return _wrong(value, form.form, place)
     if form is int:
         return "" if type(value) is int and value >= 0 else f"{place} is not a count"
     if form is _WORDS:
@@ -72,5 +91,6 @@ def _wrong(value: Any, form: Any, place: str) -> str:
     if not isinstance(value, Mapping):
         return f"{place} is not an object"
     fields = dict.fromkeys(value, form.form) if isinstance(form, _Each) else form
-    found = (_wrong(value.get(name), inner, f"{place}.{name}") for name, inner in fields.items())
+    there = [(name, inner) for name, inner in fields.items() if name in value or not isinstance(inner, _Maybe)]
+    found = (_wrong(value.get(name), inner, f"{place}.{name}") for name, inner in there)
     return next(filter(None, found), "")

@@ -46,11 +46,11 @@ CHAT = {
     "kinds": ["CLIENT"],
     "statuses": ["UNSET"],
     "attributes": {
-        "gen_ai.operation.name": {"seen": 4, "types": ["string"]},
-        "gen_ai.provider.name": {"seen": 4, "types": ["string"]},
-        "gen_ai.request.model": {"seen": 4, "types": ["string"]},
-        "gen_ai.usage.input_tokens": {"seen": 4, "types": ["int"]},
-        "gen_ai.usage.output_tokens": {"seen": 4, "types": ["int"]},
+        "gen_ai.operation.name": {"types": ["string"]},
+        "gen_ai.provider.name": {"types": ["string"]},
+        "gen_ai.request.model": {"types": ["string"]},
+        "gen_ai.usage.input_tokens": {"types": ["int"]},
+        "gen_ai.usage.output_tokens": {"types": ["int"]},
     },
     "events": {},
 }
@@ -60,17 +60,17 @@ TOOL = {
     "kinds": ["INTERNAL"],
     "statuses": ["UNSET"],
     "attributes": {
-        "app.tries": {"seen": 1, "types": ["int"]},
-        "gen_ai.operation.name": {"seen": 1, "types": ["string"]},
-        "gen_ai.tool.name": {"seen": 1, "types": ["string"]},
+        "app.tries": {"types": ["int"]},
+        "gen_ai.operation.name": {"types": ["string"]},
+        "gen_ai.tool.name": {"types": ["string"]},
     },
-    "events": {"tried": {"seen": 1, "attributes": {"app.number": {"seen": 1, "types": ["int"]}}}},
+    "events": {"tried": {"seen": 1, "attributes": {"app.number": {"types": ["int"]}}}},
 }
 CALLS = {
     "seen": 1,
     "kinds": ["sum"],
     "units": ["{call}"],
-    "attributes": {"app.tool": {"seen": 1, "types": ["string"]}},
+    "attributes": {"app.tool": {"types": ["string"]}},
 }
 
 
@@ -80,7 +80,7 @@ def test_contract(run: Callable[..., Any], tmp_path: Path, plugins: list[str], o
     run(SUITE, plugins=plugins, options=[*options, "--llmtrace-report=contract=contract.json"])
     assert json.loads((tmp_path / "contract.json").read_text(encoding="utf-8")) == {
         "format": "pytest-llmtrace contract",
-        "version": 1,
+        "version": 2,
         "scopes": {
             "app": {"versions": ["1.0"], "spans": {"chat": CHAT}, "logs": {}, "metrics": {}},
             "tools": {"versions": [], "spans": {"execute_tool": TOOL}, "logs": {}, "metrics": {"app.calls": CALLS}},

@@ -30,7 +30,7 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
     )
     assert json.loads(as_json(as_contract(scopes))) == {
         "format": "pytest-llmtrace contract",
-        "version": 1,
+        "version": 2,
         "scopes": {
             "app": {
                 "versions": ["1.2", "1.3"],
@@ -41,14 +41,14 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
                         "kinds": ["CLIENT"],
                         "statuses": ["ERROR", "OK"],
                         "attributes": {
-                            "gen_ai.operation.name": {"seen": 2, "types": ["string"]},
-                            "gen_ai.request.model": {"seen": 2, "types": ["string"]},
-                            "n": {"seen": 1, "types": ["int"]},
+                            "gen_ai.operation.name": {"types": ["string"]},
+                            "gen_ai.request.model": {"types": ["string"]},
+                            "n": {"without": 1, "types": ["int"]},
                         },
                         "events": {
                             "exception": {
                                 "seen": 1,
-                                "attributes": {"exception.type": {"seen": 1, "types": ["string"]}},
+                                "attributes": {"exception.type": {"types": ["string"]}},
                             }
                         },
                     }
@@ -65,12 +65,36 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
                         "seen": 1,
                         "units": ["{token}"],
                         "kinds": ["sum"],
-                        "attributes": {"gen_ai.token.type": {"seen": 1, "types": ["string"]}},
+                        "attributes": {"gen_ai.token.type": {"types": ["string"]}},
                     }
                 },
             },
         },
     }
+
+
+def test_a_test_more_changes_one_count_of_a_span(make_span: Any, reduce: Any) -> None:
+    """A test that does what others do adds to the count of its spans, and to those of rare attributes that it has."""
+
+    def lines(number: int) -> list[str]:
+        spans = [
+            make_span(at, attributes={**CHAT, **({"rare": 1} if at == 0 else {}), **({"usual": 1} if at else {})})
+            for at in range(number)
+        ]
+        return as_json(as_contract(reduce(*spans))).splitlines()
+
+    assert [new for old, new in zip(lines(9), lines(10), strict=True) if old != new] == ['     "seen": 10,']
+
+
+def test_a_contract_is_read_in_each_of_its_versions(tmp_path: Path, make_span: Any, reduce: Any) -> None:
+    """A contract says the same with a count for each attribute, as the first version had, and with as few as can be."""
+    scopes = reduce(
+        *(make_span(at, attributes={**CHAT, **({"n": 1} if at < rare else {})}) for rare in (1, 3) for at in range(4))
+    )
+    written = {"new": as_contract(scopes), "old": {**as_contract({}), "version": 1, "scopes": scopes}}
+    for name, content in written.items():
+        (tmp_path / name).write_text(as_json(content), encoding="utf-8")
+    assert load(tmp_path / "new") == load(tmp_path / "old") == scopes
 
 
 def test_a_scope_with_an_id_is_the_same_in_every_run(make_span: Any, reduce: Any) -> None:
@@ -178,6 +202,15 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
     assert load(path) == scopes
 
 
+_NO_COUNT = "{path} is a damaged contract: scopes..spans..attributes.a.seen is not a count"
+
+
+def damaged(version: int, attribute: dict[str, Any]) -> str:
+    span = {"seen": 1, "attributes": {"a": attribute}}
+    content = {"format": "pytest-llmtrace contract", "version": version}
+    return json.dumps({**content, "scopes": {"": {"versions": [], "spans": {"": span}}}})
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -187,10 +220,10 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
         ("[]", "{path} is not a contract; pytest --llmtrace-report contract={path} writes one"),
         ('{"resourceSpans": []}', "{path} is not a contract; pytest --llmtrace-report contract={path} writes one"),
         (
-            '{"format": "pytest-llmtrace contract", "version": 2}',
+            '{"format": "pytest-llmtrace contract", "version": 3}',
             (
-                "{path} is a contract of version 2, but this pytest-llmtrace reads version 1; write both files with "
-                "the same release of it"
+                "{path} is a contract of version 3, but this pytest-llmtrace reads versions 1 and 2; write both files "
+                "with the same release of it"
             ),
         ),
         (
@@ -213,6 +246,14 @@ def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_p
             '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"": {"versions": [], "spans": {"": {}}}}}',
             "{path} is a damaged contract: scopes..spans..seen is not a count",
         ),
+        (
+            '{"format": "pytest-llmtrace contract", "version": []}',
+            (
+                "{path} is a contract of version [], but this pytest-llmtrace reads versions 1 and 2; write both files "
+                "with the same release of it"
+            ),
+        ),
+        *((damaged(version, attribute), _NO_COUNT) for version, attribute in ((1, {"types": []}), (2, {"seen": None}))),
     ],
 )
 def test_what_is_no_contract(tmp_path: Path, content: str | None, reason: str) -> None:
