@@ -89,9 +89,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
     result = yield
     if len(items) < len(config.stash[_declared.COLLECTED]) or config.getoption("lf", default=False):
         config.stash[_declared.PARTIAL] = True
+    _refuse_or_take_up(items)
+    return result
+
+
+def _refuse_or_take_up(items: Sequence[pytest.Item]) -> None:
+    for item, name in _declared.strange_marks(items):
+        _part("_misspelt").refuse_mark(item, name)
     for item in filter(_declared.is_marked, items):
         _part("_items").take_up(item)
-    return result
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def explain(item: pytest.Item, failure: BaseException, when: str = "call") -> No
 
 
 def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException, when: str) -> None:
-    for hint in dict.fromkeys(capture.hint_for(one) for one in leaves(failure)):
+    for hint in dict.fromkeys(capture.hint_for(one) or _misnamed(one) for one in leaves(failure)):
         if hint:
             item.add_report_section(when, FIXTURE, hint)
     wrong = _options.take_added(item, trace)
@@ -87,6 +88,17 @@ def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException, when
     item.add_report_section(when, FIXTURE, text)
     if trace.fails(news):  # Others are in the summary of the run.
         item.stash[_beside_key] = text
+
+
+def _misnamed(error: BaseException) -> str:
+    """Name the attribute of one of our objects that a test may have meant; Python does so only where it ends itself."""
+    if not isinstance(error, AttributeError) or type(error.obj).__module__.partition(".")[0] != _PACKAGE:
+        return ""
+    near = difflib.get_close_matches(str(error.name), [name for name in dir(error.obj) if name[0] != "_"], n=1)
+    return f"{type(error.obj).__name__} has no {error.name}: did you mean {near[0]}?" if near else ""
+
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 def unseen(item: pytest.Item, made: pytest.TestReport) -> str:

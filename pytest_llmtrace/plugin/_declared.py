@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmtrace.harness import LLMTrace
 
@@ -44,6 +44,7 @@ __all__ = [
     "is_marked_late",
     "is_said",
     "is_traced",
+    "strange_marks",
     "strange_names",
     "wide_marker",
 ]
@@ -241,6 +242,20 @@ def id_of(item: pytest.Item) -> str:
 def is_marked(item: pytest.Item) -> bool:
     """Tell whether an item has our marker."""
     return item.get_closest_marker(MARKER) is not None
+
+
+def strange_marks(items: Iterable[pytest.Item]) -> Iterator[tuple[pytest.Item, str]]:
+    """Yield the names of marks that resemble that of ours but are another, each with an item that has it."""
+    seen: set[object] = set()
+    for item in items:
+        node: Any = item
+        while node is not None and node not in seen:
+            seen.add(node)
+            for mark in node.own_markers:
+                if mark.name not in seen and mark.name != MARKER and ("llm" in mark.name or "trace" in mark.name):
+                    seen.add(mark.name)
+                    yield item, mark.name
+            node = node.parent
 
 
 def is_marked_late(item: pytest.Item) -> bool:

@@ -1,6 +1,7 @@
-"""Options and ini names that are nearly ours: they would have no effect, so they stop the run and name the nearest.
+"""Options, ini names and markers that are nearly ours: they would have no effect, so they stop the run.
 
-Names that resemble none of ours are left to pytest: it refuses an unknown option, and warns of an unknown ini name.
+The error names the nearest name. Names that resemble none of ours are left to pytest: it refuses an unknown option, and
+warns of an unknown ini name or marker.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from pytest_llmtrace._arguments import ARGUMENTS
-from pytest_llmtrace.plugin._declared import INI_NAMES, OPTION_NAMES
+from pytest_llmtrace.plugin._declared import INI_NAMES, MARKER, MISMARKED, OPTION_NAMES, id_of
 
-__all__ = ["refuse"]
+__all__ = ["refuse", "refuse_mark"]
 
 _LIKE = 0.6
 """How alike two names must be after the prefix that all of ours have."""
@@ -45,6 +46,37 @@ def refuse(config: pytest.Config, parser: pytest.Parser, args: Sequence[str], st
             kind = "ini option"
         if hint:
             raise pytest.UsageError(f"llmtrace: unknown {kind} {name}: {hint}")
+
+
+def refuse_mark(item: pytest.Item, name: str) -> None:
+    """Refuse a mark that is not declared and is nearly ours: the test would pass, and nothing would be verified.
+
+    Raises:
+        pytest.UsageError: If it is.
+    """
+    declared = {line.partition(":")[0].partition("(")[0].strip() for line in item.config.getini("markers")}
+    hint = "" if name in declared else _mark_hint(name)
+    if not hint:
+        return
+    said = (
+        f"{id_of(item)}: llmtrace: unknown marker {name}: {hint}; declare it in the ini option markers if it is yours"
+    )
+    if not hasattr(item.config, "workerinput"):
+        raise pytest.UsageError(said)
+    item.stash[MISMARKED] = said  # As for a marker of ours that has no meaning.
+
+
+def _mark_hint(name: str) -> str:
+    rest = name.removeprefix(f"{MARKER}_")
+    if rest == name:
+        return f"did you mean {MARKER}?" if difflib.get_close_matches(name, [MARKER], cutoff=_LIKE_MARKER) else ""
+    near = difflib.get_close_matches(rest, [*ARGUMENTS, *_WAIVING], n=1, cutoff=_LIKE)
+    argument = "ignore" if near and near[0] in _WAIVING else "".join(near)
+    return f"{argument}= is an argument of the marker {MARKER}" if argument else ""
+
+
+_LIKE_MARKER = 0.8
+_WAIVING = ("waive", "waiver")
 
 
 def _ini_hint(name: str) -> str:

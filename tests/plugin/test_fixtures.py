@@ -95,6 +95,56 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any], hook: str) -> Non
     )
 
 
+UNKNOWN = ["-Wignore::pytest.PytestUnknownMarkWarning"]
+
+
+@pytest.mark.parametrize(
+    ("marker", "hint"),
+    [
+        ('llmtrase(gateway="openai")', "llmtrase: did you mean llmtrace?"),
+        ("llm_trace", "llm_trace: did you mean llmtrace?"),
+        ('llmtrace_waiv({"wire/cost": "known"})', "llmtrace_waiv: ignore= is an argument of the marker llmtrace"),
+        ('llmtrace_cassete("chat")', "llmtrace_cassete: cassette= is an argument of the marker llmtrace"),
+    ],
+)
+@pytest.mark.parametrize("place", ["@pytest.mark.{}\n", "pytestmark = pytest.mark.{}\n"], ids=["test", "module"])
+def test_a_marker_that_is_misspelt(run: Callable[..., Any], place: str, marker: str, hint: str) -> None:
+    """A marker that is nearly ours stops the run: the test would pass, and nothing would be verified."""
+    result = run(f"import pytest\n{place.format(marker)}def test_it():\n    pass\n", options=UNKNOWN)
+    assert result.usage_error() == (
+        f"ERROR: test_it.py::test_it: llmtrace: unknown marker {hint}; declare it in the ini option markers if it is "
+        "yours"
+    )
+
+
+@pytest.mark.parametrize("name", ["llm", "llmtrace_smoke", "trace", "llm_eval", "backtrace"])
+def test_a_marker_that_is_another(run: Callable[..., Any], name: str) -> None:
+    """A name that is not nearly ours is the suite's own, declared or not."""
+    result = run(f"import pytest\n@pytest.mark.{name}\ndef test_it():\n    pass\n", options=UNKNOWN)
+    assert result.outcomes == {"test_it": "passed"}
+
+
+def test_a_marker_that_is_declared(run: Callable[..., Any]) -> None:
+    """A marker that the suite has declared is meant, however alike it looks."""
+    files = {"pytest.ini": "[pytest]\nmarkers =\n  llmtraces(n): several\n"}
+    result = run("import pytest\n@pytest.mark.llmtraces(2)\ndef test_it():\n    pass\n", files=files)
+    assert result.outcomes == {"test_it": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ('llmtrace.gatway("openai")', "LLMTrace has no gatway: did you mean gateway?"),
+        ('llmtrace.gateway("openai").chatt(text="hi")', "Gateway has no chatt: did you mean chat?"),
+    ],
+)
+def test_a_method_that_is_misspelt(run: Callable[..., Any], code: str, hint: str) -> None:
+    """Python names a similar attribute only where an error ends it; a test's failure names it beside the error."""
+    result = run(f"def test_it(llmtrace):\n    {code}\n")
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.section("test_it") == hint
+
+
 def test_a_marker_that_comes_too_late(run: Callable[..., Any]) -> None:
     """A test that is marked after its fixtures are known fails before it runs, unless it asks for `llmtrace` itself."""
     conftest = """
