@@ -58,9 +58,8 @@ def refuse_mark(item: pytest.Item, name: str) -> None:
     hint = "" if name in declared else _mark_hint(name)
     if not hint:
         return
-    said = (
-        f"{id_of(item)}: llmtrace: unknown marker {name}: {hint}; declare it in the ini option markers if it is yours"
-    )
+    yours = "declare it in the ini option markers if it is yours"
+    said = f"{id_of(item)}: llmtrace: unknown marker {name} ({yours}): {hint}"
     if not hasattr(item.config, "workerinput"):
         raise pytest.UsageError(said)
     item.stash[MISMARKED] = said  # As for a marker of ours that has no meaning.

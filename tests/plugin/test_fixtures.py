@@ -101,10 +101,10 @@ UNKNOWN = ["-Wignore::pytest.PytestUnknownMarkWarning"]
 @pytest.mark.parametrize(
     ("marker", "hint"),
     [
-        ('llmtrase(gateway="openai")', "llmtrase: did you mean llmtrace?"),
-        ("llm_trace", "llm_trace: did you mean llmtrace?"),
-        ('llmtrace_waiv({"wire/cost": "known"})', "llmtrace_waiv: ignore= is an argument of the marker llmtrace"),
-        ('llmtrace_cassete("chat")', "llmtrace_cassete: cassette= is an argument of the marker llmtrace"),
+        ('llmtrase(gateway="openai")', "did you mean llmtrace?"),
+        ("llm_trace", "did you mean llmtrace?"),
+        ('llmtrace_waiv({"wire/cost": "known"})', "ignore= is an argument of the marker llmtrace"),
+        ('llmtrace_cassete("chat")', "cassette= is an argument of the marker llmtrace"),
     ],
 )
 @pytest.mark.parametrize("place", ["@pytest.mark.{}\n", "pytestmark = pytest.mark.{}\n"], ids=["test", "module"])
@@ -112,8 +112,8 @@ def test_a_marker_that_is_misspelt(run: Callable[..., Any], place: str, marker: 
     """A marker that is nearly ours stops the run: the test would pass, and nothing would be verified."""
     result = run(f"import pytest\n{place.format(marker)}def test_it():\n    pass\n", options=UNKNOWN)
     assert result.usage_error() == (
-        f"ERROR: test_it.py::test_it: llmtrace: unknown marker {hint}; declare it in the ini option markers if it is "
-        "yours"
+        "ERROR: test_it.py::test_it: llmtrace: unknown marker "
+        f"{marker.partition('(')[0]} (declare it in the ini option markers if it is yours): {hint}"
     )
 
 
