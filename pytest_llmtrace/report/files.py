@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmtrace import contract, conventions
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.openobserve import kept
+from pytest_llmtrace.openobserve import kept, record
 from pytest_llmtrace.report import weaver
 from pytest_llmtrace.secrets.shapes import masked, may_hold_shape
 from pytest_llmtrace.secrets.words import runs_of
@@ -54,7 +54,22 @@ def _coverages(tests: Mapping[str, Any]) -> Iterator[contract.Coverage]:
 
 
 def _stored_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
-    return kept.as_plain(evidence.stored.values(), evidence.secrets.masked)
+    stored = evidence.stored
+    for span in evidence.spans if _is_suspect(evidence, _attribute_names(evidence)) else ():
+        if span.key in stored:
+            attributes, resource = (_named(evidence, given) for given in (span.attributes, span.resource))
+            named = replace(span, attributes=attributes, resource=resource)
+            stored = {**stored, span.key: record(named, profile=stored[span.key].server.name)}
+    return kept.as_plain(stored.values(), evidence.secrets.masked)
+
+
+def _named(evidence: Evidence, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {_without(evidence.unwritten, name): value for name, value in attributes.items()}
+
+
+def _attribute_names(evidence: Evidence) -> list[str]:
+    """Return the names of which columns are made: in a column, a secret is in lower case and no longer known."""
+    return [name for span in evidence.spans for name in (*span.attributes, *span.resource)]
 
 
 FORMATS: Mapping[str, Format] = {
@@ -78,9 +93,13 @@ def contribution(name: str, evidence: Evidence, verdict: Verdict) -> Any:
         verdict: What the checks found in it.
     """
     found = FORMATS[name].of_test(evidence, verdict)
-    search, seen = evidence.unwritten, Glance([json.dumps(found)])
-    is_suspect = seen.may_hold_shape or (len(search) > 0 and search.may_be_in(seen))
-    return _without(search, found) if is_suspect else found
+    return _without(evidence.unwritten, found) if _is_suspect(evidence, [json.dumps(found)]) else found
+
+
+def _is_suspect(evidence: Evidence, texts: list[str]) -> bool:
+    """Tell whether texts may hold a secret or a canary; in most traces none does, and none is searched further."""
+    search, seen = evidence.unwritten, Glance(texts)
+    return seen.may_hold_shape or (len(search) > 0 and search.may_be_in(seen))
 
 
 def _without(search: Search, data: Any) -> Any:

@@ -11,7 +11,7 @@ from pytest_llmtrace._lines import legible
 from pytest_llmtrace.checks import Evidence, Verdict, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
 from pytest_llmtrace.model import Call, Exchange, Outcome, Reading, SpanKey, SpanRecord, Stray
-from pytest_llmtrace.report import account, render, totals
+from pytest_llmtrace.report import account, contribution, render, totals
 
 # Put together here, so that tools that search files for keys find none in this one.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"
@@ -137,3 +137,15 @@ def test_a_run_says_what_has_become_of_its_requests() -> None:
         "  captured    12  shop.llm",
         "  found        2  replay/unmatched",
     ]
+
+
+def test_no_secret_becomes_a_column(make_span: Callable[..., SpanRecord]) -> None:
+    """OpenObserve's columns are in lower case, where a key is no longer known as one: it is masked before that."""
+    attributes = {f"app.{KEY}": 1, "app.tags": ("a", "b")}
+    spans = (
+        make_span(1, attributes=attributes, resource={f"host.{KEY}": "here"}),
+        make_span(2, attributes={"app.tags": ("a", "b")}),
+    )
+    first, second = (one["columns"] for one in contribution("openobserve", Evidence(spans=spans), Verdict.none()))
+    assert set(first) - set(second) == {"app__secret_", "service_host__secret_"}
+    assert (first["app__secret_"], first["app_tags"], second["app_tags"]) == ("1", '["a","b"]', '["a","b"]')
