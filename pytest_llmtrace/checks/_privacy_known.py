@@ -13,6 +13,7 @@ from pytest_llmtrace.canaries import PLACES, Kind, Sought, is_wordy
 from pytest_llmtrace.model import Call, Exchange, Headers, Reading, SpanRecord
 from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
+from pytest_llmtrace.secrets.shapes import is_stand_in
 from pytest_llmtrace.secrets.urls import hits_in_url
 
 __all__ = ["answered_in", "asked_in", "contents", "ids_of", "secrets_of"]
@@ -115,8 +116,34 @@ def _apart(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _in_body(body: bytes) -> list[_Carried]:
-    hits = hits_in_body(body.decode("utf-8", "replace"))
-    return [(hit.value, hit.what, f"request body {hit.place}", "") for hit in hits if hit.by == "field"]
+    hits = (hit for hit in hits_in_body(body.decode("utf-8", "replace")) if hit.by == "field")
+    secret = (hit for hit in hits if not (_IN_CONTENT.match(hit.place) and _is_talk(hit.value)))
+    return [(hit.value, hit.what, f"request body {hit.place}", "") for hit in secret]
+
+
+_IN_CONTENT = re.compile(r"\$\.(?:messages|input|instructions|prompt|system)(?![\w'])")
+_TALK = re.compile(
+    r"""(?x)
+      [a-z]+ (?:[^A-Za-z0-9]+ [a-z]+)* [^A-Za-z0-9]* | [^A-Za-z0-9]+ [a-z]+ (?:[^A-Za-z0-9]+ [a-z]+)*
+    | [a-z]+ (?:[._] [a-z0-9]+){2,}                    # The name of a rule: min_length_12.
+    | \$ [{(].* | \{\{.* | %\w+% | \#/.* | \^.*\$         # Variables, JSON pointers, patterns.
+    | (?i:env|os|process|secrets?|vault) [:.].* | ENV\[.*
+    | (?:[^0-9]*[^A-Za-z0-9])? (?i:passw(?:or)?d) (?:[^A-Za-z0-9][^0-9]*)?  # It names itself.
+    """
+)
+
+
+def _is_talk(value: str) -> bool:
+    """Tell whether the value of a secret's field, in a prompt, only speaks of a secret.
+
+    Prompts hold code, forms and the messages of validators: `{"password": "too_short"}`, `${DB_PASSWORD}`,
+    `input[type=password]`. In fields of the request itself, each value is looked for: where a test's key comes out, a
+    real one does too.
+    """
+    return _TALK.fullmatch(value) is not None or (is_stand_in(value) and not _HASHED.match(value))
+
+
+_HASHED = re.compile(r"\$[0-9]")  # As bcrypt writes a password; a variable of a shell may look like it.
 
 
 @lru_cache(maxsize=256)

@@ -345,6 +345,62 @@ def test_a_key_with_digits_is_no_name(make_exchange: Make, make_span: Make) -> N
     assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
 
 
+HASH = "$2b$12$KIXQ4S1vG0pWmTzR8yLhUe9aNcBdFgHjKlQwErTyUiOpAsDfGh72K"
+TALK = [
+    *("too_short", "your-password", "errors.password.too_short", "min_length_12", "#login-password", "password.min"),
+    *(
+        "${DB_PASSWORD}",
+        "{{ password }}",
+        "%DB_PASSWORD%",
+        "os.environ['PW']",
+        "env:DB_PASSWORD",
+        "secrets.DB_PASSWORD",
+    ),
+    *("process.env.PASSWORD", "input[type=password]", "^(?=.*[A-Z]).{12,}$", "#/components/schemas/Password"),
+    *("must be at least 12 characters", "<your password>", "************", "changeme-please"),
+]
+
+
+@pytest.mark.parametrize("form", ["{}", "Why does the form say {} here?"], ids=["JSON", "a text with JSON"])
+@pytest.mark.parametrize(
+    ("password", "is_secret"),
+    [
+        *[(talk, False) for talk in TALK],
+        *[(real, True) for real in ("Correct-Horse-9!", "password123", "summer-2024", "my-password-8812", HASH)],
+    ],
+)
+def test_a_password_in_a_prompt(
+    make_exchange: Make, make_span: Make, form: str, password: str, is_secret: bool
+) -> None:
+    """Prompts hold code, forms and what validators say: a value that only speaks of a password is no secret."""
+    content = form.format(json.dumps({"user": "bob", "password": password}))
+    for body in ({"messages": [{"role": "user", "content": content}]}, {"input": content}):
+        span = make_span(attributes={"gen_ai.input.messages": json.dumps(body)})
+        found = verify(Evidence(exchanges=(make_exchange(body=body),), spans=(span,)), {}).findings
+        assert [finding.check for finding in found if finding.check == "privacy/secret"] == [
+            "privacy/secret"
+        ] * is_secret
+
+
+@pytest.mark.parametrize("token", ["my-token", "${MCP_TOKEN}", "Zk8-q"])
+def test_a_secret_of_the_request_itself(make_exchange: Make, make_span: Make, token: str) -> None:
+    """What signs the request in is looked for, whatever it looks like: where a test's token comes out, so does a real one."""
+    body = {"messages": [], "mcp_servers": [{"authorization_token": token * 3}]}
+    span = make_span(attributes={"note": f"sent {token * 3} there"})
+    found = verify(Evidence(exchanges=(make_exchange(body=body),), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == ["privacy/secret"]
+
+
+def test_a_tool_with_a_password(make_exchange: Make, make_span: Make) -> None:
+    """The schema of a tool may have a property of that name, with a description of what it wants."""
+    wanted = {"type": "string", "description": "At least 12 characters.", "default": "Choose-1-now"}
+    parameters = {"type": "object", "properties": {"password": wanted}, "required": ["password"]}
+    body = {"messages": [], "tools": [{"type": "function", "function": {"name": "sign_up", "parameters": parameters}}]}
+    span = make_span(attributes={"gen_ai.tool.definitions": json.dumps(body["tools"])})
+    found = verify(Evidence(exchanges=(make_exchange(body=body),), spans=(span,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "privacy/secret"] == []
+
+
 def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
     """The password alone is a secret, as name and password together are; a value that is not base64 has no password."""
     coded = base64.b64encode(b"shop:open-sesame-7").decode()
