@@ -384,7 +384,7 @@ def test_a_password_in_a_prompt(
 
 @pytest.mark.parametrize("token", ["my-token", "${MCP_TOKEN}", "Zk8-q"])
 def test_a_secret_of_the_request_itself(make_exchange: Make, make_span: Make, token: str) -> None:
-    """What signs the request in is looked for, whatever it looks like: where a test's token comes out, so does a real one."""
+    """What signs the request in is looked for, whatever its looks: where a test's token comes out, a real one does."""
     body = {"messages": [], "mcp_servers": [{"authorization_token": token * 3}]}
     span = make_span(attributes={"note": f"sent {token * 3} there"})
     found = verify(Evidence(exchanges=(make_exchange(body=body),), spans=(span,)), {}).findings
