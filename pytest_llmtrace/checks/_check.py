@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
-from pytest_llmtrace.checks._claims import Claim, claims
+from pytest_llmtrace.checks._claims import Claim, asking, claims
 from pytest_llmtrace.checks._failures import CallFailure, failures
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
@@ -185,7 +186,8 @@ class Evidence:
     @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
-        return tuple(claims(self.spans, self.accounts, self.profiles, self.events_beside if self.logs else {}))
+        beside, asked = self.events_beside if self.logs else {}, cache(lambda: asking(self.exchanges, self.by_key))
+        return tuple(claims(self.spans, self.accounts, self.profiles, beside, asked))
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:

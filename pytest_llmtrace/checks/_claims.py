@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile, SpanType, Wanted
 from pytest_llmtrace.dialects import EventContent, content_of_events
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import LogRecord, Request, SpanKey, SpanRecord, State
+from pytest_llmtrace.model import Exchange, LogRecord, Request, SpanKey, SpanRecord, State
 
-__all__ = ["Claim", "claims", "is_known_elsewhere", "others"]
+__all__ = ["Claim", "asking", "claims", "is_known_elsewhere", "others"]
 
 _WRITTEN = 20
 
@@ -34,6 +34,7 @@ class Claim:
         own: The registries of the user's own that `conventions=` names.
         account: The account of the span, which has the bytes of its call; None if it describes no call.
         events: The content in events of the span, or beside it.
+        requested: Returns the spans inside of which any request was made.
     """
 
     span: SpanRecord
@@ -43,6 +44,7 @@ class Claim:
     own: tuple[Profile, ...] = ()
     account: Account | None = None
     events: tuple[EventContent, ...] = ()
+    requested: Callable[[], Collection[SpanKey]] = frozenset
 
     @property
     def wanted(self) -> Mapping[str, Wanted]:
@@ -106,6 +108,7 @@ def claims(
     accounts: Iterable[Account],
     wanted: tuple[Profile, ...],
     beside: Mapping[SpanKey, Sequence[LogRecord]],
+    requested: Callable[[], Collection[SpanKey]],
 ) -> Iterator[Claim]:
     """Yield a claim for each ended span and each convention that it is compared with, in the order of the spans.
 
@@ -114,6 +117,7 @@ def claims(
         accounts: The accounts of those spans that describe calls.
         wanted: The conventions that `conventions=` names.
         beside: The log events, by the span in which they were emitted.
+        requested: Returns the spans inside of which any request was made.
     """
     by_span: dict[SpanKey, Account] = {}
     own = conventions.own(wanted)
@@ -132,7 +136,19 @@ def claims(
                 own=own,
                 account=by_span.get(span.key),
                 events=events if events and profile.convention == "otel-genai" else (),
+                requested=requested,
             )
+
+
+def asking(exchanges: Iterable[Exchange], by_key: Mapping[SpanKey, SpanRecord]) -> frozenset[SpanKey]:
+    """Return the spans inside of which any request was made, to a model or not."""
+    found: set[SpanKey] = set()
+    for exchange in exchanges:
+        key = exchange.ambient.span
+        while key is not None and key not in found:
+            found.add(key)
+            key = around.parent if (around := by_key.get(key)) else None
+    return frozenset(found)
 
 
 def others(own: tuple[Profile, ...], *, is_wanted: bool) -> Iterator[Profile]:

@@ -29,6 +29,7 @@ class Breach:
         advice: The same breach in the words of Weaver's live check.
         follows: The checks whose findings on the same span explain this breach.
         next: What to do about just this breach; if empty, the rule's own `next` is used.
+        severity: A severity for just this breach; if None, the rule's own is used.
         lacks: The attributes that are missing: what there is under nearly their names is to be renamed.
     """
 
@@ -38,6 +39,7 @@ class Breach:
     advice: tuple[Advice, ...] = ()
     follows: tuple[str, ...] = ()
     next: str = ""
+    severity: Severity | None = None
     lacks: tuple[str, ...] = ()
 
 
@@ -155,7 +157,8 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
         follows=found.follows,
         advice=found.advice,
     )
-    return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
+    severity = found.severity or (None if claim.is_wanted else check.unasked)
+    return finding if severity is None else replace(finding, severity=severity)
 
 
 def _next(check: Rule, claim: Claim, found: Breach) -> str:

@@ -37,7 +37,18 @@ def _required(claim: Claim) -> Breach | bool:
         missing = tuple(name for name in missing if name != _MODEL)
     if not missing:
         return True
-    return _missing(missing, f"required on spans of type {claim.type_name}", claim.lost)
+    found = _missing(missing, f"required on spans of type {claim.type_name}", claim.lost)
+    return replace(found, severity=Severity.INFO) if _may_be_of_double(claim, missing) else found
+
+
+def _may_be_of_double(claim: Claim, missing: tuple[str, ...]) -> bool:
+    """Tell whether a span lacks only its provider, and no request was made in it: a double of a model has none."""
+    if claim.is_wanted or claim.account is not None or not _PROVIDERS.issuperset(missing):
+        return False
+    return claim.span.key not in claim.requested()
+
+
+_PROVIDERS = frozenset({"gen_ai.provider.name", "gen_ai.system", "llm.system"})
 
 
 def _names_no_model(claim: Claim) -> bool:
@@ -83,7 +94,9 @@ REQUIRED = rule(
     compares="Spans of a type that the convention defines; where `conventions=` names a version of OTel GenAI, also "
     "spans of calls that do not say which type they are. An attribute that is there under an older name is reported "
     "by convention/deprecated. `gen_ai.request.model` is not required where the request names no model, as one with a "
-    "stored prompt may not.",
+    "stored prompt may not. A span that lacks only its provider (`llm.system`, `gen_ai.provider.name`, "
+    "`gen_ai.system`), and inside of which no request was made, may be that of a test's double of a model, which has "
+    "no provider: then the severity is `info` unless `conventions=` names the convention.",
     source="The requirement level `required` of OTel GenAI; OpenInference: `openinference.span.kind`, `llm.system`",
     whole_runs_only=True,
 )

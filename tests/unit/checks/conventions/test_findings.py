@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.checks import Evidence, advice, verify
-from pytest_llmtrace.conventions import Profile, named
+from pytest_llmtrace.conventions import Profile, named, profile
 from pytest_llmtrace.model import Advice, Call, Fact, Finding, SpanKey, SpanRecord, State
 from tests.unit.checks.conventions._profiles import GENAI, HOUSE, OPENINFERENCE
 
@@ -32,6 +33,34 @@ def test_alike(make_span: SpanMaker) -> None:
     assert first.details[0] == ("span", "gen_ai.mood = 1\nand 3 more spans of this name and scope")
     assert (first.span, second.span) == (SpanKey(1, 1), SpanKey(1, 9))
     assert second.details[0] == ("span", "gen_ai.mood = 9")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "around", "asks", "severity"),
+    [
+        ({"openinference.span.kind": "LLM"}, False, False, "info"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "fake"}, False, False, "info"),
+        ({"openinference.span.kind": "LLM"}, False, True, "error"),
+        ({"openinference.span.kind": "LLM"}, True, True, "error"),
+        ({"gen_ai.operation.name": "execute_tool"}, False, False, "error"),
+    ],
+    ids=["double", "double in OTel's words", "request", "request inside of a child", "something else is missing"],
+)
+def test_a_double_of_a_model_has_no_provider(
+    make_span: SpanMaker,
+    make_exchange: Callable[..., Any],
+    attributes: dict[str, Any],
+    around: bool,
+    asks: bool,
+    severity: str,
+) -> None:
+    """What a test's double lacks, the real model's span may have: the provider; with any request it is an error."""
+    spans = (make_span(1, attributes=attributes), make_span(2, parent=1, name="POST"))
+    asked = make_exchange(span=2 if around else 1, path="/v1beta/models/gemini:generate")
+    evidence = Evidence(spans=spans, exchanges=(asked,) if asks else ())
+    assert [one.severity for one in verify(evidence, {}).findings if one.check == "convention/required"] == [severity]
+    wanted = replace(evidence, profiles=(profile("openinference"), profile("genai-2026-10")))
+    assert {one.severity for one in verify(wanted, {}).findings if one.check == "convention/required"} == {"error"}
 
 
 def test_many_attributes(make_span: SpanMaker) -> None:
