@@ -76,8 +76,8 @@ class Sums:
                 before = self._series.get(key)
                 self._series[key] = _added(before, point) if before else point
                 seen[key] = seen.get(key, 0) + 1
-            for key, number in seen.items():
-                streams = self._streams.setdefault(key, {})
+            for series, number in seen.items():
+                streams = self._streams.setdefault(series, {})
                 streams[reader] = max(number, streams.get(reader, 0))
 
 

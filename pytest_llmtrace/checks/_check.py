@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -186,8 +185,11 @@ class Evidence:
     @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
-        beside, asked = self.events_beside if self.logs else {}, cache(lambda: asking(self.exchanges, self.by_key))
-        return tuple(claims(self.spans, self.accounts, self.profiles, beside, asked))
+        beside = self.events_beside if self.logs else {}
+        return tuple(claims(self.spans, self.accounts, self.profiles, beside, self._asking))
+
+    def _asking(self) -> frozenset[SpanKey]:
+        return asking(self.exchanges, self.by_key)
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:

@@ -211,16 +211,17 @@ def _claims_success(stray: Stray) -> bool:
 
 
 def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    current = {span.key for span in evidence.current}
+    current, is_unborn = {span.key for span in evidence.current}, False
     for span in evidence.spans:
         if span.ended is not None:
             yield None
             continue
+        is_unborn = is_unborn or bool(span.stillborn)
         if span.stillborn or span.key in evidence.held:
             continue
         leak = ", and it is still the current span" if span.key in current else ""
         yield check.finding(span, ("span", f"was started, but had not ended when the test was over{leak}"))
-    for first, *others in alike(evidence):
+    for first, *others in alike(evidence) if is_unborn else ():
         text = "\n".join((f"a span processor raised when it was started: {first.stillborn}", *more_spans(len(others))))
         yield check.finding(first, ("span", text), why=_UNBORN, next=_BEAR)
 
@@ -348,6 +349,9 @@ SPAN_NEVER_ENDED = Check(
     why="a span that never ends is never exported",
     next="end it on every path: with start_as_current_span(...), or end() in a finally",
     look=_span_never_ended,
+    compares="Whether each span that was started has ended when the test is over. Spans that a span processor of the "
+    "application has stopped, by raising when they were started, are one finding if they are of one name and scope, "
+    "with the calls that have no span because of it.",
     source="OpenTelemetry specification, trace SDK: exporters are handed a span when it has ended",
 )
 
