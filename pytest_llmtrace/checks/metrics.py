@@ -336,7 +336,8 @@ _NAME_IT = "name the model of the call itself with each measurement"
 
 _SUMS = (
     "The head of this page says how measurements and calls are compared, and what is not judged. Where all "
-    "measurements are there exactly two or more times, the next step names the views, the meter providers or the instrumentation."
+    "measurements are there exactly two or more times, the next step names the views, the meter providers or the "
+    "instrumentation."
 )
 _LEFT = "A metric that only leaves out calls, while others like them are measured, is a warning."
 
