@@ -1,8 +1,9 @@
 """Content codings (RFC 9110, 8.4) that the standard library can undo: gzip and deflate.
 
-`decoded` and `decoded_chunks` return what a client could have read (of a body that was cut, the part that is there) and
-raise where a client would. `unpacked` is for showing, comparing or searching a body: it decodes a body that is whole,
-and leaves any other as it is.
+`decoded_chunks` returns what a client could have read of a response (of a body that was cut, the part that is there),
+and raises where a client would. `decoded` is for requests, whose headers a recorder may have left when it decoded the
+body. `unpacked` is for showing, comparing or searching a body: it decodes a body that is whole, and leaves any other as
+it is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ __all__ = ["decoded", "decoded_chunks", "is_gzip", "unpacked"]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
+_GZIP_ONLY = zlib.MAX_WBITS | 16
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b"
+_OF_OTHERS = frozenset({"br", "zstd"})  # codings that a client may undo, by a library of its own
 # How JSON objects and event streams begin: a body that begins so is not compressed, whatever a header says.
 _PLAIN = (b"{", b"[", b"data:", b"event:", b"id:", b"retry:", b":")
-_HEAD = 512
+_HEAD = 16
 _LONGEST_CODING = 40
 # No answer of a model comes near this size, but a few compressed kilobytes may inflate to fill the machine's memory.
 _LARGEST = 256 * 1024 * 1024
@@ -54,32 +57,31 @@ def decoded(body: bytes, coding: str) -> bytes:
     Raises:
         ValueError: If the standard library cannot undo the coding (br, zstd), or the bytes are not in it.
     """
-    return b"".join(decoded_chunks((body,), coding)) if coding else body
+    if not coding or _is_plain(body.lstrip(), coding.strip().lower()):
+        return body
+    return b"".join(decoded_chunks((body,), coding))
 
 
 def decoded_chunks(chunks: Sequence[bytes], coding: str) -> list[bytes]:
     """Undo a content coding chunk by chunk: return what a client could have read of each chunk when it came.
 
     Raises:
-        ValueError: As for `decoded`.
+        ValueError: If the standard library cannot undo the coding (br, zstd), or the bytes are not in it.
     """
     coding = coding.strip().lower()
-    if coding in {"", "identity"} or _is_plain(chunks, coding):
+    if coding in {"", "identity"}:
         return list(chunks)
     if coding not in _GZIP and coding != "deflate":
+        if coding not in _OF_OTHERS and b"".join(chunks).lstrip()[:_HEAD].startswith(_PLAIN):
+            return list(chunks)  # Clients pass over a coding that nobody knows, such as `utf-8`.
         raise ValueError(f"content-encoding {coding[:_LONGEST_CODING]} cannot be read")
     return _inflated(chunks, coding)[0]
 
 
-def _is_plain(chunks: Sequence[bytes], coding: str) -> bool:
-    head = b""
-    for chunk in chunks:
-        head = (head + chunk).lstrip()[:_HEAD]  # OpenRouter keeps a connection alive by white space.
-        if len(head) >= _HEAD:
-            break
+def _is_plain(body: bytes, coding: str) -> bool:
     if coding in _GZIP:
-        return not _GZIP_MAGIC.startswith(head[:2])
-    return head.startswith(_PLAIN)
+        return not _GZIP_MAGIC.startswith(body[:2])
+    return body.startswith(_PLAIN)
 
 
 def _inflated(chunks: Sequence[bytes], coding: str) -> tuple[list[bytes], bool]:
@@ -89,7 +91,7 @@ def _inflated(chunks: Sequence[bytes], coding: str) -> tuple[list[bytes], bool]:
         ValueError: If the bytes are not in that coding, or inflate to too many.
     """
     try:
-        return _inflated_by(zlib.decompressobj(_AUTODETECT), chunks)
+        return _inflated_by(zlib.decompressobj(_GZIP_ONLY if coding in _GZIP else _AUTODETECT), chunks)
     except zlib.error as error:
         if coding in _GZIP:
             raise ValueError(f"its bytes are not valid {coding} ({error})") from error

@@ -17,6 +17,7 @@ from pytest_llmtrace.record._sameness import pairs
 from pytest_llmtrace.record._yaml import emitted, emitted_item
 from pytest_llmtrace.replay import yaml_layout, yaml_safe  # noqa: F401 - what is written is read again at a test's end
 from pytest_llmtrace.replay.cassette import parse
+from pytest_llmtrace.replay.payload import belies_coding
 
 __all__ = ["appended", "rewritten"]
 
@@ -195,6 +196,8 @@ def _response(response: Response, failure: str | None) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if response.offsets:
         extra = {"chunks": [len(chunk) for chunk in response.chunks], "offsets": list(response.offsets)}
+    if response.body and belies_coding(response.headers, response.body):
+        extra["coding"] = "as-sent"
     if failure is not None:
         extra["failure"] = failure
     return {**item, "llmtrace": extra} if extra else item

@@ -11,23 +11,33 @@ from pytest_llmtrace.codings import decoded_chunks, unpacked
 from pytest_llmtrace.headers import header, without
 from pytest_llmtrace.model import Request, Response
 
-__all__ = ["plain", "plain_request"]
+__all__ = ["codings_of", "plain", "plain_request"]
 
 
-def plain(response: Response) -> Response:
-    """Return a response with its content coding undone chunk by chunk; as it is, if the coding cannot be undone."""
-    said = (each.strip() for each in header(response.headers, "content-encoding").lower().split(","))
-    codings = [coding for coding in said if coding not in {"", "identity"}]
+def plain(response: Response, *, ended: bool = True) -> Response:
+    """Return a response with its content coding undone chunk by chunk; as it is, if the coding cannot be undone.
+
+    Args:
+        response: A response.
+        ended: Whether the body is complete. Clients raise at the end of one that zstandard or brotli says is not.
+    """
+    chunks = list(response.chunks)
+    codings = codings_of(response)
     if not codings:
         return response
-    chunks = list(response.chunks)
     try:
         for coding in reversed(codings):  # The coding that was applied last is undone first.
-            chunks = _undone(chunks, coding)
+            chunks = _undone(chunks, coding, ended=ended)
     except Exception:  # noqa: BLE001 - each library has errors of its own; the body is not what it says it is
         return response
     headers = without(response.headers, "content-encoding")
     return replace(response, headers=headers, **_without_empty(chunks, response.offsets))
+
+
+def codings_of(response: Response) -> list[str]:
+    """Return the content codings that the headers of a response name."""
+    said = (each.strip() for each in header(response.headers, "content-encoding").lower().split(","))
+    return [coding for coding in said if coding not in {"", "identity"}]
 
 
 def plain_request(request: Request) -> Request:
@@ -48,36 +58,38 @@ def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> di
     }
 
 
-def _undone(chunks: list[bytes], coding: str) -> list[bytes]:
+def _undone(chunks: list[bytes], coding: str, *, ended: bool) -> list[bytes]:
     """Undo one coding; a client that accepts brotli or zstandard has a library that decodes it.
 
     Raises:
         ImportError: If no such library is installed.
-        ValueError: As for `decoded_chunks`; the libraries have errors of their own.
+        ValueError: As for `decoded_chunks`, and if a body that has ended is not complete; the libraries have errors of
+            their own.
     """
     match coding:
         case "br":
-            decode = _brotli()
+            decode, is_complete = _brotli()
         case "zstd":
-            decode = _zstd()
+            decode, is_complete = _zstd()
         case _:
             return decoded_chunks(chunks, coding)
-    return [decode(chunk) if chunk else chunk for chunk in chunks]
+    undone = [decode(chunk) if chunk else chunk for chunk in chunks]
+    if ended and any(chunks) and not is_complete():
+        raise ValueError(f"its {coding} ends too early")
+    return undone
 
 
-def _brotli() -> Callable[[bytes], bytes]:
+def _brotli() -> tuple[Callable[[bytes], bytes], Callable[[], bool]]:
     stream = _first_of("brotli", "brotlicffi").Decompressor()
     decode: Callable[[bytes], bytes] = getattr(stream, "process", None) or stream.decompress
-    return decode
+    return decode, stream.is_finished
 
 
-def _zstd() -> Callable[[bytes], bytes]:
+def _zstd() -> tuple[Callable[[bytes], bytes], Callable[[], bool]]:
     """Return a decoder: httpx uses `zstandard`; httpx2 uses Python's own from 3.14 on, and its backport before."""
     stream = _first_of("compression.zstd", "backports.zstd", "zstandard").ZstdDecompressor()
-    decode: Callable[[bytes], bytes] = (
-        stream.decompressobj() if hasattr(stream, "decompressobj") else stream
-    ).decompress
-    return decode
+    stream = stream.decompressobj() if hasattr(stream, "decompressobj") else stream
+    return stream.decompress, lambda: stream.eof
 
 
 def _first_of(*names: str) -> Any:

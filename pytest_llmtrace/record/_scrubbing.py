@@ -21,7 +21,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._layout import laid_out
-from pytest_llmtrace.record._plain import plain, plain_request
+from pytest_llmtrace.record._plain import codings_of, plain, plain_request
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response, interaction_through
 from pytest_llmtrace.replay.payload import with_length
@@ -83,7 +83,8 @@ class Scrubber:
         written = replace(
             recording,
             request=_request(recording.request, self._settings, places),
-            response=recording.response and _response(recording.response, self._settings.keep, places),
+            response=recording.response
+            and _response(recording.response, self._settings.keep, places, ended=recording.failure is None),
         )
         return Scrubbed(recording=written, places=places)
 
@@ -136,11 +137,12 @@ def _request(request: Request, settings: ReplaySettings, places: Counter[str]) -
     )
 
 
-def _response(response: Response, keep: Patterns, places: Counter[str]) -> Response:
-    sent, response = response.body, plain(response)
+def _response(response: Response, keep: Patterns, places: Counter[str], *, ended: bool) -> Response:
+    sent, response = response.body, plain(response, ended=ended)
     headers = _headers(without(response.headers, *scrub.VOLATILE_HEADERS), "response header", places)
     lengths = tuple(map(len, response.chunks))
-    body, lengths = _body(response.body, lengths, keep, "response body", places)
+    is_raw = bool(codings_of(response))  # What is not in the coding that it claims stays as it was sent.
+    body, lengths = _body(response.body, lengths, keep, "response body", places, is_raw=is_raw)
     chunks, at = [], 0
     for length in lengths:
         chunks.append(body[at : at + length])

@@ -8,6 +8,8 @@ adds the key `llmtrace`, which vcrpy ignores:
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says about itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
   body as it travels, offsets count from the request; chunks that do not add up to the body (it was edited) are ignored;
+- in a response: `{coding: as-sent}`, where the body is not in the coding that its header names, and the server is to
+  blame: a client raises. Without this, a recorder is taken to have decoded the body, and the header is left out;
 - in an interaction: `{test: tests/test_chat.py::test_stream}`, its test, in a file that several tests may share;
 - in a response or in an interaction: `{failure: read-timeout}`, how the connection broke (`model.Failure`). Where
   it broke before any response, `response` is null, which vcrpy skips.
@@ -30,6 +32,7 @@ from pytest_llmtrace.replay.payload import Shared, in_chunks, pieces, settled
 __all__ = ["Forms"]
 
 _USUALLY_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
+_AS_SENT = "as-sent"
 _BODILESS = frozenset({204, 304})
 _CASSETTE = "expected `interactions` (vcrpy), or one `request` with its `response`"
 
@@ -161,7 +164,8 @@ class Forms:
         status, reason = self.status(raw, owner)
         headers = self.headers(raw, owner)
         body = self.body(raw, owner) or b""
-        headers = settled(headers, body, bodiless=method == "HEAD" or status in _BODILESS)
+        bodiless = method == "HEAD" or status in _BODILESS
+        headers = settled(headers, body, bodiless=bodiless, as_sent=self.is_as_sent(raw, owner))
         chunks, offsets = self.chunks(raw, body, owner)
         return Response(
             status=status,
@@ -171,6 +175,14 @@ class Forms:
             reason=reason,
             http_version=str(raw.get("http_version") or "HTTP/1.1"),
         )
+
+    def is_as_sent(self, raw: dict[Any, Any], owner: str) -> bool:
+        """Tell whether the file says that the server sent the body so, whatever the header about its coding says."""
+        extra = raw.get("llmtrace")
+        coding = extra.get("coding") if isinstance(extra, dict) else None
+        if coding not in {None, _AS_SENT}:
+            raise self.error(f"the `llmtrace.coding` of {owner} is {coding!r}, not {_AS_SENT!r}", raw)
+        return coding is not None
 
     def status(self, raw: dict[Any, Any], owner: str) -> tuple[int, str]:
         """Read `{code, message}`, a bare number, or `status_code`."""

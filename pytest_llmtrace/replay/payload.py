@@ -11,7 +11,7 @@ from pytest_llmtrace.codings import is_gzip, unpacked
 from pytest_llmtrace.headers import header, without
 from pytest_llmtrace.model import Headers
 
-__all__ = ["Shared", "in_chunks", "pieces", "settled", "with_length"]
+__all__ = ["Shared", "belies_coding", "in_chunks", "pieces", "settled", "with_length"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 _AFTER_PLAIN_EVENT = re.compile(rb"\n\n+")
@@ -39,7 +39,7 @@ class Shared:
         return known
 
 
-def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers:
+def settled(headers: Headers, body: bytes, *, bodiless: bool = False, as_sent: bool = False) -> Headers:
     """Return the headers, corrected where the body contradicts them.
 
     Some recorders decode a body but leave `content-encoding`, or reformat it but leave `content-length`.
@@ -48,15 +48,20 @@ def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers
         headers: The headers as recorded.
         body: The body as recorded.
         bodiless: Whether the reply has no body, whatever its headers say (HEAD, 204, 304).
+        as_sent: Whether the server itself sent a body that is not in the encoding which its headers name.
     """
     if bodiless:
         return headers
-    encoding = header(headers, "content-encoding")
-    if not _is_encoded(body, encoding.rpartition(",")[2].strip().lower()):
+    if not as_sent and belies_coding(headers, body):
         headers = without(headers, "content-encoding")
     if header(headers, "content-length") in {"", str(len(body))}:
         return headers
     return with_length(headers, len(body))
+
+
+def belies_coding(headers: Headers, body: bytes) -> bool:
+    """Tell whether a body is plainly not in the encoding that its headers name: a recorder may have decoded it."""
+    return not _is_encoded(body, header(headers, "content-encoding").rpartition(",")[2].strip().lower())
 
 
 def with_length(headers: Headers, length: int) -> Headers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_llmtrace.codings import decoded, decoded_chunks
+from pytest_llmtrace.codings import decoded_chunks
 from pytest_llmtrace.headers import header, without
 from pytest_llmtrace.model import Response
 from pytest_llmtrace.wire import _frames
@@ -21,9 +21,9 @@ def readable(response: Response) -> bytes:
     """Return a body in readable form: without content encoding, and Amazon's frames as server-sent events.
 
     Raises:
-        ValueError: As for `codings.decoded`, and if a frame cannot be read.
+        ValueError: As for `codings.decoded_chunks`, and if a frame cannot be read.
     """
-    body = decoded(response.body, header(response.headers, "content-encoding"))
+    [body] = decoded_chunks((response.body,), header(response.headers, "content-encoding"))
     return b"".join(_frames.as_events((body,))) if is_framed(response) else body
 
 
@@ -46,7 +46,7 @@ def plain(response: Response) -> Response:
     """Return a response without content encoding and declared length, each of its chunks decoded.
 
     Raises:
-        ValueError: As for `codings.decoded`.
+        ValueError: As for `codings.decoded_chunks`.
     """
     chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
     headers = without(response.headers, "content-encoding", "content-length")

@@ -232,7 +232,7 @@ def test_a_response_in_several_encodings(
     made: Callable[..., Exchange], written: Callable[..., str], monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     """The body is written without its encodings, even if only Python itself or a backport knows zstandard (httpx2)."""
-    zstd = SimpleNamespace(ZstdDecompressor=lambda: SimpleNamespace(decompress=gzip.decompress))
+    zstd = SimpleNamespace(ZstdDecompressor=lambda: SimpleNamespace(decompress=gzip.decompress, eof=True))
     monkeypatch.setitem(sys.modules, "compression.zstd", zstd)
     body = gzip.compress(gzip.compress(json.dumps({"access_token": "Zq8Canary77"}).encode()))
     text = written(made(b"{}", body, answer=(("Content-Encoding", said),)))

@@ -189,6 +189,12 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="chunks",
         ),
         pytest.param(
+            GOOD.replace("    body:\n", "    llmtrace: {coding: gzip}\n    body:\n"),
+            ":8",
+            "the `llmtrace.coding` of the response of interaction 0 is 'gzip', not 'as-sent'",
+            id="coding",
+        ),
+        pytest.param(
             GOOD.replace("    body:\n", "    llmtrace: {chunks: [2], offsets: [soon]}\n    body:\n"),
             ":8",
             "the `llmtrace.offsets` of the response of interaction 0 are not a list of seconds",

@@ -280,6 +280,15 @@ def test_content_encoding_that_the_body_belies(write: Callable[..., Path], encod
     assert response.body == body
 
 
+@pytest.mark.parametrize("body", [PLAIN, b""])
+def test_content_encoding_that_the_server_belied(write: Callable[..., Path], body: bytes) -> None:
+    """`content-encoding` stays if the file says that the server sent the body so."""
+    text = base64.b64encode(body).decode()
+    said = f"body: {{string: !!binary '{text}'}}, llmtrace: {{coding: as-sent}}"
+    response = read_response(write, f"{{status: 200, headers: {{Content-Encoding: [gzip]}}, {said}}}")
+    assert (response.headers, response.body) == ((("Content-Encoding", "gzip"),), body)
+
+
 @pytest.mark.parametrize(
     ("method", "status", "length"), [("GET", 200, "2"), ("HEAD", 200, "863"), ("GET", 304, "863"), ("GET", 204, "863")]
 )

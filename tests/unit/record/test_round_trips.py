@@ -1,0 +1,211 @@
+"""What a server sent, byte by byte, is recorded and replayed: the client sees and raises the same both times."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socketserver
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import LLMTrace
+
+try:
+    import httpx2 as httpx
+except ImportError:
+    import httpx  # type: ignore[no-redef]
+
+BODY = b'{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]}'
+EVENTS = "content-type: text/event-stream"
+STREAM = b'data: {"id":"c","model":"m","choices":[]}\n\ndata: [DONE]\n\n'
+
+
+class Wire(socketserver.ThreadingTCPServer):
+    """A server that answers each request with the next of its replies, which are raw bytes, and hangs up."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.replies: list[bytes] = []
+        self.requests: list[bytes] = []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1/chat/completions"
+
+    def handle_error(self, *_: object) -> None:
+        """Do nothing: a client that hangs up is no error here."""
+
+
+class Handler(socketserver.StreamRequestHandler):
+    server: Wire
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self.rfile.readline()
+            if not line:
+                return
+            head += line
+        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
+        head += self.rfile.read(int(length.partition(b":")[2]))
+        self.server.requests.append(head)
+        self.wfile.write(self.server.replies.pop(0))
+
+
+@pytest.fixture
+def server() -> Iterator[Wire]:
+    server = Wire()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def reply(body: bytes = BODY, *headers: str, status: str = "200 OK") -> bytes:
+    """Return a reply whose body ends where its length says."""
+    lines = [f"HTTP/1.1 {status}", "content-type: application/json", *headers, f"content-length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def chunked(*chunks: bytes, headers: tuple[str, ...] = (EVENTS,), end: bytes = b"") -> bytes:
+    """Return a reply in chunks, with what follows the last one."""
+    lines = ["HTTP/1.1 200 OK", *headers, "transfer-encoding: chunked"]
+    pieces = [b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + b"".join(pieces) + (end or b"0\r\n\r\n")
+
+
+# --- what a client sees ---
+
+Seen = tuple[Any, ...]
+
+
+def outcome(response: Any, error: Exception | None) -> Seen:
+    if response is None:
+        return (None, type(error).__name__)
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in UNSTABLE]
+    said = () if error is None else (type(error).__name__, str(error))
+    return (response.status_code, response.reason_phrase, headers, *said)
+
+
+UNSTABLE = {"content-length", "transfer-encoding", "date"}
+
+
+def see(url: str, method: str = "POST") -> Seen:
+    found: Any = None
+    try:
+        with httpx.Client() as client, client.stream(method, url, json={"model": "m"}) as found:
+            return (*outcome(found, None), b"".join(found.iter_bytes()))
+    except httpx.HTTPError as error:
+        return outcome(found, error)
+
+
+async def _see_async(url: str, method: str) -> Seen:
+    found: Any = None
+    try:
+        async with httpx.AsyncClient() as client, client.stream(method, url, json={"model": "m"}) as found:
+            return (*outcome(found, None), b"".join([part async for part in found.aiter_bytes()]))
+    except httpx.HTTPError as error:
+        return outcome(found, error)
+
+
+def see_async(url: str, method: str = "POST") -> Seen:
+    return asyncio.run(_see_async(url, method))
+
+
+def see_whole(url: str, method: str = "POST") -> Seen:
+    """Read as SDKs read what is no stream."""
+    try:
+        response = httpx.request(method, url, json={"model": "m"})
+    except httpx.HTTPError as error:
+        return (type(error).__name__, str(error))
+    return (*outcome(response, None), response.content)
+
+
+def plain(body: bytes) -> bytes:
+    """Return a JSON body as it was before it was laid out."""
+    return b"".join(body.split())
+
+
+WAYS = {"stream": see, "async": see_async, "whole": see_whole}
+
+
+@pytest.fixture(params=WAYS)
+def both(
+    request: pytest.FixtureRequest, server: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Seen, Seen]]:
+    """Send a request to a server with these replies, and again to the recording; return what was seen both times."""
+    monkeypatch.chdir(tmp_path)
+
+    def both(*replies: bytes, method: str = "POST") -> tuple[Seen, Seen]:
+        server.replies += replies
+        seen = []
+        for mode in ("once", "none"):
+            with LLMTrace(cassette="x", record=mode, verify=False):
+                seen.append(WAYS[request.param](server.url, method))
+        return seen[0], seen[1]
+
+    return both
+
+
+PACKED = gzip.compress(BODY, mtime=0)
+CODED = {
+    "gzip": reply(PACKED, "content-encoding: gzip"),
+    "deflate": reply(zlib.compress(BODY), "content-encoding: deflate"),
+    "gzip in chunks": chunked(PACKED[:20], PACKED[20:], headers=("content-encoding: gzip",)),
+    "no coding": reply(BODY, "content-encoding: utf-8"),
+    "identity": reply(BODY, "content-encoding: identity"),
+    "gzip that was cut": reply(PACKED[:-12], "content-encoding: gzip"),
+}
+MISCODED = {
+    "plain gzip": reply(BODY, "content-encoding: gzip"),
+    "plain stream": chunked(STREAM[:20], STREAM[20:], headers=(EVENTS, "content-encoding: gzip")),
+    "zlib as gzip": reply(zlib.compress(BODY), "content-encoding: gzip"),
+    "page as deflate": reply(b"<html>", "content-encoding: deflate"),
+    "plain deflate": reply(b" " + BODY, "content-encoding: deflate"),
+    "broken gzip": reply(PACKED[:10] + b"\xff" * 20, "content-encoding: gzip"),
+    "gzip twice": reply(PACKED, "content-encoding: gzip, gzip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", CODED.values(), ids=CODED)
+def test_a_body_in_its_coding(both: Callable[..., tuple[Seen, Seen]], sent: bytes) -> None:
+    """A body in the coding that its header names is read as it was, in whichever form it is recorded."""
+    recorded, replayed = both(sent)
+    assert (recorded[0], replayed[0]) == (200, 200)
+    assert plain(recorded[-1]) == plain(replayed[-1])
+    assert BODY.startswith(plain(recorded[-1]))
+
+
+@pytest.mark.parametrize("sent", MISCODED.values(), ids=MISCODED)
+def test_a_body_that_is_not_in_its_coding(both: Callable[..., tuple[Seen, Seen]], sent: bytes) -> None:
+    """The client raises the error that it raised, since the header and the bytes are those that it got."""
+    recorded, replayed = both(sent)
+    assert "DecodingError" in recorded
+    assert replayed == recorded
+
+
+def test_a_body_that_is_not_in_its_coding_is_searched(
+    server: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written as it was sent, but without keys, and the file says that the server sent it so."""
+    monkeypatch.chdir(tmp_path)
+    key = "sk-proj-Canary0123456789abcdefCanary"
+    server.replies.append(reply(json.dumps({"api_key": key, "b": 1}).encode(), "content-encoding: gzip"))
+    with LLMTrace(cassette="x", record="once", verify=False):
+        assert see(server.url)[3:] == (
+            "DecodingError",
+            "Error -3 while decompressing data: incorrect header check",
+        )
+    text = (tmp_path / "cassettes" / "x.yaml").read_text(encoding="utf-8")
+    assert key not in text
+    assert r'string: "{\"api_key\": \"[secret]\", \"b\": 1}"' in text
+    assert "coding: as-sent\n" in text
