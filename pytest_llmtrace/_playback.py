@@ -18,7 +18,7 @@ from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace.capture.instrumentors import Switch
 from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Cassette, Recording, Request, Settings
+from pytest_llmtrace.model import LEFT, Cassette, Recording, Request, Settings
 from pytest_llmtrace.replay.names import below
 
 __all__ = ["Outcome", "Result", "cassettes_in", "drive"]
@@ -117,6 +117,8 @@ def _plain_outcome(client: Any, recording: Recording) -> tuple[Outcome, str]:
         return Outcome.NOT_HTTP, "not an HTTP request"
     if recording.response is None and recording.failure is None:
         return Outcome.NO_REPLY, "recorded without a reply"
+    if recording.response is None and recording.failure in LEFT:
+        return Outcome.NO_REPLY, "its client was cancelled before any reply"
     if recording.response is not None and recording.response.status == 101:  # noqa: PLR2004  # RFC 9110, 15.2.2: Switching Protocols
         return Outcome.NOT_HTTP, "the connection switched from HTTP to another protocol (WebSocket)"
     try:

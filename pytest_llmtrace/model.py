@@ -25,6 +25,7 @@ from pytest_llmtrace.telemetry import (
 )
 
 __all__ = [
+    "LEFT",
     "Absence",
     "Advice",
     "Ambient",
@@ -111,6 +112,11 @@ class Failure(StrEnum):
     READ_TIMEOUT = "read-timeout"
     DISCONNECT = "disconnect"  # the server hung up, or sent bytes that are not HTTP
     ABORTED = "aborted"  # by the client, while it was recorded: how the answer would have gone on is unknown
+    CANCELLED = "cancelled"  # the same, by a client whose task was cancelled
+
+
+LEFT = frozenset({Failure.ABORTED, Failure.CANCELLED})
+"""The failures that are no server's: the client left."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

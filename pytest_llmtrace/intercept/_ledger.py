@@ -122,12 +122,15 @@ class Ledger:
         url = urlsplit(request.url)
         return self._never_recorded.allow(url.hostname or "", url.port)
 
-    def refusal(self, passage: Passage) -> UnmatchedRequest:
-        """Return the error for a request that nothing answered."""
-        why = "it came after the end of its test" if self._answerer is None else self._answerer.explain(passage.request)
+    def refusal(self, passage: Passage, why: str = "") -> UnmatchedRequest:
+        """Return the error for a request that nothing answered; the answerers say why, unless it is given."""
+        why = why or self._why_not(passage.request)
         return _refusal.unmatched(
             passage.request, why=why, label=self.label, library=passage.library, of_block=self._of_block
         )
+
+    def _why_not(self, request: Request) -> str:
+        return "it came after the end of its test" if self._answerer is None else self._answerer.explain(request)
 
     def block(self, host: str, port: int | None, *, noted: bool = True) -> BlockedConnection:
         """Return the error for a connection that is refused, and note the connection unless an exchange reports it."""

@@ -130,10 +130,10 @@ class Passage:
             self.origin = answer.origin
         return answer
 
-    def refuse(self) -> UnmatchedRequest:
-        """Return the error that refuses the request, the same error at each place that it passes."""
+    def refuse(self, why: str = "") -> UnmatchedRequest:
+        """Return the error that refuses the request, always the same; the answerers say why, if it is not given."""
         if self.refusal is None:
-            self.refusal = self.ledger.refusal(self)
+            self.refusal = self.ledger.refusal(self, why)
             self._settle(Outcome.REFUSED)
             self.origin = "nobody"
             self._end(StreamEnd.FAILED, str(self.refusal))

@@ -11,7 +11,7 @@ from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept._passage import Head, Passage
 from pytest_llmtrace.intercept._streams import Played, noting_break, shaped, time_to_leave
 from pytest_llmtrace.intercept._timetable import Timetable, timetable
-from pytest_llmtrace.model import Answer, Failure, Headers, Response
+from pytest_llmtrace.model import LEFT, Answer, Failure, Headers, Response
 
 __all__ = ["arrive", "arrive_async", "decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
 
@@ -27,8 +27,13 @@ _EXCEPTIONS = {
     Failure.READ_TIMEOUT: "ReadTimeout",
     Failure.DISCONNECT: "RemoteProtocolError",
     Failure.ABORTED: "RemoteProtocolError",
+    Failure.CANCELLED: "RemoteProtocolError",
 }
-_SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so the rest of it is not known"}
+_SAID = {
+    Failure.ABORTED: "the client closed this stream when it was recorded, so the rest of it is not known",
+    Failure.CANCELLED: "the client was cancelled here when this was recorded, so the rest of it is not known",
+}
+_LEFT = "left      {}: its client was cancelled before any reply when this was recorded, and is not cancelled now"
 
 
 def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
@@ -49,8 +54,8 @@ async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) ->
     if table is not None:
         with noting_break(passage, table):
             await table.wait_async(0)
-    if answer.failure is Failure.ABORTED and not _has_come(answer):
-        await time_to_leave(passage)
+    if _left_before_any_reply(answer):
+        await time_to_leave(passage, cancelled=True)
 
 
 def play_in_pool(library: ModuleType, passage: Passage, answer: Answer) -> Any:
@@ -103,6 +108,11 @@ def _has_come(answer: Answer) -> bool:
     return answer.response.status > 0
 
 
+def _left_before_any_reply(answer: Answer) -> bool:
+    """Tell whether the client was cancelled before any reply when this was recorded: no server has failed."""
+    return answer.failure in LEFT and not _has_come(answer)
+
+
 def _until_first_byte(library: ModuleType, passage: Passage, answer: Answer) -> Timetable | None:
     if _has_come(answer) and answer.failure is not None and not answer.response.chunks:
         return None  # The first byte never came, but the head did.
@@ -112,11 +122,13 @@ def _until_first_byte(library: ModuleType, passage: Passage, answer: Answer) -> 
 def _played(kind: type[Played], library: ModuleType, passage: Passage, answer: Answer) -> Played:
     failure = _begin(library, passage, answer)
     table = timetable(library, passage, answer, failure)
-    return kind(passage, answer.response.chunks, failure, table, left=answer.failure is Failure.ABORTED)
+    return kind(passage, answer.response.chunks, failure, table, left=answer.failure)
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
     """Raise the failure of an answer if there is no response; else note the response and return the failure."""
+    if _left_before_any_reply(answer):
+        raise passage.refuse(_LEFT.format(answer.origin))
     response, failure = answer.response, _failure_of(library, answer)
     if failure is not None and not _has_come(answer):
         passage.fail(failure)

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation, only_closes
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.intercept._timetable import Timetable
+from pytest_llmtrace.model import LEFT, Failure
 
 __all__ = ["Played", "Tapped", "noting_break", "shaped", "time_to_leave"]
 
@@ -20,6 +21,11 @@ _TURNS = 100
 """How many turns other tasks get before a client gets the recorded failure of having left.
 
 The task that cancels the client may need several.
+"""
+LONGEST_WAIT = 10.0
+"""For how many seconds a client that was cancelled when it was recorded waits to be cancelled again.
+
+Its canceller may be a timeout.
 """
 
 
@@ -33,7 +39,7 @@ class Played:
         chunks: The chunks to hand out.
         failure: The exception to raise after the last chunk; None if the body ends there.
         timetable: When the chunks are due; None if they come at once.
-        left: Whether the failure says that the client itself left the stream when it was recorded.
+        left: The recorded failure, which may say that the client itself left the stream when it was recorded.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class Played:
         failure: Exception | None,
         timetable: Timetable | None,
         *,
-        left: bool = False,
+        left: Failure | None = None,
     ) -> None:
         self._passage = passage
         self._chunks = chunks
@@ -74,8 +80,8 @@ class Played:
         if self._timetable is not None and self._timetable.breaks_off:
             with noting_break(self._passage, self._timetable):
                 await self._timetable.wait_async(self._given)
-        if self._left:
-            await time_to_leave(self._passage)
+        if self._left in LEFT:
+            await time_to_leave(self._passage, cancelled=self._left is Failure.CANCELLED)
         self._finish()
 
     def close(self) -> None:
@@ -168,13 +174,21 @@ def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
         raise
 
 
-async def time_to_leave(passage: Passage) -> None:
-    """Give other tasks turns to cancel the client here, as in the recording: replay itself takes no time for that."""
-    from anyio.lowlevel import checkpoint  # Every async client of httpx or httpx2 brings anyio.
+async def time_to_leave(passage: Passage, *, cancelled: bool) -> None:
+    """Give other tasks turns to cancel the client here, as in the recording: replay itself takes no time for that.
+
+    Args:
+        passage: The request.
+        cancelled: Whether the client was cancelled when it was recorded. A timeout may do so, which takes its time.
+    """
+    from anyio import sleep  # Every async client of httpx or httpx2 brings anyio.
+    from anyio.lowlevel import checkpoint
 
     try:
         for _ in range(_TURNS):
             await checkpoint()
+        if cancelled:
+            await sleep(LONGEST_WAIT)
     except BaseException as error:
         _break(passage, error)
         raise

@@ -15,7 +15,7 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace._stdlib import hashlib
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.errors import CassetteError, UsageError
-from pytest_llmtrace.model import Exchange, Recording
+from pytest_llmtrace.model import LEFT, Exchange, Recording
 from pytest_llmtrace.record._document import appended, rewritten
 from pytest_llmtrace.record._file import read, write
 from pytest_llmtrace.record._known import Guard
@@ -43,6 +43,7 @@ class Written:
         recordings: How many interactions were recorded. If there are none, no file was written.
         scrubbed: How often something was taken out, by place.
         dropped: How many interactions the configuration has dropped.
+        left: How many of the interactions have no reply because the client was cancelled before.
         before: What the file held when the recording began, `None` if there was no file.
     """
 
@@ -52,6 +53,7 @@ class Written:
     recordings: int
     scrubbed: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
+    left: int = 0
     before: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
@@ -60,7 +62,8 @@ class Written:
             why = "before_record_*, before_save_interaction or ignore_hosts"
             return f"nothing for {self.label}: the configuration ({why}) drops all there was, {lost}"
         out = ", ".join(f"{place} ({n})" if n > 1 else place for place, n in sorted(self.scrubbed.items()))
-        end = f"; the configuration drops {self.dropped} more" if self.dropped else ""
+        left = f"; cancelled before any reply: {self.left}" if self.left else ""
+        end = f"{left}; the configuration drops {self.dropped} more" if self.dropped else left
         return f"{self.what} {self.label}: {counted(self.recordings, 'interaction')}; scrubbed: {out or 'nothing'}{end}"
 
 
@@ -122,6 +125,7 @@ class Recorder:
             recordings=len(recordings),
             scrubbed=places,
             dropped=dropped,
+            left=sum(one.response is None and one.failure in LEFT for one in recordings),
             before=self._before,
         )
         if not recordings:

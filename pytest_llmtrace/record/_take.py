@@ -10,8 +10,8 @@ __all__ = ["taken"]
 # By the names of the exceptions of httpx and httpx2, and of those with which asyncio and trio cancel tasks. Any other
 # failure is recorded as a disconnect.
 _FAILURES = {
-    "CancelledError": Failure.ABORTED,
-    "Cancelled": Failure.ABORTED,
+    "CancelledError": Failure.CANCELLED,
+    "Cancelled": Failure.CANCELLED,
     "ConnectError": Failure.CONNECT_ERROR,
     "ConnectTimeout": Failure.CONNECT_TIMEOUT,
     "PoolTimeout": Failure.POOL_TIMEOUT,
@@ -36,5 +36,7 @@ def _failure(exchange: Exchange) -> Failure | None:
     if exchange.stream_end is StreamEnd.EXHAUSTED:
         return None
     if exchange.failure is None:  # The client stopped reading, as SDKs do after the last event.
-        return None if exchange.response is not None and wire.is_whole(exchange.response) else Failure.ABORTED
+        if exchange.response is not None and wire.is_whole(exchange.response):
+            return None
+        return Failure.CANCELLED if exchange.stream_end is StreamEnd.CANCELLED else Failure.ABORTED
     return _FAILURES.get(exchange.failure.partition(":")[0], Failure.DISCONNECT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_llmtrace import clock
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace.model import Answer, Cassette, Recording, Request, Response
+from pytest_llmtrace.model import LEFT, Answer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label
@@ -85,9 +85,13 @@ class Player:
         return bool(self._plays)
 
     def unplayed(self) -> tuple[Recording, ...]:
-        """Return the recordings that the test had to play and did not, in recorded order."""
+        """Return the recordings that the test had to play and did not, in recorded order.
+
+        A request that was cancelled before any reply may be cancelled before it is made: replay changes the times.
+        """
         with self._lock:
-            return tuple(entry.recording for entry in self._due() if self._is_waiting(entry))
+            waiting = [entry.recording for entry in self._due() if self._is_waiting(entry)]
+        return tuple(one for one in waiting if one.response is not None or one.failure not in LEFT)
 
     def _due(self) -> Sequence[Entry]:
         """Return the entries that this test has to play: its own, or all of them if the file names no tests.

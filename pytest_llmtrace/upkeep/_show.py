@@ -11,7 +11,7 @@ from typing import Any
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
+from pytest_llmtrace.model import LEFT, Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
@@ -86,7 +86,8 @@ class _Sheet:
         if self.recording.response is not None:
             yield from self.response(self.recording.response)
         if self.recording.failure is not None:
-            yield f"  the connection broke: {self.recording.failure}"
+            what = "the client left" if self.recording.failure in LEFT else "the connection broke"
+            yield f"  {what}: {self.recording.failure}"
         elif self.recording.response is None:
             yield "  no reply was recorded"
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import LLMTrace
+from pytest_llmtrace.errors import UnmatchedRequest
 
 try:
     import httpx2 as httpx
@@ -27,7 +28,10 @@ STREAM = b'data: {"id":"c","model":"m","choices":[]}\n\ndata: [DONE]\n\n'
 
 
 class Wire(socketserver.ThreadingTCPServer):
-    """A server that answers each request with the next of its replies, which are raw bytes, and hangs up."""
+    """A server that answers each request with the next of its replies, which are raw bytes, and hangs up.
+
+    If it `waits`, it hangs up when the test is over.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -36,6 +40,9 @@ class Wire(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.replies: list[bytes] = []
         self.requests: list[bytes] = []
+        self.has_replied = threading.Event()
+        self.is_closing = threading.Event()
+        self.waits = False
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
@@ -60,12 +67,16 @@ class Handler(socketserver.StreamRequestHandler):
         head += self.rfile.read(int(length.partition(b":")[2]))
         self.server.requests.append(head)
         self.wfile.write(self.server.replies.pop(0))
+        self.server.has_replied.set()
+        if self.server.waits:
+            self.server.is_closing.wait(30)
 
 
 @pytest.fixture
 def server() -> Iterator[Wire]:
     server = Wire()
     yield server
+    server.is_closing.set()
     server.shutdown()
     server.server_close()
 
@@ -209,3 +220,97 @@ def test_a_body_that_is_not_in_its_coding_is_searched(
     assert key not in text
     assert r'string: "{\"api_key\": \"[secret]\", \"b\": 1}"' in text
     assert "coding: as-sent\n" in text
+
+
+# --- a client that is cancelled ---
+
+
+async def cancelled(server: Wire, *, chunks: int = 0) -> list[bytes]:
+    """Cancel a request after so many chunks, long after a client that was not cancelled would have gone on."""
+    got: list[bytes] = []
+    has_come = asyncio.Event()
+
+    async def read() -> None:
+        async with (
+            httpx.AsyncClient() as client,
+            client.stream("POST", server.url, json={"model": "m"}) as response,
+        ):
+            async for part in response.aiter_raw():
+                got.append(part)
+                has_come.set()
+
+    task = asyncio.create_task(read())
+    await asyncio.to_thread(server.has_replied.wait, 30)
+    if chunks:
+        await has_come.wait()
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return got
+
+
+HALF = chunked(STREAM[:42])[:-5]
+
+
+@pytest.mark.parametrize(
+    ("sent", "got", "said"),
+    [
+        (b"", [], "; cancelled before any reply: 1"),
+        (HALF, [STREAM[:42]], ""),
+    ],
+    ids=["before any reply", "midway"],
+)
+def test_a_client_that_is_cancelled_is_cancelled_again(
+    server: Wire,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sent: bytes,
+    got: list[bytes],
+    said: str,
+) -> None:
+    """That an application cancels a request is no failure of the server: the replay waits until it does so again."""
+    monkeypatch.chdir(tmp_path)
+    server.waits = True
+    server.replies.append(sent)
+    for mode in ("once", "none"):
+        with LLMTrace(cassette="x", record=mode):
+            assert asyncio.run(cancelled(server, chunks=len(got))) == got
+    assert len(server.requests) == 1
+    assert "failure: cancelled\n" in (tmp_path / "cassettes" / "x.yaml").read_text(encoding="utf-8")
+    assert capsys.readouterr().err == f"llmtrace: wrote cassettes/x.yaml: 1 interaction; scrubbed: nothing{said}\n"
+
+
+@pytest.fixture
+def left_early(server: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record a request that is cancelled before any reply."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pytest_llmtrace.intercept._streams.LONGEST_WAIT", 0.0)
+    server.waits = True
+    server.replies.append(b"")
+    with LLMTrace(cassette="x", record="once", verify=False):
+        asyncio.run(cancelled(server))
+
+
+@pytest.mark.usefixtures("left_early")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_is_not_cancelled_again_is_refused(server: Wire, way: str) -> None:
+    """Nobody knows what the server would have said, so nothing answers; a server that broke off would be retried."""
+    with LLMTrace(cassette="x", verify=False), pytest.raises(UnmatchedRequest) as refused:
+        WAYS[way](server.url)
+    assert str(refused.value).splitlines()[:2] == [
+        f"nothing answered POST {server.url} in this block, and it was not sent",
+        (
+            "left      cassettes/x.yaml, interaction 0: its client was cancelled before any reply when this was "
+            "recorded, and is not cancelled now"
+        ),
+    ]
+
+
+@pytest.mark.usefixtures("left_early")
+def test_a_request_that_was_cancelled_before_any_reply_need_not_be_made() -> None:
+    """Its application may cancel it before it is made, since the other replies come sooner than they did."""
+    with LLMTrace(cassette="x"):
+        pass

@@ -26,8 +26,8 @@ SSE = (("content-type", "text/event-stream"),)
         ("ReadError: ", Failure.READ_ERROR),
         ("WriteError: ", Failure.WRITE_ERROR),
         ("WriteTimeout: ", Failure.WRITE_TIMEOUT),
-        ("CancelledError: ", Failure.ABORTED),
-        ("Cancelled: Cancelled", Failure.ABORTED),
+        ("CancelledError: ", Failure.CANCELLED),
+        ("Cancelled: Cancelled", Failure.CANCELLED),
     ],
 )
 def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], failure: str, recorded: Failure) -> None:
@@ -42,7 +42,7 @@ def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], fai
     assert (midway.response.body, midway.failure) == (b"data: 1\n\n", recorded)
 
 
-@pytest.mark.parametrize("end", [StreamEnd.CLOSED, StreamEnd.OPEN])
+@pytest.mark.parametrize("end", [StreamEnd.CLOSED, StreamEnd.OPEN, StreamEnd.CANCELLED])
 @pytest.mark.parametrize(
     ("chunks", "headers", "failure"),
     [
@@ -59,10 +59,10 @@ def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], fai
 def test_a_stream_that_the_client_left(
     made: Callable[..., Exchange], chunks: Any, headers: Any, failure: Failure | None, end: StreamEnd
 ) -> None:
-    """A stream counts as aborted unless it was complete: SDKs stop reading after the last event."""
+    """A stream counts as aborted, or cancelled, unless it was complete: SDKs stop reading after the last event."""
     recording = taken(made(b"{}", *chunks, answer=headers, stream_end=end))
     assert recording is not None
-    assert recording.failure is failure
+    assert recording.failure is (Failure.CANCELLED if failure and end is StreamEnd.CANCELLED else failure)
 
 
 def test_only_what_went_to_the_network_is_recorded(made: Callable[..., Exchange]) -> None:

@@ -179,7 +179,7 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             ":2",
             "interaction 0 has the unknown failure 'nap'; "
             "known: connect-error, connect-timeout, pool-timeout, proxy-error, write-error, write-timeout, read-error, "
-            "read-timeout, disconnect, aborted",
+            "read-timeout, disconnect, aborted, cancelled",
             id="failure",
         ),
         pytest.param(
