@@ -17,6 +17,8 @@ from pytest_llmtrace.replay.payload import with_length
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.names import MASK
 from pytest_llmtrace.secrets.shapes import masked, shapes_in
+from pytest_llmtrace.secrets.urls import host_of, keys_in_host
+from pytest_llmtrace.secrets.wide import text_of
 
 __all__ = ["Guard"]
 
@@ -35,7 +37,10 @@ class Guard:
 
     def __init__(self, path: Path, known: Iterable[Sought], keep: tuple[re.Pattern[str], ...]) -> None:
         self._path = path
-        self._search = Search(one for one in known if not any(kept.fullmatch(one.value) for kept in keep))
+        self._keep = keep
+        sought = [one for one in known if not any(kept.fullmatch(one.value) for kept in keep)]
+        self._search = Search(sought)
+        self._in_hosts = Search(replace(one, value=one.value.lower()) for one in sought)  # Clients write hosts so.
 
     def knows(self, text: str) -> bool:
         """Tell whether a text has a known secret in it."""
@@ -105,16 +110,26 @@ class Guard:
         return self._search.within(text) if self._search and self._search.may_be_in(Glance([text])) else ()
 
     def _refuse(self, recording: Recording) -> None:
+        for place, what in self._left(recording):
+            request = recording.request
+            host = host_of(request.url)
+            url = request.url.replace(host, MASK, 1) if place == "host" else request.url
+            raise CassetteError(
+                self._path,
+                f"nothing was written, since {what} is in the {place} of {request.method} {self._search.masked(url)}, "
+                "where it cannot be masked. Next: take it out of the call, or out of the file with "
+                "before_record_request or before_record_response; or let it stay with scrub_keep",
+            )
+
+    def _left(self, recording: Recording) -> Iterator[tuple[str, str]]:
+        """Yield the secrets that a recording still has: the place, and what it is."""
         for place, text in _texts(recording):
-            for sought in self._found(text):
-                request = recording.request
-                raise CassetteError(
-                    self._path,
-                    f"nothing was written, since {sought.what} ({sought.where}) is in the {place} of "
-                    f"{request.method} {self._search.masked(request.url)}, where it cannot be masked. Next: take it "
-                    "out of the call, or out of the file with before_record_request or before_record_response; or let "
-                    "it stay with scrub_keep",
-                )
+            yield from ((place, f"{sought.what} ({sought.where})") for sought in self._found(text))
+        host = host_of(recording.request.url)
+        yield from (("host", f"{sought.what} ({sought.where})") for sought in self._in_hosts.within(host))
+        for hit in keys_in_host(recording.request.url):
+            if not any(kept.fullmatch(hit.value) for kept in self._keep):
+                yield "host", hit.what
 
 
 def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
@@ -122,10 +137,10 @@ def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
     request, response = recording.request, recording.response
     yield "URL", request.url
     yield from (("request headers", f"{name}: {value}") for name, value in request.headers)
-    yield "request body", unpacked(request.body).decode("utf-8", "replace")
+    yield "request body", text_of(unpacked(request.body))
     if response is not None:
         yield "reason phrase", response.reason
         yield from (("response headers", f"{name}: {value}") for name, value in response.headers)
-        body = unpacked(response.body).decode("utf-8", "replace")
+        body = text_of(unpacked(response.body))
         yield "response body", body
         yield from (("response body, over several events,", text) for text in assembled(body))

@@ -28,6 +28,7 @@ from pytest_llmtrace.secrets.names import (
     may_hold_secret_field,
 )
 from pytest_llmtrace.secrets.urls import scrubbed_url
+from pytest_llmtrace.secrets.wide import text_of
 
 __all__ = [
     "BODY_FIELDS",
@@ -73,6 +74,8 @@ def is_scrubbed(request: Request) -> bool:
     if MASK in request.url or PERSON in request.url:
         return True
     body = unpacked(request.body)
+    if b"\0" in body[:8]:
+        body = text_of(body).encode("utf-8", "replace")
     return MASK.encode() in body or PERSON.encode() in body
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.hits import Hit, alarming, moved
 from pytest_llmtrace.secrets.json_text import JsonString, Unescaped, json_strings, parsed
+from pytest_llmtrace.secrets.markup import is_markup, named_values
 from pytest_llmtrace.secrets.names import (
     FIELD_NAMES,
     MASK,
@@ -20,10 +21,12 @@ from pytest_llmtrace.secrets.names import (
     is_secret_field,
     is_secret_parameter,
 )
+from pytest_llmtrace.secrets.packed import packed_keys
 from pytest_llmtrace.secrets.percent import Unquoted
 from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
 from pytest_llmtrace.secrets.pieces import Stream, Streams
 from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
+from pytest_llmtrace.secrets.wide import Wide, order_of
 
 __all__ = [
     "FORM",
@@ -49,8 +52,8 @@ FORM = rf"(?=[^=]){_WORD}={_WORD}(?:&(?=[^=]){_WORD}={_WORD})*+"
 
 _FORM = re.compile(FORM)
 _PAIR = re.compile(r"([^=&]+)=([^&]*)")
-_BOUNDARY = re.compile(r"--([^\r\n]{1,200}?)\r?\n(?i:content-)")
-_PART_NAME = re.compile(r';\s*+name="([^"]*)"', re.IGNORECASE)
+_BOUNDARY = re.compile(r"(?:\r?\n)?--([^\r\n]{1,200}?)\r?\n(?i:content-)")
+_PART_NAME = re.compile(r';\s*+name=(?:"([^"]*)"|([^\s;"]++))', re.IGNORECASE)
 _GAP = re.compile(r"\r?\n\r?\n")
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _LINE = re.compile(r"(data: ?)?([^\r\n]+)")
@@ -93,18 +96,24 @@ def as_bytes(text: str) -> bytes:
 
 def hits_in_body(text: str) -> Iterator[Hit]:
     """Yield the hits in a body, in order; what form the body has is recognised from its text alone."""
-    if not is_all_text(text) and not _BOUNDARY.match(text):
+    if order := order_of(text):
+        wide = Wide(text, order)
+        found = [hit._replace(wide=order) for hit in moved(wide, hits_in_body(wide.value))]
+        yield from sorted([*found, *_keys_in(text, "")])  # Other bytes may begin like a text in UTF-16.
+    elif not is_all_text(text) and not _BOUNDARY.match(text):
         yield from _keys_in(text, "")
     elif (value := parsed(text)) is not None:
         yield from _in_json(text, value, "", _NESTED)
     elif _STREAM_START.match(text) and "data:" in text:
         yield from _in_stream(text)
-    elif text.startswith("--") and (boundary := _BOUNDARY.match(text)):
+    elif boundary := _BOUNDARY.match(text):
         yield from _in_parts(text, boundary[1])
     elif _FORM.fullmatch(text):
         yield from _in_form(text)
     elif text.lstrip()[:1] in {"{", "["}:  # JSON lines, or JSON that is cut off
         yield from _in_stream(text)
+    elif is_markup(text):
+        yield from _in_markup(text)
     else:
         yield from _nested(text, "", 0)
 
@@ -150,6 +159,8 @@ def _in_urls(text: str, place: str) -> Iterator[Hit]:
 def _keys_in(text: str, place: str) -> Iterator[Hit]:
     for start, end, looks_like in shapes_in(text):
         yield Hit(start, end, place, "shape", looks_like, text[start:end])
+    for start, end, looks_like, value in packed_keys(text):
+        yield Hit(start, end, place, "shape", f"{looks_like}, in base64", value)
 
 
 def _by_name(start: int, end: int, place: str, what: str, value: str) -> Hit:
@@ -254,7 +265,7 @@ def _in_parts(text: str, boundary: str) -> Iterator[Hit]:
         gap = _GAP.search(part)
         head = part[: gap.start()] if gap else part
         found = _PART_NAME.search(head)
-        field = found[1] if found else ""
+        field = (found[1] or found[2] or "") if found else ""
         yield from moved(Unescaped("", at), hits_in_text(head, f"part {field}".rstrip()))
         content = part[gap.end() :].removesuffix("\n").removesuffix("\r") if gap else ""
         if not is_all_text(content):
@@ -269,6 +280,15 @@ def _in_form(text: str) -> Iterator[Hit]:
         name = unquote_plus(pair[1])
         content = Unquoted(pair[2], pair.start(2), plus=True)
         yield from moved(content, _named(name, content.value, f"field {name}"))
+
+
+def _in_markup(text: str) -> Iterator[Hit]:
+    named = [
+        _by_name(start, end, f"<{name}>", f"the field {name}", text[start:end])
+        for name, start, end in named_values(text)
+        if is_secret_field(name) and _is_secret(name, text[start:end]) and not is_mask(text[start:end])
+    ]
+    yield from sorted([*named, *hits_in_text(text)], key=lambda hit: (hit.start, -hit.end))
 
 
 def _named(name: str, value: str, place: str) -> Iterator[Hit]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.body_text import Hit, hits_in_body
 from pytest_llmtrace.secrets.names import MASK, PERSON
+from pytest_llmtrace.secrets.wide import widened
 
 __all__ = ["Edit", "applied", "edits", "edits_of"]
 
@@ -51,6 +52,7 @@ def edits_of(hits: Iterable[Hit]) -> tuple[Edit, ...]:
     kept: list[Edit] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
         new = "" if hit.continues else {"personal": PERSON, "user": ""}.get(hit.by, MASK)
+        new = widened(new, hit.wide)
         if kept and hit.start < kept[-1].end:
             last = kept[-1]
             text = MASK if MASK in {last.text, new} else last.text or new

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
+from pytest_llmtrace.secrets.wide import Order
+
 __all__ = ["Hit", "alarming", "moved"]
 
 
@@ -28,6 +30,8 @@ class Hit(NamedTuple):
     continues: bool = False
     """Whether this is a further piece of a value that began in an earlier event of a stream: it is taken out, and
     nothing replaces it. All pieces have the whole value as their `value`."""
+    wide: Order = ""
+    """The order of its bytes, if the text around it is in UTF-16: what replaces it has to be too."""
 
 
 class _Decoded(Protocol):

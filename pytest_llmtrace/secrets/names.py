@@ -142,6 +142,7 @@ BODY_FIELDS = frozenset(
         "privatekey",
         "refreshtoken",
         "secretaccesskey",
+        "sessiontoken",
         "xapikey",
     }
 )
@@ -151,7 +152,7 @@ which every header that `is_credential_header` accepts is secret. A sign-in has 
 
 FIELD_NAMES = (
     r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
-    r"|(?:refresh|access|id|auth|authorization)[_-]?token|authorization|assertion|passw(?:or)?d|passphrase)"
+    r"|(?:refresh|access|id|auth|authorization|(?:aws[_-]?)?session)[_-]?token|authorization|assertion|passw(?:or)?d|passphrase)"
 )
 """A pattern for the same names, to search a text that is neither JSON nor a form."""
 

@@ -1,4 +1,4 @@
-"""Find secret and personal values in a URL. The host is not searched: it is where the request goes."""
+"""Find secret and personal values in a URL. In its host nothing is edited: it is where the request goes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pytest_llmtrace.secrets.body_text import Hit, hits_in_body, hits_in_text, m
 from pytest_llmtrace.secrets.edits import applied, edits_of
 from pytest_llmtrace.secrets.names import is_mask, is_secret_parameter
 from pytest_llmtrace.secrets.percent import Unquoted
-from pytest_llmtrace.secrets.shapes import is_stand_in
+from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
 
-__all__ = ["hits_in_header", "hits_in_url", "is_url", "scrubbed_url"]
+__all__ = ["hits_in_header", "hits_in_url", "host_of", "is_url", "keys_in_host", "scrubbed_url"]
 
-_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//([^/?#@]*+@)?[^/?#]*+")
+_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//([^/?#@]*+@)?([^/?#]*+)")
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://\S++")
 _PART = re.compile(r"([?&#])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
 
@@ -39,6 +39,19 @@ def hits_in_url(url: str) -> Iterator[Hit]:
         elif not is_mask(text.value):
             place, what = f"query {name}", f"the parameter {name}"
             yield Hit(*part.span(3), place, "field", what, part[3], is_stand_in(text.value))
+
+
+def host_of(url: str) -> str:
+    """Return the host and the port of a URL, in lower case."""
+    authority = _AUTHORITY.match(url)
+    return "" if authority is None else authority[2].lower()
+
+
+def keys_in_host(url: str) -> Iterator[Hit]:
+    """Yield the texts in the host of a URL that look like a key."""
+    host = host_of(url)
+    for start, end, looks_like in shapes_in(host):
+        yield Hit(start, end, "host", "shape", looks_like, host[start:end])
 
 
 def hits_in_header(value: str) -> Iterator[Hit]:

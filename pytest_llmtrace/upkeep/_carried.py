@@ -15,6 +15,7 @@ from pytest_llmtrace.model import Cassette, Recording
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.hits import Hit
 from pytest_llmtrace.secrets.shapes import is_stand_in
+from pytest_llmtrace.secrets.wide import text_of
 from pytest_llmtrace.upkeep._read import exchange_of
 
 __all__ = ["Carried", "said"]
@@ -51,12 +52,12 @@ class Carried:
     def asked_in(self, recording: Recording) -> Iterator[Sought]:
         """Yield the secrets in the parts of a request by which it is compared: no mask can stand there."""
         request = recording.request
-        yield from self.within([request.url, unpacked(request.body).decode("utf-8", "replace")])
+        yield from self.within([request.url, text_of(unpacked(request.body))])
 
     def answered_in(self, recording: Recording) -> Iterator[Sought]:
         """Yield the secrets in the body of a reply, also over several events."""
         if recording.response is not None:
-            body = unpacked(recording.response.body).decode("utf-8", "replace")
+            body = text_of(unpacked(recording.response.body))
             yield from self.within([body, *assembled(body)])
 
 

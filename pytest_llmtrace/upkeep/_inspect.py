@@ -10,7 +10,7 @@ from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import Hit, alarming, assembled, hits_in_body
 from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
 from pytest_llmtrace.secrets.shapes import shapes_in, shown
-from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
+from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url, keys_in_host
 from pytest_llmtrace.upkeep._carried import Carried, said
 from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
 from pytest_llmtrace.upkeep._kinds import KEPT, SCRUB
@@ -87,6 +87,8 @@ def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
 def _url(url: str) -> Iterator[Trouble]:
     for hit in alarming(hits_in_url(url)):
         yield _of_hit("request.uri", hit)
+    for hit in keys_in_host(url):
+        yield _of_hit("request.uri host", hit)._replace(next=KEPT)
 
 
 def _headers(side: str, headers: Headers) -> Iterator[Trouble]:

@@ -19,6 +19,7 @@ from pytest_llmtrace.secrets.body_text import Hit, Steps, alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import Edit as Span
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
+from pytest_llmtrace.secrets.wide import order_of
 from pytest_llmtrace.upkeep._carried import Carried
 from pytest_llmtrace.upkeep._headers import is_left
 from pytest_llmtrace.upkeep._nodes import Node
@@ -167,10 +168,14 @@ class _Body:
         self.packed = self._bytes()
         content = unpacked(self.packed)
         self.is_packed = content is not self.packed
+        self.coding, self._errors = "utf-8", "surrogatepass"
+        if order_of(scrub.as_text(content)):
+            self._errors = "surrogateescape"
         try:
-            self.text, self.coding = content.decode("utf-8", "surrogatepass"), "utf-8"
+            self.text = content.decode(self.coding, self._errors)
         except UnicodeDecodeError:
-            self.text, self.coding = content.decode("latin-1"), "latin-1"
+            self.coding, self._errors = "latin-1", "strict"
+            self.text = content.decode(self.coding)
         self.travelling = len(self.packed), len(self.packed)
 
     def _bytes(self) -> bytes:
@@ -188,7 +193,7 @@ class _Body:
 
     def encoded(self, text: str) -> bytes:
         """Return a text as bytes, in the encoding of this body."""
-        return text.encode(self.coding, "surrogatepass" if self.coding == "utf-8" else "strict")
+        return text.encode(self.coding, self._errors)
 
     def edited(self, spans: tuple[Span, ...]) -> Edit:
         """Return the change of the node that makes these changes to the text."""

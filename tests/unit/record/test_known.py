@@ -139,3 +139,25 @@ def test_a_secret_in_the_name_of_the_file(
         "name a cassette"
     )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("https://window-seat-4711.proxy.test/v1", "a cookie (request header cookie, exchange 0)"),
+        ("https://sk-proj-zq8canary0123456789abcdef.proxy.test/v1", "an OpenAI key"),
+    ],
+)
+def test_a_secret_in_the_host_is_refused(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, url: str, what: str
+) -> None:
+    """Clients write hosts in lower case, and a mask in a host would be no host: the error does not print it."""
+    known = [Sought(value="Window-Seat-4711", what="a cookie", where=KNOWN[0].where, kind="secret")]
+    with pytest.raises(CassetteError) as raised:
+        recorder().save([made(url=url)], known)
+    assert str(raised.value).startswith(
+        f"{tmp_path / 'chat.yaml'}: nothing was written, since {what} is in the host of POST https://[secret]/v1, where"
+    )
+    assert not (tmp_path / "chat.yaml").exists()
+    kept = recorder(scrub_keep=["(?i)window-seat.*", "sk-proj-.*"]).save([made(url=url)], known)
+    assert kept is not None

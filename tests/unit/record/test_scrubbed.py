@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import sys
@@ -254,6 +255,26 @@ def test_a_compressed_request(made: Callable[..., Exchange], written: Callable[.
     assert "canary" not in text
     assert "hello" in text
     assert "content-encoding" not in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"api_key": "Zq8Canary77", "note": CANARY}).encode("utf-16"),
+        f"<a api_key='Zq8Canary77'><b>{CANARY}</b></a>".encode(),
+        json.dumps({"file": base64.b64encode(f"it is {CANARY}".encode()).decode()}).encode(),
+    ],
+    ids=["utf-16", "xml", "base64"],
+)
+def test_hidden_keys(made: Callable[..., Exchange], written: Callable[..., str], tmp_path: Path, body: bytes) -> None:
+    """A key in UTF-16, XML or base64 is in no file, and its request finds its recording."""
+    written(made(body, body))
+    [recording] = load(tmp_path / "chat.yaml").recordings
+    assert recording.response is not None
+    for kept in (recording.request.body, recording.response.body):
+        assert b"Canary" not in kept.replace(b"\0", b"")
+        assert b"[secret]" in kept.replace(b"\0", b"")
+        assert base64.b64encode(CANARY.encode())[:20] not in kept
 
 
 # --- what the user has configured ---

@@ -236,6 +236,32 @@ def test_texts_are_looked_through_in_each_form(
     assert (finding["kind"], finding["place"], finding["found"]) == (kind, f"{place}{inside}", found)
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "found"),
+    [
+        (json.dumps({"a": KEY}).encode("utf-16"), " $.a", "sk-…(32 characters), an OpenAI key"),
+        (b"<a><apiKey>Zq8-77-bb</apiKey></a>", " <apiKey>", "…(9 characters), the field apiKey"),
+        (json.dumps({"a": b64encode(f"x {KEY}".encode()).decode()}).encode(), " $.a",
+         "sk-…(32 characters), an OpenAI key, in base64"),
+    ],
+)  # fmt: skip
+def test_hidden_keys_are_found(write: Write, tool: Tool, body: bytes, place: str, found: str) -> None:
+    """A key in UTF-16, XML or base64 is found, and `scrub` takes it out."""
+    write("tape.json", cassette(response={"body": {"base64_string": b64encode(body).decode()}}))
+    [finding] = findings(tool, "tape.json", status=1)
+    assert (finding["kind"], finding["place"], finding["found"]) == ("secret", f"response.body{place}", found)
+    tool("scrub", "--yes", "tape.json")
+    assert findings(tool, "tape.json", status=0) == []
+
+
+def test_a_key_in_a_host_is_found(write: Write, tool: Tool) -> None:
+    """It cannot be masked, so the finding says to record again without it."""
+    write("tape.json", cassette(request={"uri": f"https://{KEY.lower()}.proxy.test/v1"}))
+    [finding] = findings(tool, "tape.json", status=1)
+    assert (finding["place"], finding["found"]) == ("request.uri host", "sk-…(32 characters), an OpenAI key")
+    assert finding["next"].startswith("take it out of the test, as a mask there would match nothing")
+
+
 def test_urls_in_headers_and_reasons_are_looked_through(write: Write, tool: Tool) -> None:
     """The target of a redirect is searched as a URL, like that of the request, and a reason phrase as a text."""
     headers = {"Location": ["https://u:Zq8-77@h.test/x?api_key=Zq8-77-bb"]}
