@@ -78,6 +78,9 @@ class Recorder:
         test: The test that records, if the file is to name it because other tests may share the file.
         earlier: What the file held before other tests of the run began to write it anew; what is the same as there
             stays as it is.
+
+    Raises:
+        CassetteError: If the file has a form that is only read.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class Recorder:
         test: str = "",
         earlier: bytes | None = None,
     ) -> None:
+        if path.suffix.lower() == ".gz":
+            raise CassetteError(path, "a file in gzip is only read; record with another name, such as one with .yaml")
         self.path = path
         self.mode = mode
         self._scrubber = Scrubber(settings, config)

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO
 
 from pytest_llmtrace import _stdlib
 from pytest_llmtrace._stdlib import json
+from pytest_llmtrace.codings import is_gzip, unpacked
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.forms import Forms
 
-__all__ = ["LFS_POINTER", "default_label", "load", "open_file", "parse", "read_file"]
+__all__ = ["LFS_POINTER", "default_label", "load", "open_file", "parse", "plain_of", "read_file"]
 
 LARGE = 1024 * 1024
 """Files with more bytes than this are never in memory as a whole."""
@@ -105,6 +106,10 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
         CassetteError: If this is not a cassette; the message says where and why.
     """
     file = io.BytesIO(content) if isinstance(content, bytes) else content
+    file.seek(0)
+    if is_gzip(file.read(2)):
+        file.seek(0)
+        file = io.BytesIO(plain_of(file.read(), path))
     try:
         forms = Forms(path)
         document = _document(file, path, forms)
@@ -113,6 +118,18 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
     except RecursionError:
         raise CassetteError(path, "it is nested too deeply") from None
     return Cassette(label=label or default_label(path), recordings=recordings, origin=MappingProxyType(dict(origin)))
+
+
+def plain_of(content: bytes, path: Path | str) -> bytes:
+    """Return the content of a file without gzip, in which LangChain keeps its cassettes.
+
+    Raises:
+        CassetteError: If the file is cut off or broken.
+    """
+    plain = unpacked(content)
+    if plain is content and is_gzip(content):
+        raise CassetteError(path, "this file in gzip is cut off or broken, so it cannot be read")
+    return plain
 
 
 def default_label(path: Path | str) -> str:

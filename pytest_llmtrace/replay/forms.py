@@ -2,7 +2,8 @@
 
 vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
 `content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, or one
-`{request, response}` in each file, with `base64:` before a body that is not text (Datadog's test agent). This package
+`{request, response}` in each file, with `base64:` before a body that is not text (Datadog's test agent), or
+`{requests: [...], responses: [...]}` in a file in gzip (LangChain, `.yaml.gz`). This package
 adds the key `llmtrace`, which vcrpy ignores:
 
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says about itself;
@@ -88,11 +89,22 @@ class Forms:
         if "interactions" not in document and "request" in document:
             self._of_test_agent = True
             return [document]
+        if "interactions" not in document and isinstance(document.get("requests"), list):
+            return self.paired(document)
         interactions = document.get("interactions")
         if not isinstance(interactions, list):
             found = f"`interactions` is {_described(interactions)}, not a list" if "interactions" in document else ""
             raise self.error(found or f"{_described(document)} is not a cassette: {_CASSETTE}", document)
         return interactions
+
+    def paired(self, document: dict[Any, Any]) -> list[Any]:
+        """Return the interactions of a file that lists requests and responses apart."""
+        requests, responses = document["requests"], document.get("responses")
+        if not isinstance(responses, list) or len(requests) != len(responses):
+            number = len(responses) if isinstance(responses, list) else "no"
+            raise self.error(f"it lists {len(requests)} requests and {number} responses", document)
+        both = zip(requests, responses, strict=True)
+        return [{"request": request, "response": response} for request, response in both]
 
     def origin(self, document: Any) -> Mapping[str, Any]:
         """Return what the file says about itself under `llmtrace`; empty if it says nothing."""

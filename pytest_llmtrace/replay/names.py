@@ -23,7 +23,7 @@ __all__ = [
     "resolve",
 ]
 
-_SUFFIXES = (".yaml", ".yml", ".json")
+_SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz")
 BUILTIN = "builtin:"
 LONGEST_NAME = 255
 SEARCHED = 5000
@@ -32,7 +32,11 @@ _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
 
 def below(folder: Path) -> Iterator[Path]:
     """Yield the paths below a folder that may be cassettes by their suffixes, sorted."""
-    return filter(is_finite, sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES))
+    return filter(is_finite, sorted(filter(_has_suffix, folder.rglob("*"))))
+
+
+def _has_suffix(path: Path) -> bool:
+    return path.name.lower().endswith(_SUFFIXES) and path.name.lower() not in _SUFFIXES
 
 
 def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None = None, advice: str = "") -> Path:
@@ -97,7 +101,7 @@ def new_path(name: str, *, dirs: Sequence[Path]) -> Path:
 
 
 def _candidates(path: Path) -> Iterable[Path]:
-    if path.suffix.lower() not in _SUFFIXES:
+    if not _has_suffix(path):
         yield from (path.with_name(path.name + suffix) for suffix in _SUFFIXES if path.name)
     yield path
 
@@ -147,7 +151,7 @@ def _folders_beside(path: Path) -> Iterable[str]:
 
 def _names_below(directory: Path) -> Iterable[str]:
     try:
-        files = [path for path in islice(directory.rglob("*"), SEARCHED) if path.suffix.lower() in _SUFFIXES]
+        files = [path for path in islice(directory.rglob("*"), SEARCHED) if _has_suffix(path)]
     except OSError:
         return
     for path in files:
@@ -155,6 +159,8 @@ def _names_below(directory: Path) -> Iterable[str]:
 
 
 def _without_suffix(path: Path) -> str:
+    if path.name.lower().endswith(".yaml.gz"):
+        path = path.with_suffix("")
     return path.with_suffix("").as_posix() if path.name else ""  # "." has no name, and so no suffix to take away.
 
 

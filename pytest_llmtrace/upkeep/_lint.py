@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette, Recording, Severity
-from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+from pytest_llmtrace.replay.cassette import default_label, parse, plain_of, read_file
 from pytest_llmtrace.replay.recorded_by import is_gone, module_of
 from pytest_llmtrace.secrets.shapes import masked, shapes_in, shown
 from pytest_llmtrace.upkeep._age import recorded_on
@@ -97,7 +97,7 @@ def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
     for file in files_in(paths):
         label = default_label(file.path)
         try:
-            content = read_file(file.path)
+            content = plain_of(read_file(file.path), file.path)
             cassette = _cassette(file, content)
         except CassetteError as error:
             report.files += 1

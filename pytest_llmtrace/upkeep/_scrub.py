@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_llmtrace.codings import is_gzip
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Recording
 from pytest_llmtrace.replay import ReplaySettings, scrub
@@ -62,6 +63,8 @@ def scrubbed(path: Path) -> Scrubbed:
     """
     content = read_file(path)
     before = parse(content, path)
+    if is_gzip(content):
+        raise CassetteError(path, "a file in gzip is only read; to take a secret out of it, record it again without")
     file = text_of(content)
     document = tree_of(file.text, is_json=file.is_json(path))
     carried = Carried(before)

@@ -161,3 +161,12 @@ def test_a_secret_in_the_host_is_refused(
     assert not (tmp_path / "chat.yaml").exists()
     kept = recorder(scrub_keep=["(?i)window-seat.*", "sk-proj-.*"]).save([made(url=url)], known)
     assert kept is not None
+
+
+def test_a_file_in_gzip_is_not_recorded_into(recorder: Callable[..., Recorder], tmp_path: Path) -> None:
+    """LangChain's form is only read."""
+    with pytest.raises(CassetteError) as raised:
+        recorder(name="chat.yaml.gz")
+    assert str(raised.value) == (
+        f"{tmp_path / 'chat.yaml.gz'}: a file in gzip is only read; record with another name, such as one with .yaml"
+    )

@@ -376,3 +376,61 @@ def test_offsets_that_tell_no_time_are_no_error(write: Callable[..., Path], offs
     response = read_response(write, f"{{status: 200, body: hello, llmtrace: {{chunks: [2, 3], offsets: {offsets}}}}}")
     assert response.chunks == (b"he", b"llo")
     assert response.offsets == tuple(map(float, offsets.strip("[]").replace(".inf", "inf").split(",")))
+
+
+# --- LangChain's form -------------------------------------------------------------------------------------------------
+
+PAIRED = """\
+requests:
+- body: &body !!binary eyJtb2RlbCI6Im0ifQ==
+  headers: {accept: ['**REDACTED**'], content-type: ['**REDACTED**']}
+  method: POST
+  uri: https://api.openai.com/v1/chat/completions
+- body: *body
+  headers: {}
+  method: POST
+  uri: https://api.openai.com/v1/chat/completions
+responses:
+- body: {string: '{"id":"a"}'}
+  headers: {content-length: '**REDACTED**', content-encoding: '**REDACTED**', transfer-encoding: '**REDACTED**'}
+  status: {code: 200, message: OK}
+- body: {string: !!binary eyJpZCI6ImIifQ==}
+  headers: {}
+  status: {code: 429, message: Too Many Requests}
+"""
+
+
+def test_requests_and_responses_apart(tmp_path: Path) -> None:
+    """A file in gzip that lists requests and responses apart, as those of LangChain's tests, is read in order."""
+    path = tmp_path / "test_invoke.yaml.gz"
+    path.write_bytes(gzip.compress(PAIRED.encode()))
+    first, second = load(path).recordings
+    assert [one.request.body for one in (first, second)] == [b'{"model":"m"}'] * 2
+    assert first.request.headers == (("accept", "**REDACTED**"), ("content-type", "**REDACTED**"))
+    assert first.response is not None
+    assert (first.response.status, first.response.body) == (200, b'{"id":"a"}')
+    assert first.response.headers == (("content-length", "10"), ("transfer-encoding", "**REDACTED**"))
+    assert second.response is not None
+    assert (second.response.status, second.response.reason, second.response.body) == (
+        429,
+        "Too Many Requests",
+        b'{"id":"b"}',
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(PAIRED.encode())[:-9], "this file in gzip is cut off or broken, so it cannot be read"),
+        (gzip.compress(b"requests: [{}, {}]\nresponses: [{}]\n"), "it lists 2 requests and 1 responses"),
+        (b"requests: [{}, {}]\n", "it lists 2 requests and no responses"),
+        (gzip.compress(b"requests: !!python/object:os.system {}\n"), "!!python/object:os.system"),
+    ],
+)
+def test_requests_and_responses_that_are_none(tmp_path: Path, content: bytes, reason: str) -> None:
+    """A file that is cut off, or has a request without a response, is refused, and nothing in it is built."""
+    path = tmp_path / "test_invoke.yaml.gz"
+    path.write_bytes(content)
+    with pytest.raises(CassetteError) as refused:
+        load(path)
+    assert reason in str(refused.value)

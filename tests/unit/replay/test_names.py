@@ -20,11 +20,21 @@ from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, fin
         ("v1.5", "one/v1.5.yaml"),
         ("second", "two/second.yaml"),
         ("both", "one/both.yaml"),
+        ("packed", "one/packed.yaml.gz"),
+        ("packed.yaml.gz", "one/packed.yaml.gz"),
     ],
 )
 def test_names_below_the_directories(write: Callable[..., Path], tmp_path: Path, name: Any, file: Any) -> None:
     """The suffix may be left out, and the first directory that has the file wins."""
-    for each in ("openrouter/chat.yaml", "short.yml", "data.json", "v1.5.yaml", "both.yaml", "chat/x.yaml"):
+    for each in (
+        "openrouter/chat.yaml",
+        "short.yml",
+        "data.json",
+        "v1.5.yaml",
+        "both.yaml",
+        "chat/x.yaml",
+        "packed.yaml.gz",
+    ):
         write("", f"one/{each}")
     for each in ("second.yaml", "both.yaml"):
         write("", f"two/{each}")

@@ -254,6 +254,19 @@ def test_hidden_keys_are_found(write: Write, tool: Tool, body: bytes, place: str
     assert findings(tool, "tape.json", status=0) == []
 
 
+def test_files_in_gzip_are_read_and_not_written(write: Write, tool: Tool) -> None:
+    """A file in LangChain's form is searched; `scrub` says that it cannot take anything out of it."""
+    request = {"method": "POST", "uri": "https://a.example/v1", "headers": {}, "body": KEY}
+    response = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "{}"}}
+    content = json.dumps({"requests": [request], "responses": [response]})
+    path = write("tapes/tape.yaml.gz", "")
+    path.write_bytes(gzip.compress(content.encode()))
+    [finding] = findings(tool, "tapes", status=1)
+    assert (finding["kind"], finding["place"]) == ("secret", "request.body")
+    assert "a file in gzip is only read" in tool("scrub", "--yes", "tapes/tape.yaml.gz", status=1)
+    assert path.read_bytes() == gzip.compress(content.encode())
+
+
 def test_a_key_in_a_host_is_found(write: Write, tool: Tool) -> None:
     """It cannot be masked, so the finding says to record again without it."""
     write("tape.json", cassette(request={"uri": f"https://{KEY.lower()}.proxy.test/v1"}))
