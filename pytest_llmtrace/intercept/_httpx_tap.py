@@ -163,7 +163,7 @@ class _Tap:
         return response
 
     def _tap_body(self, passage: Passage, response: Any) -> None:
-        reason = response.extensions.get("reason_phrase", b"").decode("ascii", "replace")
+        reason = response.extensions.get("reason_phrase", b"").decode("ascii", "ignore")
         headers = decoded(response.headers.raw)
         try:
             content = response.content

@@ -150,7 +150,7 @@ def _failure_of(library: ModuleType, answer: Answer) -> Exception | None:
 def _extensions(response: Response) -> dict[str, bytes]:
     extensions = {"http_version": response.http_version.encode("ascii")}
     if response.reason:
-        extensions["reason_phrase"] = response.reason.encode("ascii", "replace")
+        extensions["reason_phrase"] = response.reason.encode("ascii", "ignore")
     return extensions
 
 

@@ -165,7 +165,7 @@ def _observed(passage: Passage, response: Any) -> Any:
     """Return a response, tapped if no client's tap will see it."""
     if not passage.by_client and not passage.settled:
         extensions = response.extensions
-        reason = extensions.get("reason_phrase", b"").decode("ascii", "replace")
+        reason = extensions.get("reason_phrase", b"").decode("ascii", "ignore")
         version = extensions.get("http_version", b"HTTP/1.1").decode("ascii", "replace")
         passage.respond(Head(response.status, decoded(response.headers), reason, version))
         response.stream = Tapped(passage, response.stream)

@@ -23,7 +23,7 @@ def plain(response: Response, *, ended: bool = True) -> Response:
     """
     chunks = list(response.chunks)
     codings = codings_of(response)
-    if not codings:
+    if not codings or not any(chunks):  # The reply to HEAD has the coding of a body that does not come.
         return response
     try:
         for coding in reversed(codings):  # The coding that was applied last is undone first.

@@ -222,6 +222,68 @@ def test_a_body_that_is_not_in_its_coding_is_searched(
     assert "coding: as-sent\n" in text
 
 
+# --- oddities of HTTP ---
+
+START = "HTTP/1.1 200 OK\r\n"
+ODD = {
+    "100 continue": b"HTTP/1.1 100 Continue\r\n\r\n" + reply(b"hi"),
+    "103 early hints": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + reply(b"hi"),
+    "trailers": chunked(b"ab", b"cd", end=b"0\r\nx-t: 1\r\n\r\n"),
+    "chunk extensions": f"{START}transfer-encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0\r\n\r\n".encode(),
+    "no length": f"{START}content-type: text/plain\r\n\r\nhello".encode(),
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\nhello",
+    "204": b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+    "304": b"HTTP/1.1 304 Not Modified\r\netag: a\r\ncontent-length: 20\r\n\r\n",
+    "equal headers": f"{START}x-a: 1\r\nx-a: 2\r\nx-a: 1\r\ncontent-length: 2\r\n\r\nhi".encode(),
+    "Latin-1": f"{START}x-a: caf\xe9\r\nx-b: \xff\r\ncontent-length: 2\r\n\r\nhi".encode("latin-1"),
+    "UTF-8": f"{START}x-a: ł😀\r\ncontent-length: 2\r\n\r\nhi".encode(),
+    "headers like YAML": (
+        f"{START}x-a: 007\r\nx-b: true\r\nx-c: null\r\nx-d: ~\r\nx-e: 2026-01-01\r\nx-f: '\r\nx-g: [a]\r\nx-h:\r\n"
+        "x-i: - b\r\nx-j: #c\r\nx-k: 1\t2\r\ncontent-length: 2\r\n\r\nhi"
+    ).encode(),
+    "reason in Latin-1": "HTTP/1.1 200 caf\xe9 :-)\r\ncontent-length: 2\r\n\r\nhi".encode("latin-1"),
+    "unknown status": b"HTTP/1.1 599 Odd\r\ncontent-length: 2\r\n\r\nhi",
+    "events with CRLF": chunked(b"data: a\r\n", b"\r\ndata: b\r\n\r", b"\ndata: [DONE]\r\n\r\n"),
+    "a mark, and a character, in two chunks": chunked(b"\xef", b"\xbb\xbfdata: \xc3", b"\xa9\n\n"),
+    "a long line": reply(b"x" * 300_000),
+    "characters that YAML has its own mind about": reply("\0a\x85b\u2028c\ufeffd\r\ne\ufffe \ud7ff\n".encode()),
+    "white space": reply(b"  a  \n  b\n\n\n"),
+    "a line end": reply(b"\n"),
+}
+
+
+@pytest.mark.parametrize("sent", ODD.values(), ids=ODD)
+def test_oddities(both: Callable[..., tuple[Seen, Seen]], sent: bytes) -> None:
+    """Whatever HTTP allows is replayed as it was recorded."""
+    recorded, replayed = both(sent)
+    assert isinstance(recorded[0], int)
+    assert replayed == recorded
+
+
+def test_a_reply_to_head(both: Callable[..., tuple[Seen, Seen]]) -> None:
+    """It keeps the headers of the body that does not come."""
+    recorded, replayed = both(f"{START}content-length: 863\r\ncontent-encoding: gzip\r\n\r\n".encode(), method="HEAD")
+    assert recorded[:3] == (200, "OK", [("content-encoding", "gzip")])
+    assert replayed == recorded
+
+
+CUT = {
+    "too short": f"{START}content-length: 50\r\n\r\nhello".encode(),
+    "chunk": f"{START}transfer-encoding: chunked\r\n\r\n5\r\nhel".encode(),
+    "no number": f"{START}transfer-encoding: chunked\r\n\r\nzz\r\nhel".encode(),
+    "a body where there is none": b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nhi",
+    "nothing": b"",
+    "no HTTP": b"garbage\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", CUT.values(), ids=CUT)
+def test_broken_replies(both: Callable[..., tuple[Seen, Seen]], sent: bytes) -> None:
+    """A reply that breaks off, or is no HTTP, raises an error of the same kind at the same place."""
+    recorded, replayed = both(sent)
+    assert [part for part in replayed if part != replayed[-1]] == [part for part in recorded if part != recorded[-1]]
+
+
 # --- a client that is cancelled ---
 
 
