@@ -21,6 +21,7 @@ from pytest_llmtrace.replay.payload import belies_coding
 
 __all__ = ["appended", "rewritten"]
 
+_HTTP = "HTTP/1.1"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -188,11 +189,13 @@ def _request(request: Request) -> dict[str, Any]:
 
 
 def _response(response: Response, failure: str | None) -> dict[str, Any]:
-    item = {
+    item: dict[str, Any] = {
         "status": {"code": response.status, "message": response.reason},
         "headers": _headers(response.headers),
         "body": {"string": _body(response.body)},
     }
+    if response.http_version != _HTTP:
+        item["http_version"] = response.http_version
     extra: dict[str, Any] = {}
     if response.offsets:
         extra = {"chunks": [len(chunk) for chunk in response.chunks], "offsets": list(response.offsets)}

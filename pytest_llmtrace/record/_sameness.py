@@ -9,6 +9,7 @@ from typing import Any
 from pytest_llmtrace import wire
 from pytest_llmtrace._stdlib import hashlib, json, re
 from pytest_llmtrace.model import Failure, Recording, Request
+from pytest_llmtrace.replay.payload import belies_coding
 
 __all__ = ["exact", "pairs"]
 
@@ -42,17 +43,23 @@ def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None
     return [places.pop() if (places := waiting.get(key)) else None for key in _keys(new)]
 
 
-def exact(recording: Recording) -> tuple[Request, tuple[int, bytes] | None, Failure | None]:
-    """Return what counts of a recording: the request without its headers, the status and the reply, and the failure."""
+def exact(recording: Recording) -> tuple[Request, tuple[int, bytes, bool] | None, Failure | None]:
+    """Return what counts of a recording: the request without its headers, the status and the reply, and the failure.
+
+    A reply that is not in the coding which its header names makes a client raise, so it is another one.
+    """
     response = recording.response
-    said = None if response is None else (response.status, response.body)
+    said = None
+    if response is not None:
+        is_belied = bool(response.body) and belies_coding(response.headers, response.body)
+        said = response.status, response.body, is_belied
     return replace(recording.request, headers=()), said, recording.failure
 
 
 def _keys(recordings: Sequence[Recording]) -> list[Any]:
     sent = _words_of(recordings)
     return [
-        (_without_boundary(request), said and (said[0], _reply(said[1], sent)), failure)
+        (_without_boundary(request), said and (said[0], _reply(said[1], sent), said[2]), failure)
         for request, said, failure in map(exact, recordings)
     ]
 

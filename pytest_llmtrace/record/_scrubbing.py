@@ -138,7 +138,7 @@ def _request(request: Request, settings: ReplaySettings, places: Counter[str]) -
 
 
 def _response(response: Response, keep: Patterns, places: Counter[str], *, ended: bool) -> Response:
-    sent, response = response.body, plain(response, ended=ended)
+    sent, response = response.body, _plain(response, keep, ended=ended)
     headers = _headers(without(response.headers, *scrub.VOLATILE_HEADERS), "response header", places)
     lengths = tuple(map(len, response.chunks))
     is_raw = bool(codings_of(response))  # What is not in the coding that it claims stays as it was sent.
@@ -160,6 +160,16 @@ def _response(response: Response, keep: Patterns, places: Counter[str], *, ended
         chunks=tuple(chunks),
         offsets=offsets and tuple(round(offset, 4) for offset in offsets),
     )
+
+
+def _plain(response: Response, keep: Patterns, *, ended: bool) -> Response:
+    """Return a response without its coding, unless a client raises at it; one with secrets in it is decoded anyway."""
+    decoded = plain(response, ended=ended)
+    if decoded is response and ended:
+        readable = plain(response, ended=False)
+        if scrub.edits(scrub.as_text(readable.body), keep):
+            return readable
+    return decoded
 
 
 def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:

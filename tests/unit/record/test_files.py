@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -474,3 +475,32 @@ def test_a_large_body(made: Callable[..., Exchange], recorder: Callable[..., Rec
     assert json.loads(one.body) == json.loads(text)
     assert two is not None
     assert two.body == b"\xff\x00" * 2_000_000
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+def test_the_version_of_http(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, version: str, name: str
+) -> None:
+    """It is written if it is not HTTP/1.1, and read again; vcrpy passes over it."""
+    exchange = made(b"{}", b"{}")
+    assert exchange.response is not None
+    recorder(name=name).save([replace(exchange, response=replace(exchange.response, http_version=version))])
+    [recording] = load(tmp_path / name).recordings
+    assert recording.response is not None
+    assert recording.response.http_version == version
+    assert ("http_version" in (tmp_path / name).read_text(encoding="utf-8")) == (version != "HTTP/1.1")
+    serializer = name.rpartition(".")[2]
+    with vcr.use_cassette(str(tmp_path / name), serializer=serializer, record_mode="none") as cassette:
+        assert len(cassette.responses) == 1
+
+
+def test_a_server_that_has_learned_its_coding(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """The same body is another reply if a client raised at it: what was recorded before does not stay."""
+    coded = (("content-type", "text/plain"), ("content-encoding", "gzip"))
+    recorder().save([made(b"{}", b"hello", answer=coded)])
+    assert str(recorder().save([made(b"{}", b"hello", answer=coded)])).startswith("unchanged ")
+    recorder().save([made(b"{}", b"hello", answer=coded[:1])])
+    assert "content-encoding" not in (tmp_path / "chat.yaml").read_text(encoding="utf-8")

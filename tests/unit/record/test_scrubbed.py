@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Exchange, Request
+from pytest_llmtrace.model import Exchange, Request, StreamEnd
 from pytest_llmtrace.record import Recorder
 from pytest_llmtrace.replay import Player, load, read_config
 
@@ -239,6 +239,44 @@ def test_a_response_in_several_encodings(
     text = written(made(b"{}", body, answer=(("Content-Encoding", said),)))
     assert '"access_token": "[secret]"' in text
     assert "ncoding" not in text
+
+
+class Zstd:
+    """A decoder that has seen the end once a body ends with `end`."""
+
+    eof = False
+
+    def decompress(self, content: bytes) -> bytes:
+        self.eof = content.endswith(b"end")
+        return content.removeprefix(b"zstd ")
+
+
+@pytest.mark.parametrize(
+    ("body", "stream_end", "kept"),
+    [
+        (b"zstd a body with an end", StreamEnd.EXHAUSTED, b"a body with an end"),
+        (b"zstd a body without", StreamEnd.EXHAUSTED, b"zstd a body without"),
+        (b"zstd a body without", StreamEnd.CLOSED, b"a body without"),
+        (f"zstd with {CANARY}".encode(), StreamEnd.EXHAUSTED, b"with [secret]"),
+    ],
+)
+def test_a_body_that_has_no_end(
+    made: Callable[..., Exchange],
+    recorder: Callable[..., Recorder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: bytes,
+    stream_end: StreamEnd,
+    kept: bytes,
+) -> None:
+    """A client raises at the end of such a body, so it is written as it was sent, unless a secret is in it."""
+    monkeypatch.setitem(sys.modules, "compression.zstd", SimpleNamespace(ZstdDecompressor=Zstd))
+    answer = (("content-encoding", "zstd"), ("content-type", "text/plain"))
+    recorder().save([made(b"{}", body, answer=answer, stream_end=stream_end)])
+    [recording] = load(tmp_path / "chat.yaml").recordings
+    assert recording.response is not None
+    assert recording.response.body == kept
+    assert ("content-encoding", "zstd") in recording.response.headers or not kept.startswith(b"zstd")
 
 
 def test_openrouters_user_id_in_errors(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
