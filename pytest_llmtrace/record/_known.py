@@ -40,7 +40,8 @@ class Guard:
         self._keep = keep
         sought = [one for one in known if not any(kept.fullmatch(one.value) for kept in keep)]
         self._search = Search(sought)
-        self._in_hosts = Search(replace(one, value=one.value.lower()) for one in sought)  # Clients write hosts so.
+        # Clients write hosts in lower case, and some servers paths.
+        self._in_lower = Search(replace(one, value=one.value.lower()) for one in sought)
 
     def knows(self, text: str) -> bool:
         """Tell whether a text has a known secret in it."""
@@ -116,17 +117,22 @@ class Guard:
             url = request.url.replace(host, MASK, 1) if place == "host" else request.url
             raise CassetteError(
                 self._path,
-                f"nothing was written, since {what} is in the {place} of {request.method} {self._search.masked(url)}, "
+                f"nothing was written, since {what} is in the {place} of {request.method} {self._masked_url(url)}, "
                 "where it cannot be masked. Next: take it out of the call, or out of the file with "
                 "before_record_request or before_record_response; or let it stay with scrub_keep",
             )
+
+    def _masked_url(self, url: str) -> str:
+        return self._in_lower.masked(self._search.masked(url))
 
     def _left(self, recording: Recording) -> Iterator[tuple[str, str]]:
         """Yield the secrets that a recording still has: the place, and what it is."""
         for place, text in _texts(recording):
             yield from ((place, f"{sought.what} ({sought.where})") for sought in self._found(text))
         host = host_of(recording.request.url)
-        yield from (("host", f"{sought.what} ({sought.where})") for sought in self._in_hosts.within(host))
+        yield from (("host", f"{sought.what} ({sought.where})") for sought in self._in_lower.within(host))
+        url = recording.request.url.lower()
+        yield from (("URL", f"{sought.what} ({sought.where})") for sought in self._in_lower.within(url))
         for hit in keys_in_host(recording.request.url):
             if not any(kept.fullmatch(hit.value) for kept in self._keep):
                 yield "host", hit.what

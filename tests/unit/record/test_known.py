@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,15 @@ def test_a_secret_in_the_url_is_not_printed(
     assert "is in the URL of POST https://api.openai.com/v1/[secret]/chat, where" in str(raised.value)
 
 
+def test_a_secret_in_a_url_in_lower_case_is_not_written(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    """A path that somebody has put into lower case still gives the secret away."""
+    with pytest.raises(CassetteError) as raised:
+        recorder().save([made(url=f"https://api.openai.com/v1/{PLAIN}/chat")], [replace(KNOWN[0], value=PLAIN.title())])
+    assert "is in the URL of POST https://api.openai.com/v1/[secret]/chat, where" in str(raised.value)
+
+
 def test_what_is_to_stay_stays(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
     """A value that `scrub_keep` names is not secret, and stays."""
     text = written(made(json.dumps({"note": PLAIN}).encode()), scrub_keep=["window-.*"])
@@ -152,7 +162,7 @@ def test_a_secret_in_the_host_is_refused(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, url: str, what: str
 ) -> None:
     """Clients write hosts in lower case, and a mask in a host would be no host: the error does not print it."""
-    known = [Sought(value="Window-Seat-4711", what="a cookie", where=KNOWN[0].where, kind="secret")]
+    known = [replace(KNOWN[0], value="Window-Seat-4711")]
     with pytest.raises(CassetteError) as raised:
         recorder().save([made(url=url)], known)
     assert str(raised.value).startswith(
