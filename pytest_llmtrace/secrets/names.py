@@ -151,10 +151,13 @@ provider how to reach an MCP server: by `authorization_token` (Anthropic), `auth
 which every header that `is_credential_header` accepts is secret. A sign-in has a `password` (OAuth 2.0, RFC 6749)."""
 
 FIELD_NAMES = (
-    r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
+    r"(?i:(?:[a-z0-9]{1,30}[_-]){0,3}api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
     r"|(?:refresh|access|id|auth|authorization|(?:aws[_-]?)?session)[_-]?token|authorization|assertion|passw(?:or)?d|passphrase)"
 )
 """A pattern for the same names, to search a text that is neither JSON nor a form."""
+
+_ENDS = ("apikey",)
+"""The ends of names that say whose key it is: `OPENAI_API_KEY` in the environment of a tool."""
 
 _ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"', b'authorization"', b"passw", b'passphrase"')
 
@@ -178,7 +181,8 @@ def is_secret_parameter(name: str) -> bool:
 
 def is_secret_field(name: str) -> bool:
     """Tell whether a field of a JSON or form body is secret."""
-    return name.replace("_", "").replace("-", "").lower() in BODY_FIELDS
+    plain = name.replace("_", "").replace("-", "").lower()
+    return plain in BODY_FIELDS or plain.endswith(_ENDS)
 
 
 def is_mask(value: str) -> bool:

@@ -26,6 +26,8 @@ _LETTERS = bytes(ord("x") if code in _RUN else ord(" ") for code in range(256))
 # Found in a translated text, as in `words.runs_of`: a key of 18 characters has 24 in base64.
 _LONG = b"x" * 24
 _HEAD = 64
+_LINES = frozenset({64, 76})
+_LINE_END = re.compile(r"\r?\n")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]")
 
 
@@ -34,8 +36,8 @@ def packed_keys(text: str) -> Iterator[Packed]:
     letters = text.encode("ascii", "replace").translate(_LETTERS) + b" "
     start = letters.find(_LONG)
     while start >= 0:
-        end = letters.find(b" ", start)
-        run = text[start:end]
+        end = _end(letters, text, start)
+        run = text[start:end].translate(_STANDARD)
         # Words and hexadecimal have letters in one case only.
         if run.upper() != run != run.lower() and _is_text(run[:_HEAD]):
             plain = _decoded(run)
@@ -46,6 +48,15 @@ def packed_keys(text: str) -> Iterator[Packed]:
         start = letters.find(_LONG, end)
 
 
+def _end(letters: bytes, text: str, start: int) -> int:
+    """Return where a run ends, which goes on in the next line if its line has the length of one in MIME or PEM."""
+    end = letters.find(b" ", start)
+    while end - start in _LINES and (gap := _LINE_END.match(text, end)) and letters.startswith(b"x", gap.end()):
+        start = gap.end()
+        end = letters.find(b" ", start)
+    return end
+
+
 def _is_text(run: str) -> bool:
     """Tell whether the beginning of a run is text: a character may be cut at its end."""
     return not _CONTROLS.search(_decoded(run)[:-3])
@@ -53,8 +64,8 @@ def _is_text(run: str) -> bool:
 
 def _decoded(run: str) -> str:
     whole = run[: len(run) - (len(run) % 4 == 1)]
-    content = binascii.a2b_base64(f"{whole}==".translate(_STANDARD))  # Padding that is not needed is ignored.
+    content = binascii.a2b_base64(f"{whole}==")  # Padding that is not needed is ignored.
     return content.decode("utf-8", "surrogateescape")
 
 
-_STANDARD = str.maketrans("-_", "+/")
+_STANDARD = str.maketrans("-_", "+/", "\r\n")

@@ -62,6 +62,8 @@ def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypat
         "apikey",
         "apiKey",
         "API-KEY",
+        "OPENAI_API_KEY",
+        "my-own-apiKey",
         "client_secret",
         "refresh_token",
         "access_token",
