@@ -80,6 +80,11 @@ VOCABULARY: Mapping[str, str] = {
     "input_audio_tokens": "The part of the input that was audio.",
     "output_audio_tokens": "The part of the output that was audio.",
     "cost": "What the call cost, in USD, where it is stated.",
+    # What the span of a tool's execution says; see `Dialect.of`.
+    "tool_call_id": "The id of the tool call that a tool was executed for.",
+    "tool_name": "The name of the tool that was executed.",
+    "tool_arguments": "What the tool was executed with: a JSON value, or its text.",
+    "tool_result": "What the tool returned: a JSON value, or a text.",
     # What went wrong.
     "error": "A mapping with `status`, `type`, `code` and `message`, for an error that came as an HTTP status, inside "
     "a 200, or in the middle of a stream.",
@@ -281,6 +286,10 @@ class Reading:
     input_audio_tokens = _Value[int]()
     output_audio_tokens = _Value[int]()
     cost = _Value[float]()
+    tool_call_id = _Value[str]()
+    tool_name = _Value[str]()
+    tool_arguments = _Value[Any]()
+    tool_result = _Value[Any]()
     error = _Value[Mapping[str, Any]]()
     error_type = _Value[str]()
     truncated = _Value[bool]()

@@ -14,6 +14,7 @@ from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, asking, claims
 from pytest_llmtrace.checks._failures import CallFailure, failures
+from pytest_llmtrace.checks._left import Leftover, Untimed
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, ids_of, secrets_of
@@ -41,35 +42,8 @@ from pytest_llmtrace.openobserve import NEWEST, Record, record
 __all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leftover:
-    """Replies of one cassette, gateway or router that no request asked for; or faults that never happened.
-
-    `why` replaces the reason that `replay/unplayed` gives, which is about recordings. `of_cleanup` says that none of
-    the requests left over goes to a model, so that fixtures may still make them when they clean up.
-    """
-
-    origin: str
-    unplayed: tuple[str, ...]
-    total: int
-    why: str = ""
-    of_cleanup: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Untimed:
-    """Replies that were replayed at once although their own timing was asked for.
-
-    `next` replaces the advice of `replay/timing`.
-    """
-
-    origin: str
-    reasons: tuple[str, ...]
-    next: str = ""
-
-
 _GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")
-_OF_CALLS = ("caused", "retried", "summing", "tooled")
+_OF_CALLS = ("caused", "executions", "retried", "runs", "summing", "tooled")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
 RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
 """Parts of the evidence that few traces have. A check whose `about` names some runs only if one of them is there."""
@@ -281,11 +255,25 @@ class Evidence:
         return tuple([call for call in self.calls if len(call.exchanges) > 1])
 
     @lazy
+    def beside(self) -> tuple[SpanRecord, ...]:
+        """The spans that belong to no call."""
+        return tuple([span for span in self.spans if span.key not in self.call_of])
+
+    @lazy
+    def executions(self) -> tuple[tuple[SpanRecord, Reading], ...]:
+        """The spans of executed tools that name the tool call, each with its reading."""
+        return tuple([told for told in _read(dialects.read_tool, self.beside) if told[1].tool_call_id])
+
+    @lazy
+    def runs(self) -> tuple[tuple[SpanRecord, Reading], ...]:
+        """The spans of agents' runs that count tokens, each with its reading."""
+        return tuple([told for told in _read(dialects.read_agent, self.beside) if told[1].facts])
+
+    @lazy
     def summing(self) -> tuple[tuple[SpanRecord, Reading], ...]:
         """The spans that belong to no call but count tokens, each with its reading."""
         told = {stray.span.key: stray.reading for stray in self.strays}
-        left = [span for span in self.spans if span.key not in self.call_of]
-        found = [(span, told.get(span.key) or dialects.counted(span)) for span in left]
+        found = [(span, told.get(span.key) or dialects.counted(span)) for span in self.beside]
         return tuple([(span, reading) for span, reading in found if reading is not None])
 
     @lazy
@@ -314,6 +302,12 @@ class Evidence:
     def pacings(self) -> tuple[Pacing, ...]:
         """The timing of each stream that took time, once for each of its spans."""
         return pacings(self.odd)
+
+
+def _read(
+    reader: Callable[[SpanRecord], Reading | None], spans: Iterable[SpanRecord]
+) -> list[tuple[SpanRecord, Reading]]:
+    return [(span, reading) for span in spans if (reading := reader(span)) is not None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

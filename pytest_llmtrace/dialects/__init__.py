@@ -19,12 +19,15 @@ from pytest_llmtrace.dialects._reader import (
     is_llm,
     names_of,
     read,
+    read_agent,
     read_events,
     read_note,
     read_own_events,
+    read_tool,
     read_whole,
     register,
 )
+from pytest_llmtrace.dialects._steps import is_step
 
 __all__ = [
     "Dialect",
@@ -37,13 +40,16 @@ __all__ = [
     "encoded_parts",
     "inside",
     "is_llm",
+    "is_step",
     "lacking",
     "names_of",
     "other_names",
     "read",
+    "read_agent",
     "read_events",
     "read_note",
     "read_own_events",
+    "read_tool",
     "read_whole",
     "register",
     "shows_prompt",

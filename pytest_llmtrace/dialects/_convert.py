@@ -231,7 +231,10 @@ _COUNTS = (
     " total_tokens cache_read_tokens cache_write_tokens reasoning_tokens input_audio_tokens output_audio_tokens"
 )
 _NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after time_to_first_token latency"
-_TEXTS = "request_model response_model model served_model response_id provider finish_reason error_type request_id"
+_TEXTS = (
+    "request_model response_model model served_model response_id provider finish_reason error_type request_id "
+    "tool_call_id tool_name"
+)
 
 CONVERSIONS: Mapping[str, Convert] = {
     **dict.fromkeys(_COUNTS.split(), count),

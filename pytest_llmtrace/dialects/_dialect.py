@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.dialects._place import Place, attribute
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["Dialect", "Places", "listed", "together"]
+__all__ = ["Dialect", "Kind", "Places", "listed", "together"]
 
 Places = str | Place | Sequence[str | Place]
+
+Kind = Literal["call", "tool", "agent"]
+"""What spans a dialect reads: calls to a model, executions of tools, or runs of agents with the sums of their calls."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dialect:
-    """A way to write LLM calls on spans, as data.
+    """A way to write LLM calls, or the steps of an agent, on spans, as data.
 
     Attributes:
         name: The name of the dialect, which its readings have as their source.
@@ -27,12 +31,15 @@ class Dialect:
         recognises: Tells whether a span is an LLM call written in this dialect; with scopes, it is asked about spans of
             these scopes only. Default: every span of the scopes is, or without scopes every span that has one of the
             attributes in `facts`.
+        of: What the spans are: LLM calls; executions of tools (`tool`), with the facts `tool_call_id`, `tool_name`,
+            `tool_arguments` and `tool_result`; or runs of agents (`agent`), whose token counts are sums.
     """
 
     name: str
     facts: Mapping[str, Places]
     scopes: Sequence[str] = ()
     recognises: Callable[[SpanRecord], bool] | None = None
+    of: Kind = "call"
 
     def __post_init__(self) -> None:
         """Refuse what is of a wrong type at once, before the first span is read."""
@@ -42,6 +49,8 @@ class Dialect:
             raise UsageError(
                 f"recognises= of dialect {self.name!r} takes a function of a span, not {self.recognises!r}"
             )
+        if self.of not in get_args(Kind):
+            raise UsageError.unknown(f"of= of dialect {self.name!r}", str(self.of), get_args(Kind))
         for name, place in self.places:
             if not isinstance(place, Place):
                 raise UsageError(
@@ -50,7 +59,7 @@ class Dialect:
                 )
 
     def speaks(self, span: SpanRecord) -> bool:
-        """Tell whether a span is an LLM call written in this dialect.
+        """Tell whether a span is what this dialect reads, and written in it.
 
         Raises:
             UsageError: If `recognises` raises.

@@ -8,15 +8,27 @@ from functools import lru_cache
 
 from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
-from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._dialect import Dialect, Kind
 from pytest_llmtrace.dialects._events import ATTRIBUTES, EVENTS, as_attributes, on_span
 from pytest_llmtrace.dialects._openinference import WHOLE
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
+from pytest_llmtrace.dialects._steps import AGENTS, TOOLS
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, LogRecord, Reading, SpanRecord, State
 from pytest_llmtrace.reading import VOCABULARY
 
-__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_events", "read_whole", "register"]
+__all__ = [
+    "counted",
+    "is_llm",
+    "read",
+    "read_agent",
+    "read_events",
+    "read_note",
+    "read_own_events",
+    "read_tool",
+    "read_whole",
+    "register",
+]
 
 
 _Entry = tuple[str, Place, Convert | None]
@@ -113,10 +125,13 @@ _NEARLY = 0.9
 """How like a name of the vocabulary a misspelt one is, at least: `max_output_tokens`, a name of one's own, is 0.87."""
 
 _house_styles: list[Dialect] = []
+_house_steps: dict[Kind, tuple[Dialect, ...]] = {}
 
 
 def register(dialect: Dialect) -> None:
-    """Let a dialect of your own read spans, before the built-in ones; it replaces one registered under the same name.
+    """Let a dialect of your own read spans, before the built-in ones.
+
+    It replaces one that is registered under the same name for the same kind of spans.
 
     Args:
         dialect: Says which spans it reads, and where they state which facts; it stays registered for the process.
@@ -128,7 +143,11 @@ def register(dialect: Dialect) -> None:
     if not isinstance(dialect, Dialect):
         raise UsageError(f"register_dialect() takes a Dialect(name=..., facts={{...}}), not {dialect!r}")
     _refuse_misspelt(dialect)
-    _house_styles[:] = [dialect, *(known for known in _house_styles if known.name != dialect.name)]
+    if dialect.of == "call":
+        _house_styles[:] = [dialect, *(known for known in _house_styles if known.name != dialect.name)]
+    else:
+        known = _house_steps.get(dialect.of, ())
+        _house_steps[dialect.of] = (dialect, *(other for other in known if other.name != dialect.name))
 
 
 def _refuse_misspelt(dialect: Dialect) -> None:
@@ -195,6 +214,16 @@ def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None
 def counted(span: SpanRecord) -> Reading | None:
     """Return the reading of a span's token counts, whether the span is a call or not; `None` if it has none."""
     return _read(span, (COUNTS,))
+
+
+def read_tool(span: SpanRecord) -> Reading | None:
+    """Return the reading of a span as the execution of a tool, or `None` if it is not one in any dialect."""
+    return _read(span, _of_scope(span.scope, (*_house_steps.get("tool", ()), *TOOLS)))
+
+
+def read_agent(span: SpanRecord) -> Reading | None:
+    """Return the reading of the token counts on a span as an agent's run, or `None` if it is not one in any dialect."""
+    return _read(span, _of_scope(span.scope, (*_house_steps.get("agent", ()), *AGENTS)))
 
 
 @lru_cache(maxsize=256)

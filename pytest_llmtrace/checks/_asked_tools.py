@@ -1,0 +1,138 @@
+"""The tool calls of a trace as the wire has them, by their ids: what an answer asked for, and what was sent back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pytest_llmtrace import wire
+from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import re
+from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.checks._words import place_of_exchange
+from pytest_llmtrace.model import Call, Exchange, Reading
+
+__all__ = ["Asked", "AskedTools", "Returned", "is_kept_elsewhere"]
+
+
+class Asked(NamedTuple):
+    """A tool call as the wire has it; `place` is its field, `where` the exchange, `answered` whether an answer has it.
+
+    The arguments of an answer that broke off are not `whole`.
+    """
+
+    id: str
+    name: str
+    arguments: Any
+    place: str
+    where: str
+    answered: bool
+    whole: bool = True
+
+
+class Returned(NamedTuple):
+    """The result of a tool call as a request sends it: a text, a list of parts, or None."""
+
+    id: str
+    said: Any
+    place: str
+    where: str
+
+
+class AskedTools:
+    """The tool calls and results of a trace."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    @lazy
+    def calls(self) -> dict[str, list[Asked]]:
+        """All mentions of each call, those in answers first."""
+        found: dict[str, list[Asked]] = {}
+        for asked in (*self._of_answers(), *self._of_requests()):
+            found.setdefault(asked.id, []).append(asked)
+        return found
+
+    @lazy
+    def results(self) -> dict[str, list[Returned]]:
+        """The results of each call, in the order of the requests that send them."""
+        found: dict[str, list[Returned]] = {}
+        for call, past in self._evidence.tooled:
+            exchange = call.exchanges[-1]
+            for result in past.results:
+                place = result.where.rpartition(".")[0]
+                returned = Returned(result.id, result.said, place, _place(exchange, "request body"))
+                found.setdefault(result.id, []).append(returned)
+        return found
+
+    @lazy
+    def names(self) -> frozenset[str]:
+        """The names of all tools that were called or offered."""
+        called = {asked.name for asked in self._all()}
+        truths = [truth for call in self._evidence.calls for truth in call.truths]
+        offered = {tool.get("name") for truth in truths for tool in truth.tools or ()}
+        return frozenset(name for name in called | offered if isinstance(name, str))
+
+    def of(self, identity: str) -> list[Asked]:
+        """Return the mentions of a call, also if its id was sent with other punctuation, or with the id of its item."""
+        return self.calls.get(identity) or self._by_letters.get(_letters(identity), [])
+
+    @lazy
+    def _by_letters(self) -> dict[str, list[Asked]]:
+        return {_letters(identity): mentions for identity, mentions in self.calls.items()}
+
+    def others(self, identity: str) -> Iterator[Asked]:
+        """Yield the calls of other ids."""
+        return (asked for asked in self._all() if asked.id != identity)
+
+    def _all(self) -> Iterator[Asked]:
+        return (asked for mentions in self.calls.values() for asked in mentions)
+
+    def _of_answers(self) -> Iterator[Asked]:
+        evidence = self._evidence
+        for call in (*evidence.calls, *evidence.fetches):
+            for truth in call.truths:
+                yield from _asked_by(truth)
+
+    def _of_requests(self) -> Iterator[Asked]:
+        for call, past in self._evidence.tooled:
+            where = _place(call.exchanges[-1], "request body")
+            for made in past.calls:
+                yield Asked(made.id, made.name, made.arguments, made.where, where, answered=False)
+
+
+def _asked_by(truth: Reading) -> Iterator[Asked]:
+    fact = truth.fact("tool_calls")
+    for tool in truth.tool_calls or ():
+        identity, name = tool.get("id"), tool.get("name")
+        if isinstance(identity, str) and identity and isinstance(name, str):
+            yield Asked(
+                id=identity,
+                name=name,
+                arguments=tool.get("arguments"),
+                place=fact.keys,
+                where=fact.where,
+                answered=True,
+                whole=truth.truncated is False,
+            )
+
+
+def _letters(identity: str) -> str:
+    """Return an id in the form in which ids are looked up; see `is_renamed` for what is done to them."""
+    return re.sub(r"[\W_]+", "", identity.partition("|")[0])
+
+
+def _place(exchange: Exchange, part: str) -> str:
+    return f"{place_of_exchange(exchange)}, {part}"
+
+
+def _is_known(call: Call) -> bool:
+    """Tell whether all of a call's bytes could be read, so that what they do not say was not said."""
+    return bool(call.truths) and all(truth.truncated is False and not truth.problems for truth in call.truths)
+
+
+def is_kept_elsewhere(evidence: Evidence) -> bool:
+    """Tell whether a part of a conversation, or a call, is where the bytes of the trace do not show it."""
+    if evidence.strays or any(wire.unread_api(exchange.request) for exchange in evidence.exchanges):
+        return True
+    return any(not past.whole for _, past in evidence.tooled) or not all(map(_is_known, evidence.calls))
