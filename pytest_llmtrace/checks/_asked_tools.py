@@ -9,6 +9,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.checks._executed_values import as_value
 from pytest_llmtrace.checks._words import place_of_exchange
 from pytest_llmtrace.model import Call, Exchange, Reading
 
@@ -16,7 +17,7 @@ __all__ = ["Asked", "AskedTools", "Returned", "is_kept_elsewhere"]
 
 
 class Asked(NamedTuple):
-    """A tool call as the wire has it; `place` is its field, `where` the exchange, `answered` whether an answer has it.
+    """A tool call as the wire has it; `place` is its field, `where` the exchange.
 
     The arguments of an answer that broke off are not `whole`.
     """
@@ -26,7 +27,6 @@ class Asked(NamedTuple):
     arguments: Any
     place: str
     where: str
-    answered: bool
     whole: bool = True
 
 
@@ -98,7 +98,7 @@ class AskedTools:
         for call, past in self._evidence.tooled:
             where = _place(call.exchanges[-1], "request body")
             for made in past.calls:
-                yield Asked(made.id, made.name, made.arguments, made.where, where, answered=False)
+                yield Asked(made.id, made.name, as_value(made.arguments), made.where, where)
 
 
 def _asked_by(truth: Reading) -> Iterator[Asked]:
@@ -112,7 +112,6 @@ def _asked_by(truth: Reading) -> Iterator[Asked]:
                 arguments=tool.get("arguments"),
                 place=fact.keys,
                 where=fact.where,
-                answered=True,
                 whole=truth.truncated is False,
             )
 
