@@ -43,9 +43,10 @@ __all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "titl
 
 
 _GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")
-_OF_CALLS = ("caused", "executions", "retried", "runs", "summing", "tooled")
+_OF_CALLS = ("caused", "retried", "tooled")
+_OF_OTHERS = ("executions", "runs", "summing")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
-RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
+RARE = (*_GIVEN, *_OF_CALLS, *_OF_OTHERS, *_OF_ODD)
 """Parts of the evidence that few traces have. A check whose `about` names some runs only if one of them is there."""
 
 
@@ -198,7 +199,8 @@ class Evidence:
     @lazy
     def there(self) -> frozenset[str]:
         """The names that `Check.about` can match: facts that spans state, and rare parts that this evidence has."""
-        rare = [name for name in (RARE if self.odd else (*_GIVEN, *_OF_CALLS)) if getattr(self, name)]
+        maybe = _GIVEN + _OF_CALLS + (_OF_OTHERS if self.beside else ()) + (_OF_ODD if self.odd else ())
+        rare = [name for name in maybe if getattr(self, name)]
         return frozenset(rare).union(*[(*account.stated, *account.whole) for account in self.accounts])
 
     @lazy

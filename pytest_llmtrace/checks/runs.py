@@ -41,10 +41,7 @@ def _facts(reading: Reading) -> Iterator[Fact]:
 def _is_right(fact: Fact, inside: Inside, beside: float = 0) -> bool:
     """Tell whether a count may be a sum over the calls of a run, or cannot be judged."""
     try:
-        sums = inside.sums(fact.name, amount)
-        if len(sums) > 1:  # A run that counts nothing of its inner agents has calls of its own.
-            sums -= {0.0} if inside.whole(fact.name) else frozenset()
-        if fact.value - beside in sums:
+        if fact.value - beside in inside.sums(fact.name, amount):
             return True
     except Unknown:
         return True

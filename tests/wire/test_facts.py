@@ -295,9 +295,13 @@ def test_no_response() -> None:
 
 @pytest.mark.parametrize("api", ["chat", "completions", "messages", "responses"])
 def test_every_fact_is_looked_for(read: Callable[..., Reading], api: str) -> None:
-    """A call that makes text has a place for every fact except those of embeddings, summaries of facts, and times."""
+    """A call that makes text has a place for all facts but those of embeddings and steps, summaries, and times."""
     sums = {"model", "finish_reason", "tool_call_count", "tool_call_names", "error_type"}
     embeddings = {"dimensions", "embedding_count", "embedding_dimensions"}
+    steps = {"tool_call_id", "tool_name", "tool_arguments", "tool_result"}
     of_messages = {"input_tool_calls", "tools", "tool_definitions"} if api == "completions" else set()
     looked_for = {name for name in VOCABULARY if read(api, {}).has_place_for(name)}
-    assert looked_for == VOCABULARY.keys() - sums - embeddings - of_messages - {"time_to_first_token", "latency"}
+    assert looked_for == VOCABULARY.keys() - sums - embeddings - steps - of_messages - {
+        "time_to_first_token",
+        "latency",
+    }

@@ -151,8 +151,9 @@ def test_several_places(
 def test_the_vocabulary_is_covered() -> None:
     """Every name that a built-in dialect reads is in the vocabulary, and so is every one with a conversion."""
     from pytest_llmtrace.dialects._builtin import BUILT_IN
+    from pytest_llmtrace.dialects._steps import AGENTS, TOOLS
 
-    assert {name for dialect in BUILT_IN for name, _ in dialect.places} <= set(VOCABULARY)
+    assert {name for dialect in (*BUILT_IN, *TOOLS, *AGENTS) for name, _ in dialect.places} <= set(VOCABULARY)
     assert set(CONVERSIONS) <= set(VOCABULARY)
     assert all(hasattr(Reading, name) for name in VOCABULARY)
 
@@ -162,9 +163,11 @@ def test_the_vocabulary_is_covered() -> None:
 
 @pytest.fixture
 def _restored() -> Iterator[None]:
-    before = list(_reader._house_styles)
+    before, steps = list(_reader._house_styles), dict(_reader._house_steps)
     yield
     _reader._house_styles[:] = before
+    _reader._house_steps.clear()
+    _reader._house_steps.update(steps)
 
 
 @pytest.mark.usefixtures("_restored")
@@ -202,6 +205,32 @@ def test_a_house_style(make_span: SpanMaker) -> None:
     assert reading.fact("temperature").keys == "acme.parameters[sampling.temperature]"
     assert [(fact.keys, fact.value) for fact in reading.others] == [("gen_ai.request.model", "other")]
     assert len(_reader._house_styles) == 1
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_house_style_of_steps(make_span: SpanMaker) -> None:
+    """A user's dialect of tools or agents reads the steps of an agent, and no call; each kind has its own register."""
+    register_dialect(Dialect(name="ours", of="tool", facts={"tool_call_id": "acme.call", "tool_name": "acme.tool"}))
+    register_dialect(Dialect(name="ours", of="agent", facts={"input_tokens": "acme.tokens"}))
+    span = make_span(attributes={"acme.call": "call_1", "acme.tool": "search", "acme.tokens": "12"})
+    tool, agent = dialects.read_tool(span), dialects.read_agent(span)
+    assert tool is not None
+    assert agent is not None
+    assert (dialects.read(span), tool.tool_call_id, tool.tool_name, agent.input_tokens) == (
+        None,
+        "call_1",
+        "search",
+        12,
+    )
+    register_dialect(Dialect(name="ours", of="tool", facts={"tool_call_id": "acme.id"}))
+    assert dialects.read_tool(span) is None
+
+
+def test_a_dialect_is_of_a_known_kind() -> None:
+    """A kind that nothing reads is refused at once."""
+    with pytest.raises(UsageError) as refused:
+        Dialect(name="ours", of="tools", facts={})  # type: ignore[arg-type]
+    assert str(refused.value) == "unknown of= of dialect 'ours' 'tools': did you mean 'tool'? known: agent, call, tool"
 
 
 @pytest.mark.usefixtures("_restored")
