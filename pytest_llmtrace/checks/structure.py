@@ -10,7 +10,7 @@ from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.checks import late, names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
-from pytest_llmtrace.checks._missed import missed
+from pytest_llmtrace.checks._missed import Missed, missed
 from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._said import said, said_of
 from pytest_llmtrace.checks._stillborn import alike, unborn
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+# --- A call without a span -------------------------------------------------------------------------------------------
+
+
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # capture/nothing reports the one cause of them all.
@@ -40,29 +43,10 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             continue
         if call.spans:
             yield None
-            continue
-        cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
-        if first.index in failed:
+        elif first.index in failed:
             yield _without_start(check, call, failed[first.index])
-            continue
-        if any(_has_begun(maker, first, begun) for maker in makers):
-            continue  # structure/span-never-ended reports it.
-        on = "".join(
-            f"\n{maker.scope} {maker.version} is switched on for this SDK, but made no span" for maker in makers
-        )
-        if cause is None and (miss := misses.get(first.index)) is not None:
-            yield check.finding(
-                title_of_exchange(first), ("span", miss.words), ("wire", said(call)), why=miss.why, next=miss.next
-            )
-            continue
-        yield check.finding(
-            title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence, first) + ("" if cause else on)),
-            ("wire", said(call)),
-            why=cause.why if cause else "",
-            next=cause.next if cause else _REPORT if makers else _one_each(evidence, first) or _nearly(evidence, first),
-            makers=makers,
-        )
+        elif not any(_has_begun(maker, first, begun) for maker in evidence.silent.get(first.index, ())):
+            yield _spanless(check, call, evidence, misses.get(first.index))
 
 
 def _without_start(check: Check, call: Call, span: SpanRecord) -> Finding:
@@ -71,8 +55,30 @@ def _without_start(check: Check, call: Call, span: SpanRecord) -> Finding:
 
 
 def _has_begun(maker: Maker, exchange: Exchange, begun: Iterable[SpanRecord]) -> bool:
-    """Tell whether one of these spans, which never ended, is an instrumentor's and was open when a request was made."""
+    """Tell whether one of these spans, which never ended, is an instrumentor's and was open when a request was made.
+
+    structure/span-never-ended reports it.
+    """
     return any(span.started <= exchange.started and is_scope_of(span.scope, maker.scope) for span in begun)
+
+
+def _spanless(check: Check, call: Call, evidence: Evidence, miss: Missed | None) -> Finding:
+    """Return the finding on a call without a span, with the reason for that as far as it is known."""
+    first = call.exchanges[0]
+    title, wire_says = title_of_exchange(first), ("wire", said(call))
+    makers, cause = evidence.silent.get(first.index, ()), evidence.causes.get(first.index)
+    if cause is not None:
+        seen = ("span", _spans_seen(evidence, first))
+        return check.finding(f"{title}: {cause.cause}", seen, wire_says, why=cause.why, next=cause.next, makers=makers)
+    if miss is not None:
+        return check.finding(title, ("span", miss.words), wire_says, why=miss.why, next=miss.next)
+    idle = "".join(f"\n{maker.scope} {maker.version} is switched on for this SDK, but made no span" for maker in makers)
+    seen = ("span", f"{_spans_seen(evidence, first)}{idle}")
+    step = _REPORT if makers else _one_each(evidence, first) or _nearly(evidence, first)
+    return check.finding(title, seen, wire_says, next=step, makers=makers)
+
+
+_REPORT = "report to the maintainers of the instrumentor that it misses this call, or start a span around it yourself"
 
 
 def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
@@ -111,32 +117,56 @@ def _nearly(evidence: Evidence, exchange: Exchange) -> str:
     return ""
 
 
+EXCHANGE_WITHOUT_SPAN = Check(
+    id="structure/exchange-without-span",
+    title="Every LLM call has its span",
+    why="the call was made and no LLM span describes it: its cost, latency and errors are invisible",
+    next="switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it",
+    look=_exchange_without_span,
+    compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
+    "are none, others may be: those that name the same response id, and those that were open at the time and were "
+    "started in the same thread or task, state the same answer, or name the same model. A span describes one call: a "
+    "second call inside of it has no span, unless both are requests of one batch of embeddings, or of one turn: a "
+    "reply of Anthropic's API that stops with `pause_turn`, and the request that sends it back for the model to go on.",
+    whole_runs_only=True,
+)
+
+
+# --- A span without a call -------------------------------------------------------------------------------------------
+
+
 def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.calls:
         return  # Nothing went over HTTP: the SDK itself is mocked.
+    fetched = {span.key: fetch.exchanges[0] for fetch in evidence.fetches for span in fetch.spans}
+    inside = {**_other_requests(evidence), **fetched}
+    for stray in _callless(evidence):
+        within = inside.get(stray.span.key)
+        if within is None:
+            yield _of_stray(check, stray, _not_its_own(len(evidence.calls)), next=elsewhere(evidence))
+            continue
+        no_call = _FETCHING if stray.span.key in fetched else _counting(within)
+        if no_call:
+            yield _of_stray(check, stray, title_of_exchange(within), why=no_call, next=_NO_CALL)
+
+
+def _callless(evidence: Evidence) -> Iterator[Stray]:
+    """Yield the LLM spans that report an answer, and that can belong to no call of the test."""
     settled = {stray.span.key for stray, _, _ in twice.told_again(evidence)} | evidence.held
     settled.update(miss.span.key for miss in missed(evidence).values())  # structure/exchange-without-span tells of it.
     starts = {scope: _starts_without(scope, evidence) for scope in {stray.span.scope for stray in evidence.strays}}
-    fetched = {span.key: fetch.exchanges[0] for fetch in evidence.fetches for span in fetch.spans}
-    inside = {**_other_requests(evidence), **fetched}
     sees_bedrock = any(wire.gateway(exchange.request) == "bedrock" for exchange in evidence.exchanges)
     for stray in evidence.strays:
         if stray.span.key in settled or not _claims_success(stray) or _may_be_another(stray, starts):
             continue
-        if _is_of_bedrock(stray.span) and not sees_bedrock:
-            continue
-        within = inside.get(stray.span.key)
-        no_call = "" if within is None else _FETCHING if stray.span.key in fetched else _counting(within)
-        if within is not None and not no_call:
-            continue
-        model = stray.reading.request_model or stray.reading.response_model
-        yield check.finding(
-            stray.span,
-            ("span", f"is an LLM span{f' for model {model!r}' if model else ''}"),
-            ("wire", title_of_exchange(within) if within is not None else _not_its_own(len(evidence.calls))),
-            why=no_call,
-            next=_NO_CALL if no_call else elsewhere(evidence),
-        )
+        if sees_bedrock or not _is_of_bedrock(stray.span):
+            yield stray
+
+
+def _of_stray(check: Check, stray: Stray, found: str, *, next: str, why: str = "") -> Finding:  # noqa: A002
+    model = stray.reading.request_model or stray.reading.response_model
+    says = f"is an LLM span{f' for model {model!r}' if model else ''}"
+    return check.finding(stray.span, ("span", says), ("wire", found), why=why, next=next)
 
 
 def _is_of_bedrock(span: SpanRecord) -> bool:
@@ -210,6 +240,31 @@ def _claims_success(stray: Stray) -> bool:
     return stray.span.ended is not None and stray.span.status != "ERROR" and not stray.covers
 
 
+SPAN_WITHOUT_EXCHANGE = Check(
+    id="structure/span-without-exchange",
+    title="Every LLM span has its call",
+    why="a back end counts a call that was never made, with its tokens and its cost",
+    next="make no LLM span where no request is sent (a cache, a mock of the SDK)",
+    look=_span_without_exchange,
+    about=("strays",),
+    severity=Severity.WARNING,
+    compares="Whether each LLM span that ended without an error belongs to an LLM call of the test. A request that "
+    "only counts tokens, or only fetches a response that another request has asked for, is not a call. Not judged "
+    "are:\n"
+    "  - tests in which no LLM call was seen at all;\n"
+    "  - spans that are merely around calls which have spans of their own;\n"
+    "  - spans during which another call was made that has no span of their scope, or a request to an API of models "
+    "that is not read: nobody can tell then which span belongs to which request;\n"
+    "  - spans inside of which any other POST request was answered, since an unknown API may have a model behind it;\n"
+    "  - spans of Amazon Bedrock in a test in which no request was sent there through httpx: another recorder may have "
+    "answered boto3, which nobody sees.",
+    whole_runs_only=True,
+)
+
+
+# --- A span that stays open, or current ------------------------------------------------------------------------------
+
+
 def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     current, is_unborn = {span.key for span in evidence.current}, False
     for span in evidence.spans:
@@ -230,6 +285,19 @@ _UNBORN = "no code has this span, so it is neither filled nor ended, and never e
 _BEAR = (
     "put right what that processor needs, as the tracking store of MLflow, or leave the processor out in tests; "
     "whoever starts the span may have logged the exception"
+)
+
+
+SPAN_NEVER_ENDED = Check(
+    id="structure/span-never-ended",
+    title="Every span ends",
+    why="a span that never ends is never exported",
+    next="end it on every path: with start_as_current_span(...), or end() in a finally",
+    look=_span_never_ended,
+    compares="Whether each span that was started has ended when the test is over. Spans that a span processor of the "
+    "application has stopped, by raising when they were started, are one finding if they are of one name and scope, "
+    "with the calls that have no span because of it.",
+    source="OpenTelemetry specification, trace SDK: exporters are handed a span when it has ended",
 )
 
 
@@ -263,6 +331,19 @@ def _is_within(span: SpanRecord, around: SpanRecord, evidence: Evidence) -> bool
         seen.add(key)
         key = parent.parent if (parent := evidence.by_key.get(key)) else None
     return key == around.key
+
+
+SPAN_CURRENT = Check(
+    id="structure/span-current",
+    title="No span is left current",
+    why="whatever the caller does next becomes a child of this span, in a trace that is not its own",
+    next="detach it in the context that attached it; a generator must be closed by whoever iterates it",
+    look=_span_current,
+    source="OpenTelemetry specification, context: detaching a context restores the one that was current before",
+)
+
+
+# --- A span that ends too early --------------------------------------------------------------------------------------
 
 
 def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -305,64 +386,6 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
         ("wire", said_of(exchange, call.truths[-1] if call.truths else None)),
     )
 
-
-_REPORT = "report to the maintainers of the instrumentor that it misses this call, or start a span around it yourself"
-
-EXCHANGE_WITHOUT_SPAN = Check(
-    id="structure/exchange-without-span",
-    title="Every LLM call has its span",
-    why="the call was made and no LLM span describes it: its cost, latency and errors are invisible",
-    next="switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it",
-    look=_exchange_without_span,
-    compares="Whether each LLM call has an LLM span. The LLM spans around the request are the call's own. Where there "
-    "are none, others may be: those that name the same response id, and those that were open at the time and were "
-    "started in the same thread or task, state the same answer, or name the same model. A span describes one call: a "
-    "second call inside of it has no span, unless both are requests of one batch of embeddings, or of one turn: a "
-    "reply of Anthropic's API that stops with `pause_turn`, and the request that sends it back for the model to go on.",
-    whole_runs_only=True,
-)
-
-SPAN_WITHOUT_EXCHANGE = Check(
-    id="structure/span-without-exchange",
-    title="Every LLM span has its call",
-    why="a back end counts a call that was never made, with its tokens and its cost",
-    next="make no LLM span where no request is sent (a cache, a mock of the SDK)",
-    look=_span_without_exchange,
-    about=("strays",),
-    severity=Severity.WARNING,
-    compares="Whether each LLM span that ended without an error belongs to an LLM call of the test. A request that "
-    "only counts tokens, or only fetches a response that another request has asked for, is not a call. Not judged "
-    "are:\n"
-    "  - tests in which no LLM call was seen at all;\n"
-    "  - spans that are merely around calls which have spans of their own;\n"
-    "  - spans during which another call was made that has no span of their scope, or a request to an API of models "
-    "that is not read: nobody can tell then which span belongs to which request;\n"
-    "  - spans inside of which any other POST request was answered, since an unknown API may have a model behind it;\n"
-    "  - spans of Amazon Bedrock in a test in which no request was sent there through httpx: another recorder may have "
-    "answered boto3, which nobody sees.",
-    whole_runs_only=True,
-)
-
-SPAN_NEVER_ENDED = Check(
-    id="structure/span-never-ended",
-    title="Every span ends",
-    why="a span that never ends is never exported",
-    next="end it on every path: with start_as_current_span(...), or end() in a finally",
-    look=_span_never_ended,
-    compares="Whether each span that was started has ended when the test is over. Spans that a span processor of the "
-    "application has stopped, by raising when they were started, are one finding if they are of one name and scope, "
-    "with the calls that have no span because of it.",
-    source="OpenTelemetry specification, trace SDK: exporters are handed a span when it has ended",
-)
-
-SPAN_CURRENT = Check(
-    id="structure/span-current",
-    title="No span is left current",
-    why="whatever the caller does next becomes a child of this span, in a trace that is not its own",
-    next="detach it in the context that attached it; a generator must be closed by whoever iterates it",
-    look=_span_current,
-    source="OpenTelemetry specification, context: detaching a context restores the one that was current before",
-)
 
 ENDED_BEFORE_STREAM = Check(
     id="structure/ended-before-stream",
