@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 from pytest_llmtrace import report, wire
-from pytest_llmtrace.checks import CHECKS, Evidence, Verdict, verify
+from pytest_llmtrace.checks import CHECKS, Verdict, verify
 from pytest_llmtrace.model import Exchange, Fact, Reading, SpanRecord, State
-from pytest_llmtrace.pairing import match
 from pytest_llmtrace.reading import VOCABULARY
+from tests.evidence import evidence_of
 from tests.fuzz._corpus import Sound, corpus, exchange_of
 from tests.fuzz._frames import is_framed
 from tests.fuzz._mutate import SECRET, broken_body, broken_headers, hostile, hostile_span, is_json_body, written
@@ -35,10 +35,9 @@ LONGEST_LINE: Final = 1000
 
 def judge(exchange: Exchange, spans: tuple[SpanRecord, ...]) -> tuple[Verdict, str]:
     """Go the whole way from bytes and spans to the verdict and the text of the report."""
-    paired = match((exchange,), spans)
-    evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
+    evidence = evidence_of((exchange,), spans)
     verdict = verify(evidence, {})
-    for call in paired.calls:
+    for call in evidence.calls:
         for reading in (*call.truths, *call.readings):
             keeps_the_rules(reading)
     return verdict, report.render("fuzz", evidence, verdict)
@@ -155,8 +154,7 @@ def test_no_check_is_passed_over_that_would_look(each_mutant: EachMutant) -> Non
         body = broken_body(random, body_of(sound)) if random.random() < 0.5 else body_of(sound)
         exchange = exchange_of(sound, chunks=(body,))
         spans = tuple(hostile_span(random, span) if random.random() < 0.3 else span for span in sound.spans)
-        paired = match((exchange,), spans)
-        evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
+        evidence = evidence_of((exchange,), spans)
         verdict = verify(evidence, {})
         asked = [check for check in CHECKS if not check.id.startswith("backend/")]  # They need a named back end.
         looked = [finding for check in asked for finding in check.look(check, evidence)]

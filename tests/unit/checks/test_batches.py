@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, SpanRecord, Worker
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -35,8 +35,7 @@ def attributes(vectors: int, tokens: int | None) -> dict[str, Any]:
 
 def judged(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[Finding]:
     """Return the findings of the families `structure/` and `wire/`."""
-    paired = match(exchanges, spans)
-    seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+    seen = evidence_of(exchanges, spans)
     return [one for one in verify(seen, {}).findings if one.check.startswith(("structure/", "wire/"))]
 
 

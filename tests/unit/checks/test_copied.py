@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, SpanRecord
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 Judged = Callable[..., list[Finding]]
 ExchangeMaker = Callable[..., Exchange]
@@ -38,8 +38,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: ExchangeMaker) -
         reply = json.dumps(answered or {}).encode()
         exchanges = exchanges or [make_exchange(span=1, path=path, body=body, chunks=(reply,))]
         span = make_span(1, attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **said})
-        paired = match(exchanges, [span], [])
-        seen = Evidence(exchanges=tuple(exchanges), spans=(span,), calls=paired.calls, strays=paired.strays)
+        seen = evidence_of(exchanges, [span])
         return [finding for finding in verify(seen, {}).findings if finding.check == "wire/copied"]
 
     return judged

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, LogRecord, SpanEvent, SpanKey, SpanRecord
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 CHOICE = {"index": 0, "message": {"role": "assistant", "content": "It is cold."}, "finish_reason": "stop"}
 REPLY = {"id": "r1", "model": "gpt-4o", "choices": [CHOICE], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
@@ -36,8 +36,7 @@ def judged(
         spans = (make_span(1, attributes=on_span, **fields),)
         exchanges = (make_exchange(span=1, body=asked, chunks=(json.dumps(reply).encode(),)),)
         logs = (LogRecord(scope="app", event_name=name, span=SpanKey(1, span), **said),)
-        paired = match(exchanges, spans, logs)
-        seen = Evidence(exchanges=exchanges, spans=spans, calls=paired.calls, strays=paired.strays, logs=logs)
+        seen = evidence_of(exchanges, spans, logs)
         return [found for found in verify(seen, {}).findings if found.severity != "info"]
 
     return judged

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, LogRecord, SpanKey, SpanRecord
-from pytest_llmtrace.pairing import match
 from pytest_llmtrace.telemetry import Dropped, SpanEvent
+from tests.evidence import evidence_of
 
 Judged = Callable[..., list[tuple[str, str]]]
 
@@ -34,8 +34,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
     ) -> list[tuple[str, str]]:
         spans = [make_span(1, attributes=said, **{"scope": "team.instrumentation", **fields})]
         exchanges = [make_exchange(span=1, path=PATHS[api], body={"model": "gpt-4o", **asked})]
-        paired = match(exchanges, spans, logs)
-        seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+        seen = evidence_of(exchanges, spans, logs)
         found = [dict(one.details) for one in verify(seen, {}).findings if one.check.startswith(_CHECKS)]
         return [(one["span"], one["wire"].rpartition("\n")[0]) for one in found]
 
@@ -292,8 +291,7 @@ def test_attributes_that_were_dropped(
     """If a long conversation has more attributes than a span keeps, the advice names the limit to raise."""
     span = make_span(1, scope="team.instrumentation", attributes=flat(("user", "b")), dropped=Dropped(attributes=2))
     exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
-    paired = match([exchange], [span])
-    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+    seen = evidence_of([exchange], [span])
     [found] = [one for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
     said = "raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: the provider dropped 2 attributes, the oldest first"
     assert dict(found.details)["next"].startswith(said)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, MetricPoint, Request, Severity, SpanRecord
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 USAGE, DURATION = "gen_ai.client.token.usage", "gen_ai.client.operation.duration"
 OPENAI = "https://api.openai.com/v1/chat/completions"
@@ -58,15 +58,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
             exchanges.append(make_exchange(index=at, span=at + 1, request=request, status=code, chunks=chunks))
             records.append(make_span(at + 1, started=99 + 10 * at, ended=109 + 10 * at, **fields))
         kept = records if spans else records[:1]
-        paired = match(exchanges, kept, [])
-        seen = Evidence(
-            exchanges=tuple(exchanges),
-            spans=tuple(kept),
-            calls=paired.calls,
-            strays=paired.strays,
-            metrics=points,
-            **evidence,
-        )
+        seen = evidence_of(exchanges, kept, metrics=points, **evidence)
         found = verify(seen, {}).findings
         names = {"metric/attributes", "metric/error-type"}
         return [one for one in found if one.check in names or not names.isdisjoint(one.also)]

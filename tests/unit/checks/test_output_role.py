@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, LogRecord, SpanEvent, SpanKey, SpanRecord
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 Judged = Callable[..., list[Finding]]
 
@@ -31,10 +31,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
         reply = json.dumps(TEXT if answered is None else answered).encode()
         exchange = make_exchange(span=1, body={"model": "m", "messages": []}, chunks=(reply,))
         span = make_span(1, attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **said}, **fields)
-        paired = match([exchange], [span], beside)
-        seen = Evidence(
-            exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays, logs=tuple(beside)
-        )
+        seen = evidence_of([exchange], [span], beside)
         return [finding for finding in verify(seen, {}).findings if finding.check == "wire/output-role"]
 
     return judged

@@ -11,6 +11,7 @@ import pytest
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.model import Exchange, Finding, Request, SpanRecord
 from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 Judged = Callable[..., list[Finding]]
 
@@ -28,8 +29,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
         body = json.dumps({"model": "m", "messages": []}).encode()
         exchange = make_exchange(span=1, request=Request(method="POST", url=url, body=body))
         span = make_span(1, attributes={"gen_ai.request.model": "m", **said})
-        paired = match([exchange], [span], [])
-        seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+        seen = evidence_of([exchange], [span])
         return [finding for finding in verify(seen, {}).findings if finding.check == check]
 
     return judged

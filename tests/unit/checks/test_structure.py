@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import CHECKS, Evidence, verify
+from pytest_llmtrace.checks import CHECKS, verify
 from pytest_llmtrace.checks.parents import PARENT_LOST
 from pytest_llmtrace.model import (
     Ambient,
@@ -25,8 +25,8 @@ from pytest_llmtrace.model import (
     SpanRecord,
     Worker,
 )
-from pytest_llmtrace.pairing import match
 from pytest_llmtrace.report import render
+from tests.evidence import evidence_of
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -44,15 +44,9 @@ def answer(response_id: str = "r1") -> tuple[bytes, ...]:
     return (json.dumps(body).encode(),)
 
 
-def evidence(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> Evidence:
-    paired = match(exchanges, spans)
-    seen = {"exchanges": tuple(exchanges), "spans": tuple(spans), "calls": paired.calls, "strays": paired.strays}
-    return Evidence(**{**seen, **fields})
-
-
 def structure(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[str]:
     """Return the ids of the checks of `structure/` that find something, without the family's name."""
-    found = verify(evidence(exchanges, spans, **fields), {}).findings
+    found = verify(evidence_of(exchanges, spans, **fields), {}).findings
     return [finding.check.removeprefix("structure/") for finding in found if finding.check.startswith("structure/")]
 
 
@@ -62,7 +56,7 @@ def details(found: Finding) -> dict[str, str]:
 
 def only(exchanges: list[Exchange], spans: list[SpanRecord], check: str, **fields: Any) -> Finding:
     """Return the one finding of a check."""
-    [found] = [one for one in verify(evidence(exchanges, spans, **fields), {}).findings if one.check == check]
+    [found] = [one for one in verify(evidence_of(exchanges, spans, **fields), {}).findings if one.check == check]
     return found
 
 
@@ -450,7 +444,9 @@ def test_calls_that_the_same_scopes_count_twice_are_one_finding(
         spans.append(make_span(trace, scope=one, attributes=COUNTED))
         spans.append(make_span(trace + 1, parent=trace, scope=other, attributes=COUNTED))
         exchanges.append(make_exchange(index=number, span=trace + 1, chunks=answer(f"r{number}")))
-    found = [one for one in verify(evidence(exchanges, spans), {}).findings if one.check == "structure/counted-twice"]
+    found = [
+        one for one in verify(evidence_of(exchanges, spans), {}).findings if one.check == "structure/counted-twice"
+    ]
     assert [one.subject for one in found] == ["4 calls", "POST /v1/chat/completions  (exchange 4)"]
     assert [[maker.scope for maker in one.makers] for one in found] == [["b", "a"], ["c", "a"]]
     assert details(found[0])["span"].splitlines()[::2] == [
@@ -556,7 +552,7 @@ def test_all_that_a_pool_has_lost(make_span: SpanMaker, make_exchange: ExchangeM
     lost = [make_span(2 + i, name=name, worker=THERE, cause=agent.key) for i, name in enumerate(names)]
     below = [make_span(8 + i, parent=2 + i, attributes=LLM, worker=THERE) for i in range(4)]
     calls = [make_exchange(index=i, span=8 + i) for i in range(4)]
-    verdict = verify(evidence(calls, [agent, *lost, *below]), {}).findings
+    verdict = verify(evidence_of(calls, [agent, *lost, *below]), {}).findings
     where = "is a root span, but its thread, or its work item in a pool, was started inside span 'agent' (app)"
     found = [one for one in verdict if one.check == "structure/parent-lost"]
     assert [(one.subject, one.span, details(one)["span"]) for one in found] == [
@@ -701,7 +697,7 @@ def test_a_root_in_a_thread_of_its_own(
     root = make_span(2, key=SpanKey(2, 2), cause=agent.key, apart=apart, scope="sdk", attributes=attributes)
     inner = replace(make_span(3, key=SpanKey(2, 3), attributes=LLM, scope="sdk"), parent=root.key)
     call = replace(make_exchange(chunks=answer()), ambient=Ambient(span=inner.key))
-    lost = verify(evidence([call], [agent, root, inner]), {}).findings
+    lost = verify(evidence_of([call], [agent, root, inner]), {}).findings
     assert [one.severity for one in lost if one.check == "structure/parent-lost"] == found
 
 
@@ -847,7 +843,7 @@ def attempts(make_exchange: ExchangeMaker) -> list[Exchange]:
 
 def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """Attempts that no span shows are a note in the report, with the time that they took; they fail nothing."""
-    seen = evidence(attempts(make_exchange), [make_span(1, attributes=LLM)])
+    seen = evidence_of(attempts(make_exchange), [make_span(1, attributes=LLM)])
     verdict = verify(seen, {})
     [found] = [one for one in verdict.findings if one.check == "structure/retries-hidden"]
     assert (found.severity, details(found)["span"]) == (
@@ -933,7 +929,7 @@ def missed(make_span: SpanMaker, make_exchange: ExchangeMaker, **fields: Any) ->
     exchange = make_exchange(chunks=answer(), ambient=Ambient(worker=HERE))
     times = {"start_ns": fields["started"] * 1_000_000, "end_ns": fields["ended"] * 1_000_000}
     spans = [make_span(1, **{"attributes": LLM, "worker": HERE, **times, **fields})]
-    found = verify(evidence([exchange], spans), {}).findings
+    found = verify(evidence_of([exchange], spans), {}).findings
     return [finding for finding in found if finding.check.startswith("structure/")]
 
 
@@ -983,7 +979,7 @@ def test_spans_that_no_call_has_missed(
 def test_a_request_inside_of_a_span_that_had_ended(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A task may send its request in the context of a span that has ended: that is the span which was meant."""
     exchange = make_exchange(chunks=answer(), span=1)
-    [found] = verify(evidence([exchange], [make_span(1, attributes=LLM, ended=95)]), {}).findings[:1]
+    [found] = verify(evidence_of([exchange], [make_span(1, attributes=LLM, ended=95)]), {}).findings[:1]
     assert details(found)["span"].endswith(
         "may be meant to describe this call, but had ended before the request was made"
     )
@@ -993,7 +989,7 @@ def test_a_span_is_missed_by_one_call_only(make_span: SpanMaker, make_exchange: 
     """Of two calls without spans, the one next to a span has missed it."""
     exchanges = [make_exchange(index=n, chunks=answer(), ambient=Ambient(worker=HERE)) for n in range(2)]
     span = make_span(1, attributes=LLM, worker=HERE, started=90, ended=95)
-    found = verify(evidence(exchanges, [span]), {}).findings
+    found = verify(evidence_of(exchanges, [span]), {}).findings
     lost = [details(finding)["span"] for finding in found if finding.check == "structure/exchange-without-span"]
     assert [said.startswith("span 'chat' (app) may be meant") for said in lost] == [True, False]
 
@@ -1005,7 +1001,7 @@ def test_started_late(make_span: SpanMaker, make_exchange: ExchangeMaker) -> Non
     late = make_span(1, attributes=named, started=120, start_ns=120_000_000)
     assert structure([exchange], [late]) == ["started-late"]
     [found] = [
-        one for one in verify(evidence([exchange], [late]), {}).findings if one.check == "structure/started-late"
+        one for one in verify(evidence_of([exchange], [late]), {}).findings if one.check == "structure/started-late"
     ]
     assert details(found) == {
         "span": "was started when its response had been read to the end",
@@ -1022,7 +1018,7 @@ def test_started_late(make_span: SpanMaker, make_exchange: ExchangeMaker) -> Non
 def test_ended_before_its_response(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A span that ended before anything of the response was read is told once, without the usage that it lacks."""
     exchange = make_exchange(chunks=answer(), span=1)
-    found = verify(evidence([exchange], [make_span(1, attributes=LLM, ended=100)]), {}).findings
+    found = verify(evidence_of([exchange], [make_span(1, attributes=LLM, ended=100)]), {}).findings
     assert [finding.check for finding in found if finding.severity != "info"] == ["structure/ended-before-stream"]
     assert details(found[0]) == {
         "span": "ended before anything of its response had been read",

@@ -11,6 +11,7 @@ import pytest
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.model import Exchange, Finding, Severity, SpanRecord
 from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 Judge = Callable[..., list[Finding]]
 
@@ -37,8 +38,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
             make_exchange(index=n, span=3 + n, chunks=answer(usage))
             for n, (_, usage) in enumerate(zip(told, USAGES, strict=False))
         ]
-        paired = match(exchanges, spans)
-        seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+        seen = evidence_of(exchanges, spans)
         return [one for one in verify(seen, {}).findings if one.check == "structure/counted-around"]
 
     return judged

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Ambient, Exchange, Finding, SpanKey, SpanRecord, Worker
 from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -59,8 +60,7 @@ def stated(**fields: Any) -> dict[str, Any]:
 
 def judged(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[Finding]:
     """Return the findings of the families `structure/` and `wire/`."""
-    paired = match(exchanges, spans)
-    seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+    seen = evidence_of(exchanges, spans)
     return [one for one in verify(seen, {}).findings if one.check.startswith(("structure/", "wire/"))]
 
 

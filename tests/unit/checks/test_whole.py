@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Exchange, Finding, SpanRecord
-from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 Judged = Callable[..., list[Finding]]
 
@@ -40,8 +40,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
         exchange = make_exchange(span=1, body=ASKED, chunks=(json.dumps(ANSWERED).encode(),))
         said = {"input.value": json.dumps(given), "output.value": json.dumps(returned)}
         span = make_span(1, attributes={**own, **said})
-        paired = match([exchange], [span], [])
-        seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+        seen = evidence_of([exchange], [span])
         return [finding for finding in verify(seen, {}).findings if finding.check.startswith("wire/")]
 
     return judged
@@ -160,8 +159,7 @@ def test_what_only_the_whole_request_states(make_span: Callable[..., SpanRecord]
     span = make_span(
         1, scope="openinference.instrumentation.openai", attributes={**OWN, "input.value": json.dumps(said)}
     )
-    paired = match([exchange], [span], [])
-    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+    seen = evidence_of([exchange], [span])
     found = {finding.check: dict(finding.details) for finding in verify(seen, {}).findings}
     assert found["wire/input-messages"]["span"].startswith("input.value: 'ho'")
     assert found["wire/input-tool-calls"]["span"].startswith("input.value[tool_calls]")

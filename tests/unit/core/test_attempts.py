@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Ambient, Exchange, SpanRecord, Worker
-from pytest_llmtrace.pairing import match, pair
+from pytest_llmtrace.pairing import pair
+from tests.evidence import evidence_of
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -37,10 +38,7 @@ def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list
 
 def found(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[str, str]]:
     """Return the findings on structure and failures, as pairs of check and subject."""
-    pairing = match(exchanges, spans)
-    seen = Evidence(
-        exchanges=tuple(exchanges), spans=tuple(spans), calls=tuple(pairing.calls), strays=tuple(pairing.strays)
-    )
+    seen = evidence_of(exchanges, spans)
     families = ("structure/", "wire/error", "wire/input", "wire/usage")
     findings = [finding for finding in verify(seen, {}).findings if finding.check.startswith(families)]
     return [(finding.check, finding.subject) for finding in findings if finding.severity != "info"]

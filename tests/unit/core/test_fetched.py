@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Call, Exchange, Finding, Request, SpanRecord, State
 from pytest_llmtrace.pairing import match
+from tests.evidence import evidence_of
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -59,15 +60,7 @@ def poll(make_exchange: ExchangeMaker) -> Poll:
 
 def judged(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[Finding]:
     """Return the findings, without those of the family `convention/`."""
-    paired = match(exchanges, spans)
-    seen = Evidence(
-        exchanges=tuple(exchanges),
-        spans=tuple(spans),
-        calls=paired.calls,
-        strays=paired.strays,
-        fetches=paired.fetches,
-        **fields,
-    )
+    seen = evidence_of(exchanges, spans, **fields)
     return [one for one in verify(seen, {}).findings if not one.check.startswith("convention/")]
 
 

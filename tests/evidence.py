@@ -1,0 +1,26 @@
+"""The evidence of a trace, put together from its records as the harness does it at the end of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pytest_llmtrace.checks import Evidence
+from pytest_llmtrace.model import Exchange, LogRecord, SpanRecord
+from pytest_llmtrace.pairing import match
+
+
+def evidence_of(
+    exchanges: Sequence[Exchange], spans: Sequence[SpanRecord], logs: Iterable[LogRecord] = (), **more: Any
+) -> Evidence:
+    """Pair exchanges with spans, and return the evidence; `more` are further parts of it."""
+    exchanges, spans, logs = tuple(exchanges), tuple(spans), tuple(logs)
+    paired = match(exchanges, spans, logs)
+    parts: dict[str, Any] = {
+        "calls": paired.calls,
+        "strays": paired.strays,
+        "fetches": paired.fetches,
+        "logs": logs,
+        **more,
+    }
+    return Evidence(exchanges=exchanges, spans=spans, **parts)
