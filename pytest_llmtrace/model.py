@@ -26,6 +26,7 @@ from pytest_llmtrace.telemetry import (
 
 __all__ = [
     "LEFT",
+    "LOWEST_ERROR",
     "Absence",
     "Advice",
     "Ambient",
@@ -63,6 +64,9 @@ __all__ = [
 
 Headers = tuple[tuple[str, str], ...]
 """Header lines in wire order; names as sent, so compare them case-insensitively."""
+
+LOWEST_ERROR = 400
+"""The lowest HTTP status that reports an error (RFC 9110, 15.5)."""
 
 
 # --- HTTP ------------------------------------------------------------------------------------------------------------

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from http import HTTPStatus
 from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._several import Several, shared_by
 from pytest_llmtrace.checks._whole import stated_whole
-from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
+from pytest_llmtrace.model import LOWEST_ERROR, Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
 __all__ = ["WHOLE", "Account", "Extent", "accounts", "has_answer", "is_odd", "was_stopped"]
@@ -141,14 +140,11 @@ def _stated(reading: Reading) -> dict[str, list[Fact]]:
     return stated
 
 
-_BAD = int(HTTPStatus.BAD_REQUEST)
-
-
 def is_odd(account: Account) -> bool:
     """Tell whether a call did not go as most do: it failed, was cut or stopped, was timed, or has unclear facts."""
     exchange, answered = account.exchange, account.answered
     failed = exchange.failure is not None or exchange.unparsed is not None or answered.error
-    if failed or exchange.response is None or exchange.response.status >= _BAD:
+    if failed or exchange.response is None or exchange.response.status >= LOWEST_ERROR:
         return True
     return exchange.timed or answered.truncated is not False or not account.is_clear
 

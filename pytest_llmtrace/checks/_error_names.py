@@ -10,12 +10,11 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._adapted import is_of_sdk
 from pytest_llmtrace.checks._failures import CallFailure
-from pytest_llmtrace.model import Exchange
+from pytest_llmtrace.model import LOWEST_ERROR, Exchange
 
 __all__ = ["came_from_nothing", "is_of_attempt", "is_of_other_status", "others_failed"]
 
-_BAD = 400
-_CLIENT = frozenset(range(_BAD, 500))
+_CLIENT = frozenset(range(LOWEST_ERROR, 500))
 
 # Class of OpenAI's and Anthropic's SDKs -> the statuses for which it may be raised. Classes that only one of them has,
 # or only some of their versions, are left out. Frameworks use `BadRequestError` for more than status 400.
@@ -30,7 +29,7 @@ _STATUSES: Mapping[str, frozenset[int]] = {
     "RateLimitError": frozenset({429}),
     "UnprocessableEntityError": frozenset({422}),
     # A client may run out of time between two attempts, but not after a status at which it makes no other.
-    "timeout": frozenset(range(_BAD, 600)) - {400, 401, 403, 404, 413, 422},
+    "timeout": frozenset(range(LOWEST_ERROR, 600)) - {400, 401, 403, 404, 413, 422},
 }
 _ANSWERS = frozenset(_STATUSES) - {"APITimeoutError", "timeout"}
 """The classes that are raised only for a response."""
@@ -56,7 +55,7 @@ def is_of_other_status(name: str, failure: CallFailure, account: Account, exchan
     """
     word = _class_of(name, account)
     response = account.exchange.response
-    if word is None or response is None or response.status < _BAD:
+    if word is None or response is None or response.status < LOWEST_ERROR:
         return None
     statuses = {response.status, *(int(code) for code in failure.codes if code.isdecimal())}
     statuses.update(_around(account, exchanges))
@@ -71,12 +70,12 @@ def came_from_nothing(name: str, account: Account, exchanges: Sequence[Exchange]
         return False
     response = account.exchange.response
     statuses = {response.status if response is not None else _UNKNOWN, *_around(account, exchanges)}
-    return _UNKNOWN not in statuses and max(statuses) < _BAD
+    return _UNKNOWN not in statuses and max(statuses) < LOWEST_ERROR
 
 
 def others_failed(account: Account, exchanges: Sequence[Exchange]) -> bool:
     """Tell whether another call failed while the span was open: its error may be on the span."""
-    return any(status == _UNKNOWN or status >= _BAD for status in _around(account, exchanges))
+    return any(status == _UNKNOWN or status >= LOWEST_ERROR for status in _around(account, exchanges))
 
 
 def is_of_attempt(name: str, exchange: Exchange) -> bool:
@@ -85,7 +84,7 @@ def is_of_attempt(name: str, exchange: Exchange) -> bool:
     if exchange.response is None or exchange.failure is not None:
         return word in _OF_TRANSPORT
     status = exchange.response.status
-    return status >= _BAD and (word == str(status) or (word in _ANSWERS and status in _STATUSES[word]))
+    return status >= LOWEST_ERROR and (word == str(status) or (word in _ANSWERS and status in _STATUSES[word]))
 
 
 _OF_TRANSPORT = frozenset({"APIConnectionError", "APITimeoutError"})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._words import error_in_words, place_of, place_of_exchange, shown
-from pytest_llmtrace.model import Exchange, Fact, Response
+from pytest_llmtrace.model import LOWEST_ERROR, Exchange, Fact, Response
 
 __all__ = ["CallFailure", "failure_of", "failures"]
 
@@ -47,12 +46,9 @@ def failure_of(account: Account) -> CallFailure | None:
         return None
     if exchange.unparsed is not None and (unread := _unread_event(exchange, response, exchange.unparsed)) is not None:
         return unread
-    if response.status < _BAD and (error is None or not error.value):
+    if response.status < LOWEST_ERROR and (error is None or not error.value):
         return None
     return _stated(account, response.status, error or Fact(name="error"))
-
-
-_BAD = int(HTTPStatus.BAD_REQUEST)
 
 
 def _is_done(exchange: Exchange) -> bool:
@@ -71,7 +67,7 @@ def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Call
 def _stated(account: Account, status: int, error: Fact) -> CallFailure | None:
     """Return the error that a response states, if any: by its status, in its body, or in mid-stream."""
     stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
-    if status >= _BAD:
+    if status >= LOWEST_ERROR:
         words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
         return CallFailure(words=words, where=where, codes=_codes(stated, status))
     if not stated or account.extent is Extent.UNKNOWN:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from itertools import pairwise
 
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord, StreamEnd
+from pytest_llmtrace.model import LOWEST_ERROR, Call, Exchange, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
@@ -69,7 +68,7 @@ def _failed(exchange: Exchange, truth: Reading) -> bool:
     """Tell whether an attempt has failed."""
     if exchange.response is None or exchange.failure is not None:
         return True
-    return exchange.response.status >= HTTPStatus.BAD_REQUEST or truth.error is not None
+    return exchange.response.status >= LOWEST_ERROR or truth.error is not None
 
 
 def drafts_of(

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import LEFT, Cassette, Headers, Recording, Request, Response
+from pytest_llmtrace.model import LEFT, LOWEST_ERROR, Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
@@ -105,7 +105,7 @@ class _Sheet:
         text = f"{response.status} {_without_secrets(response.reason)}".rstrip()
         if not self.settings.colour:
             return text
-        return f"\x1b[{32 if response.status < 400 else 31}m{text}\x1b[0m"  # noqa: PLR2004
+        return f"\x1b[{32 if response.status < LOWEST_ERROR else 31}m{text}\x1b[0m"
 
     # --- the two messages ---
 

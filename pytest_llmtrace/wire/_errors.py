@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmtrace.model import LOWEST_ERROR
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._facts import MISSING, Facts
 
 __all__ = ["state_error"]
 
-_BAD = 400
 _STATUSES = range(100, 600)
 
 
@@ -23,16 +23,17 @@ def state_error(facts: Facts, document: Document, headers: Mapping[str, str], st
         headers: Its headers, by name in lower case: Amazon's services name the type of an error in one of them.
         status: The HTTP status of the response.
     """
-    said, key, where = _find(document, failed=status >= _BAD)
-    if said is MISSING and status < _BAD:
+    failed = status >= LOWEST_ERROR
+    said, key, where = _find(document, failed=failed)
+    if said is MISSING and not failed:
         facts.absent("error", document.where)
         return
     details = {name: _detail(said, name) for name in ("type", "code", "message")}
     if isinstance(said, str):
         details["message"] = said
-    details["type"] = details["type"] or (_named(headers.get("x-amzn-errortype", "")) if status >= _BAD else None)
-    value = {"status": status if status >= _BAD else _stated_status(said), **details}
-    parts = [("status", status)] if status >= _BAD else []
+    details["type"] = details["type"] or (_named(headers.get("x-amzn-errortype", "")) if failed else None)
+    value = {"status": status if failed else _stated_status(said), **details}
+    parts = [("status", status)] if failed else []
     if said is not MISSING:
         parts.append((key, said))
     facts.put("error", value, tuple(parts), where or "status of the response")

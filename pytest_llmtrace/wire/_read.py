@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pytest_llmtrace.headers import by_name, header
-from pytest_llmtrace.model import Exchange, Reading, Request, Response, State
+from pytest_llmtrace.model import LOWEST_ERROR, Exchange, Reading, Request, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses, _usage
 from pytest_llmtrace.wire._api import fetched_id, read_request
 from pytest_llmtrace.wire._body import is_stream, readable
@@ -37,6 +37,8 @@ __all__ = [
     "summaries",
 ]
 
+T = TypeVar("T")
+
 _STATE = {
     "chat": _chat_facts.state,
     "completions": _chat_facts.state,
@@ -50,7 +52,6 @@ _BODY = "response body"
 _IN_BODY = (_BODY, "of the response")
 # Gateways whose recorded streams all end with a usage object and `[DONE]` if the request asked for the usage.
 _GIVE_USAGE = frozenset({"anannas", "azure", "deepseek", "litellm", "openai", "openrouter"})
-_BAD = 400
 _LONGEST_PLAIN = 1000
 
 
@@ -93,18 +94,12 @@ def nameless_calls(exchange: Exchange) -> frozenset[str]:
 
     These calls have no name, so the reading does not list them as tool calls; a span may list them or leave them out.
     """
-    api, body = read_request(exchange.request)
-    if api != "responses" or exchange.response is None:
-        return frozenset()
-    return _responses.nameless(_open(exchange.response, api, body))
+    return _of_reply(exchange, {"responses": _responses.nameless}, frozenset())
 
 
 def summaries(exchange: Exchange) -> tuple[str, ...]:
     """Return the summaries of the conversation in a reply of the Messages API; a span may show them as texts."""
-    api, body = read_request(exchange.request)
-    if api != "messages" or exchange.response is None:
-        return ()
-    return _messages.summaries(_open(exchange.response, api, body))
+    return _of_reply(exchange, {"messages": _messages.summaries}, ())
 
 
 def is_paused(reading: Reading) -> bool:
@@ -117,10 +112,7 @@ def is_paused(reading: Reading) -> bool:
 
 def paused_at(exchange: Exchange) -> tuple[str, str] | None:
     """Return by what the end of a reply of the Messages API can be recognised in a request that continues it."""
-    api, body = read_request(exchange.request)
-    if api != "messages" or exchange.response is None:
-        return None
-    return _messages.end_of(_open(exchange.response, api, body).body.get("content"))
+    return _of_reply(exchange, {"messages": lambda reply: _messages.end_of(reply.body.get("content"))}, None)
 
 
 def resumed_at(request: Request) -> tuple[str, str] | None:
@@ -143,10 +135,7 @@ def executed_calls(exchange: Exchange) -> tuple[tuple[Any, Any], ...]:
     They are not for the client to make, so the reading does not list them as tool calls; a span may list them or leave
     them out. Groq's compound systems give them no name.
     """
-    api, body = read_request(exchange.request)
-    if api not in _EXECUTED or exchange.response is None:
-        return ()
-    return _EXECUTED[api](_open(exchange.response, api, body))
+    return _of_reply(exchange, _EXECUTED, ())
 
 
 _EXECUTED = {"chat": _chat_facts.executed, "messages": _messages.executed, "responses": _responses.executed}
@@ -158,16 +147,21 @@ def billed_tokens(exchange: Exchange) -> Mapping[str, int]:
     Returns:
         The counts; none if the reply does not list several iterations.
     """
+    return _of_reply(exchange, {"messages": _usage.billed_tokens}, {})
+
+
+def _of_reply(exchange: Exchange, by_api: Mapping[str, Callable[[Document], T]], none: T) -> T:
+    """Return what the function for its API finds in the reply to a call; `none` if there is no function or no reply."""
     api, body = read_request(exchange.request)
-    if api != "messages" or exchange.response is None:
-        return {}
-    return _usage.billed_tokens(_open(exchange.response, api, body))
+    if api is None or api not in by_api or exchange.response is None:
+        return none
+    return by_api[api](_open(exchange.response, api, body))
 
 
 def fetches(exchange: Exchange) -> str | None:
     """Return the id of the response that an exchange fetched for an earlier call; `None` if it fetched none."""
     identity, response = fetched_id(exchange.request), exchange.response
-    if identity is None or response is None or response.status >= _BAD:
+    if identity is None or response is None or response.status >= LOWEST_ERROR:
         return None
     return identity if _open(response, "responses", {}).body.get("id") == identity else None
 
@@ -300,7 +294,7 @@ def _wanted(asked: Mapping[str, Any]) -> int:
 
 def _unread(broken: Broken, response: Response) -> Document:
     """Return the document of a body that is not a JSON object; that of an error may be a text for people, or empty."""
-    if response.status < _BAD:
+    if response.status < LOWEST_ERROR:
         return Document(body={}, where=_BODY, truncated=broken.cut, broken=broken.note)
     said = broken.text.strip()
     is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google's are in a list.
