@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_llmtrace.model import Worker
-from pytest_llmtrace.pairing._drafts import EMBEDDINGS, Draft, was_open
+from pytest_llmtrace.pairing._drafts import Draft, is_alike, was_open
 
 __all__ = ["joined"]
 
@@ -33,8 +33,8 @@ def _is_next(before: Draft, after: Draft) -> bool:
     if not before.lacks_answer or ended is None or ended > after.first.started:
         return False
     spans = (before.by_scope or after.by_scope).values()
-    same = (before.truths[-1].api == EMBEDDINGS) == (after.truths[-1].api == EMBEDDINGS)
-    return same and all(was_open(span, before.first) and was_open(span, after.exchanges[-1]) for span in spans)
+    open_for_both = (was_open(span, before.first) and was_open(span, after.exchanges[-1]) for span in spans)
+    return is_alike(before, after) and all(open_for_both)
 
 
 def _join(before: Draft, after: Draft) -> None:

@@ -12,8 +12,7 @@ from pytest_llmtrace.model import LOWEST_ERROR, Call, Exchange, Reading, SpanKey
 from pytest_llmtrace.pairing._matching import model_names
 from pytest_llmtrace.tree import Ancestry
 
-__all__ = ["EMBEDDINGS", "Draft", "drafts_of", "open_around", "told_apart", "was_open"]
-
+__all__ = ["EMBEDDINGS", "Draft", "drafts_of", "is_alike", "open_around", "told_apart", "was_open"]
 
 EMBEDDINGS = "embeddings"
 """The one API whose requests ask for no answer: an answer after a failure of it is no further attempt."""
@@ -191,9 +190,13 @@ def _is_given_up(
 
 def _takes_up(later: Draft, draft: Draft) -> bool:
     before = draft.exchanges[-1]
-    same = (later.truths[-1].api == EMBEDDINGS) == (draft.truths[-1].api == EMBEDDINGS)
     over = before.ended is not None and before.ended < later.exchanges[-1].started
-    return over and same and not later.has_failed
+    return over and is_alike(later, draft) and not later.has_failed
+
+
+def is_alike(draft: Draft, other: Draft) -> bool:
+    """Tell whether two drafts may be attempts of one call: both ask for an answer, or both for embeddings."""
+    return (draft.truths[-1].api == EMBEDDINGS) == (other.truths[-1].api == EMBEDDINGS)
 
 
 def _names_only(reading: Reading, failed: Draft, later: Draft) -> bool:

@@ -20,7 +20,7 @@ from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.model import Call, Exchange, LogRecord, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.pairing._attempts import joined
-from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
+from pytest_llmtrace.pairing._drafts import EMBEDDINGS, Draft, drafts_of, open_around, told_apart
 from pytest_llmtrace.pairing._fetched import fetched
 from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.pairing._turns import is_turn, share_spans
@@ -57,24 +57,20 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
     drafts, covering = drafts_of(read, spans, readings, ancestry)
     empty = {key for key, reading in readings.items() if not reading.facts}
-    _leave(drafts, empty)
+    _withhold(empty, drafts)
     covering |= _claim(drafts, readings)
-    free = _untold(drafts, [span for span in spans if span.key in readings])
+    free = _without_call([span for span in spans if span.key in readings], drafts)
     if free:
         left = [span for span in free if span.key not in covering and span.key not in empty]
-        drafts = list(told_apart(drafts, left, ancestry))
-        outer = _set_aside(drafts, left, ancestry)
-        _find(drafts, left, readings)
-        free += _put_back(outer) + _let_go(drafts, readings)
-        if len(drafts) > 1 and not all(draft.by_scope for draft in drafts):
-            drafts = joined(drafts)
-    _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
+        drafts, given_up = _match_free(drafts, left, readings, ancestry)
+        free += given_up
+    _give_out([span for span in spans if span.key in empty], drafts, readings, ancestry)
     share_spans(drafts)
     _add_notes(drafts, spans, readings)
     _add_events(drafts, logs, readings)
-    left = _untold(drafts, free) if free else []
+    left = _without_call(free, drafts) if free else []
     fetches = fetched(exchanges, drafts, left, readings, ancestry)
-    strays = _untold(drafts, left) if left else []
+    strays = _without_call(left, drafts) if left else []
     around = _around(drafts, spans) if strays else frozenset()
     return Pairing(
         calls=tuple([draft.call(readings) for draft in drafts]),
@@ -83,7 +79,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
     )
 
 
-def _untold(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+def _without_call(spans: Iterable[SpanRecord], drafts: Iterable[Draft]) -> list[SpanRecord]:
     """Return the spans that describe no call."""
     taken = {span.key for draft in drafts for span in draft.by_scope.values()}
     return [span for span in spans if span.key not in taken]
@@ -122,14 +118,15 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
         if is_turn(several) or _is_batch(key, several, innermost):
             continue
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
-        for draft in several:
-            if draft is not told:
-                draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key != key}
-                draft.inside += [key] if told is not None else []
+        others = [draft for draft in several if draft is not told]
+        for draft in others:
+            draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key != key}
         if told is None:
             covering.add(key)
-        else:
-            told.before += [draft.truths[-1] for draft in several if draft is not told and draft.has_failed]
+            continue
+        told.before += [draft.truths[-1] for draft in others if draft.has_failed]
+        for draft in others:
+            draft.inside.append(key)
     return covering
 
 
@@ -152,7 +149,7 @@ def _set_aside(
         (draft, outer)
         for draft in drafts
         for outer in draft.by_scope.values()
-        if outer.key in inside and _was_open(*open_until[outer.key], draft.exchanges[-1].started)
+        if outer.key in inside and _is_any_open(draft.exchanges[-1].started, *open_until[outer.key])
     ]
     for draft, outer in found:
         del draft.by_scope[outer.scope]
@@ -165,7 +162,7 @@ def _open_until(spans: Iterable[SpanRecord]) -> tuple[list[int], list[float]]:
     return [started for started, _ in times], list(accumulate((ended for _, ended in times), max))
 
 
-def _was_open(started: Sequence[int], until: Sequence[float], tick: int) -> bool:
+def _is_any_open(tick: int, started: Sequence[int], until: Sequence[float]) -> bool:
     at = bisect_right(started, tick)
     return at > 0 and until[at - 1] >= tick
 
@@ -189,7 +186,7 @@ def _let_go(drafts: Iterable[Draft], readings: Mapping[SpanKey, Reading]) -> lis
 
 def _is_batch(key: SpanKey, several: Iterable[Draft], innermost: Mapping[int, SpanKey]) -> bool:
     """Tell whether a span describes all of several calls: embeddings, in as many requests as the API needs."""
-    return all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several)
+    return all(draft.truths[-1].api == EMBEDDINGS and innermost[id(draft)] == key for draft in several)
 
 
 def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) -> Draft | None:
@@ -216,8 +213,8 @@ def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) 
 # --- spans that say nothing ------------------------------------------------------------------------------------------
 
 
-def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
-    """Take LLM spans that state no fact at all away from the calls inside them, until `_take_empty`.
+def _withhold(empty: AbstractSet[SpanKey], drafts: Iterable[Draft]) -> None:
+    """Take LLM spans that state no fact at all away from the calls inside them, until `_give_out`.
 
     A framework may mark as an LLM span a step that only reads a stream which another span describes.
     """
@@ -225,8 +222,8 @@ def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
         draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key not in empty}
 
 
-def _take_empty(
-    drafts: Sequence[Draft], ancestry: Ancestry, empty: Sequence[SpanRecord], readings: dict[SpanKey, Reading]
+def _give_out(
+    empty: Sequence[SpanRecord], drafts: Sequence[Draft], readings: dict[SpanKey, Reading], ancestry: Ancestry
 ) -> None:
     """Give each LLM span without facts to the last call inside it that no other span of its scope describes.
 
@@ -287,7 +284,19 @@ def _completed(reading: Reading, note: Reading) -> Reading:
     )
 
 
-# --- spans that were not ---------------------------------------------------------------------------------------------
+# --- spans that were not current -------------------------------------------------------------------------------------
+
+
+def _match_free(
+    drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading], ancestry: Ancestry
+) -> tuple[list[Draft], list[SpanRecord]]:
+    """Match calls with spans that were not current; return the calls, and the spans that calls gave up for these."""
+    apart = list(told_apart(drafts, free, ancestry))
+    outer = _set_aside(apart, free, ancestry)
+    _find(apart, free, readings)
+    given_up = _put_back(outer) + _let_go(apart, readings)
+    is_complete = len(apart) == 1 or all(draft.by_scope for draft in apart)
+    return apart if is_complete else joined(apart), given_up
 
 
 def _find(drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
