@@ -284,8 +284,7 @@ class Desk:
         if mode == "none" or replay.is_builtin(name):
             return self._player_of(name), None
         found = replay.find(name, dirs=self._settings.cassette_dirs)
-        path = found or replay.new_path(name, dirs=self._settings.cassette_dirs)
-        path = path.absolute()
+        path = (found or replay.new_path(name, dirs=self._settings.cassette_dirs)).absolute()
         recorder = self._recorders.get(path)
         if recorder is not None and recorder.mode != "new":
             return None, recorder  # The file is being rewritten: what it still holds is its old content.
@@ -294,21 +293,23 @@ class Desk:
         if found is not None and mode == "once" and not by_another:
             return player, None
         if recorder is None:
-            from pytest_llmtrace.record import Recorder, refuse_unsupported
-
-            refuse_unsupported(self._settings.replay, mode)
-            kind: Any = "new" if by_another else mode
-            test = "" if self._is_of_its_own(path) else self._settings.test
-            recorder = Recorder(
-                path,
-                mode=kind,
-                settings=self._config,
-                config=self._settings.replay,
-                test=test,
-                earlier=self._settings.recorded.get(path) if mode == "all" else None,
-            )
-            self._recorders[path] = recorder
+            recorder = self._recorders[path] = self._new_recorder(path, mode, by_another=by_another)
         return player, recorder
+
+    def _new_recorder(self, path: Path, mode: str, *, by_another: bool) -> Recorder:
+        """Return the recorder of a file; it only adds to a file that another test of the run has recorded into."""
+        from pytest_llmtrace.record import Recorder, refuse_unsupported
+
+        refuse_unsupported(self._settings.replay, mode)
+        kind: Any = "new" if by_another else mode
+        return Recorder(
+            path,
+            mode=kind,
+            settings=self._config,
+            config=self._settings.replay,
+            test="" if self._is_of_its_own(path) else self._settings.test,
+            earlier=self._settings.recorded.get(path) if mode == "all" else None,
+        )
 
     def _use_default(self, path: Path, mode: str) -> tuple[replay.Player | None, Recorder | None]:
         """Do the same as `_use` with the default cassette, which need not exist."""
