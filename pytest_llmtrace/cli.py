@@ -69,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pytest-llmtrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_replay(commands)
+    add_commands(commands)
+    compare.add_command(commands)
+    _add_diff(commands)
+    _add_push(commands)
+    _add_doctor(commands)
+    _add_dashboard(commands)
+    return parser
+
+
+def _add_replay(commands: Any) -> None:
     replay = commands.add_parser(
         "replay",
         help="send cassettes their own requests, and check what they answer",
@@ -85,13 +96,6 @@ def _parser() -> argparse.ArgumentParser:
         "-v", "--verbose", action="store_true", help="print a line for each interaction, not only for problems"
     )
     replay.set_defaults(run=_replay)
-    add_commands(commands)
-    compare.add_command(commands)
-    _add_diff(commands)
-    _add_push(commands)
-    _add_doctor(commands)
-    _add_dashboard(commands)
-    return parser
 
 
 def _replay(given: argparse.Namespace, _: Callable[[str], None]) -> int:
@@ -159,6 +163,17 @@ def _add_diff(commands: Any) -> None:
     diff.set_defaults(run=_diff)
 
 
+def _diff(given: argparse.Namespace, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes, load
+    from pytest_llmtrace.conventions import PROFILES, profile
+
+    found = changes(load(given.old), load(given.new), Renames(map(profile, PROFILES)))
+    out(FORMATS[given.format](found, str(given.old), str(given.new)))
+    if given.fail_on == "any":
+        return int(any(change.kind != "version" for change in found))
+    return int(given.fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
+
+
 def _add_dashboard(commands: Any) -> None:
     dashboard = commands.add_parser(
         "dashboard",
@@ -189,17 +204,6 @@ def _dashboard(given: argparse.Namespace, out: Callable[[str], None]) -> int:
                 reasons = "; ".join(map(legible, one.reasons))
                 out(f"  {one.state.value:<11}  {legible(str(one.title))}{': ' if reasons else ''}{reasons}")
     return int(any(one.state is dashboard.State.FAILS for verdicts in found.values() for one in verdicts))
-
-
-def _diff(given: argparse.Namespace, out: Callable[[str], None]) -> int:
-    from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes, load
-    from pytest_llmtrace.conventions import PROFILES, profile
-
-    found = changes(load(given.old), load(given.new), Renames(map(profile, PROFILES)))
-    out(FORMATS[given.format](found, str(given.old), str(given.new)))
-    if given.fail_on == "any":
-        return int(any(change.kind != "version" for change in found))
-    return int(given.fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
 
 
 def _add_push(commands: Any) -> None:

@@ -88,6 +88,7 @@ def panels(path: Path) -> tuple[Panel, ...]:
 
 
 def _panels(content: Any) -> Iterator[Panel]:
+    """Yield the panels of an export: of an alert, a dashboard, or a list of them."""
     if isinstance(content, list):
         for one in content:
             yield from _panels(one)
@@ -97,10 +98,13 @@ def _panels(content: Any) -> Iterator[Panel]:
     versioned = content.get(f"v{content.get('version')}")
     if isinstance(versioned, Mapping):  # The API gives a dashboard within its version.
         yield from _panels(versioned)
-        return
-    if "query_condition" in content:
+    elif "query_condition" in content:
         yield _alert(content)
-        return
+    else:
+        yield from _panels_of_dashboard(content)
+
+
+def _panels_of_dashboard(content: Mapping[str, Any]) -> Iterator[Panel]:
     variables = {one["name"]: one.get("value") for one in (content.get("variables") or {}).get("list") or ()}
     tabs = [*(content.get("tabs") or ()), {"panels": content.get("panels") or ()}]
     for panel in (panel for tab in tabs for panel in tab.get("panels") or ()):

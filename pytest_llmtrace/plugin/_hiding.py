@@ -12,6 +12,7 @@ import pytest
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _ini
 from pytest_llmtrace.plugin._declared import MARKER, id_of
+from pytest_llmtrace.plugin._pytest_internals import is_expected_to_fail
 
 if TYPE_CHECKING:
     from pytest_llmtrace.plugin._baseline import Baseline
@@ -71,19 +72,13 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
     }
     baseline = baseline_of(item.config)
     # A test that is expected to fail may do so by its findings: if the baseline hid them, it would pass unexpectedly.
-    if baseline is None or said["verify"] is False or _is_expected_to_fail(item):
+    if baseline is None or said["verify"] is False or is_expected_to_fail(item):
         return said
     if baseline.writing:
         return {**said, "adopting": True}
     from pytest_llmtrace.plugin._baseline import name_of
 
     return {**said, "expected": baseline.entries.get(name_of(id_of(item)), {})}
-
-
-def _is_expected_to_fail(item: pytest.Item) -> bool:
-    from pytest_llmtrace.plugin._pytest_internals import is_expected_to_fail
-
-    return is_expected_to_fail(item)
 
 
 # --- waivers ---------------------------------------------------------------------------------------------------------
