@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -239,11 +239,17 @@ class Evidence:
 
     def _around(self, call: Call) -> SpanRecord | None:
         """Return the innermost span in which a call was made that is not a span of the call itself; None if none is."""
-        at, own = call.exchanges[0].ambient.span, {span.key for span in call.spans}
-        around = self.by_key.get(at) if at else None
-        while around is not None and around.key in own:
-            around = self.by_key.get(around.parent) if around.parent else None
-        return around
+        own = {span.key for span in call.spans}
+        around = self.lineage(call.exchanges[0].ambient.span)
+        return next((span for span in around if span.key not in own), None)
+
+    def lineage(self, key: SpanKey | None) -> Iterator[SpanRecord]:
+        """Yield the span of a key and the spans around it, the innermost first, as far as they are known; each once."""
+        seen: set[SpanKey] = set()  # By mistake, spans may be around each other.
+        while key is not None and key not in seen and (span := self.by_key.get(key)) is not None:
+            seen.add(key)
+            yield span
+            key = span.parent
 
     @lazy
     def linked(self) -> frozenset[tuple[int, int]]:

@@ -140,27 +140,36 @@ def _too_long(
         return None
     first = next((one for one in long if _is_reading(one, evidence) or _unit_of(one, spans)), long[0])
     longest = max(spans, key=_length, default=None)
-    said = []
-    if longest is not None and first.name not in FIRST_CHUNK:
-        said = [("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}")]
-    is_reading = _is_reading(first, evidence)
-    real = "" if is_reading else _unit_of(first, spans)
-    details = [
-        ("metric", "\n".join(_in_words(one, of=first) for one in (first, *(one for one in long if one is not first)))),
-        *said,
-        ("trace", f"lasted {_time(lasted)}, so nothing in it took longer"),
-    ]
-    if real:
-        details[0] = ("metric", f"{details[0][1]}\nthese are {_WORDS[real]}, but the unit says {_WORDS[first.unit]}")
-        found = _finding(check, first, details, next=f"record {_WORDS[first.unit]}, as the unit says")
-    elif is_reading or first.highest > _AGES:
-        found = _finding(check, first, details, why=_NO_DIFFERENCE, next="record the end minus the beginning")
-    else:
-        found = replace(_finding(check, first, details, next=_ELSEWHERE), severity=Severity.INFO)
+    is_first_chunk, others = first.name in FIRST_CHUNK, (one for one in long if one is not first)
+    details = [("metric", "\n".join(_in_words(one, of=first) for one in (first, *others)))]
+    if longest is not None and not is_first_chunk:
+        details.append(("span", f"the longest, {shown(longest.name)}, took {_time(_length(longest))}"))
+    details.append(("trace", f"lasted {_time(lasted)}, so nothing in it took longer"))
+    found = _explained(check, first, details, spans, evidence)
     streamed = [pacing.account.span.key for pacing in evidence.pacings if pacing.account.span in spans]
-    if first.name in FIRST_CHUNK and streamed:
+    if is_first_chunk and streamed:
         return replace(found, span=streamed[0], follows=(FIRST_TOKEN.id,))
     return replace(found, span=longest.key if longest else None)
+
+
+def _explained(
+    check: Check,
+    measured: _Measured,
+    details: Sequence[tuple[str, str]],
+    spans: Sequence[SpanRecord],
+    evidence: Evidence,
+) -> Finding:
+    """Return the finding on a measurement that is too long, by what it must be: in another unit, or no duration."""
+    is_reading = _is_reading(measured, evidence)
+    real = "" if is_reading else _unit_of(measured, spans)
+    if real:
+        unit, (metric, words) = _WORDS[measured.unit], details[0]
+        units = f"these are {_WORDS[real]}, but the unit says {unit}"
+        details = [(metric, f"{words}\n{units}"), *details[1:]]
+        return _finding(check, measured, details, next=f"record {unit}, as the unit says")
+    if is_reading or measured.highest > _AGES:
+        return _finding(check, measured, details, why=_NO_DIFFERENCE, next="record the end minus the beginning")
+    return replace(_finding(check, measured, details, next=_ELSEWHERE), severity=Severity.INFO)
 
 
 def _is_reading(measured: _Measured, evidence: Evidence) -> bool:

@@ -108,12 +108,10 @@ _MARKS = ("gen_ai.operation.name", "gen_ai.request.model", "openinference.span.k
 
 def _nearly(evidence: Evidence, exchange: Exchange) -> str:
     """Say what a span around a call lacks to be read as its LLM span; empty if none there has facts of a call."""
-    around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
-    while around is not None:
+    for around in evidence.lineage(exchange.ambient.span):
         if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
             how = or_rename(lacking, around.attributes, [_MARKS])
             return f"if {title_of_span(around)} is meant to describe this call, make it an LLM span: {how}"
-        around = evidence.by_key.get(around.parent) if around.parent else None
     return ""
 
 
@@ -202,10 +200,10 @@ def _other_requests(evidence: Evidence) -> dict[SpanKey, Exchange]:
     for exchange in evidence.exchanges:
         if exchange.index in told or exchange.outcome not in _CAME_BACK or exchange.request.method != "POST":
             continue
-        key = exchange.ambient.span
-        while key is not None and key not in found:
-            found[key] = exchange
-            key = around.parent if (around := evidence.by_key.get(key)) else None
+        for around in evidence.lineage(exchange.ambient.span):
+            if around.key in found:
+                break  # An earlier request has been noted for it, and for all around it.
+            found[around.key] = exchange
     return found
 
 
@@ -326,11 +324,7 @@ def _is_outlived(span: SpanRecord, other: SpanRecord) -> bool:
 
 
 def _is_within(span: SpanRecord, around: SpanRecord, evidence: Evidence) -> bool:
-    key, seen = span.parent, {span.key}
-    while key is not None and key not in seen and key != around.key:
-        seen.add(key)
-        key = parent.parent if (parent := evidence.by_key.get(key)) else None
-    return key == around.key
+    return any(outer.key == around.key for outer in evidence.lineage(span.parent))
 
 
 SPAN_CURRENT = Check(

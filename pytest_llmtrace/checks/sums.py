@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._words import first_of, said
 from pytest_llmtrace.checks.parents import STEP_KEYS
 from pytest_llmtrace.checks.twice import told_again
 from pytest_llmtrace.conventions import is_number
-from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Fact, Finding, Reading, Severity, SpanKey, SpanRecord
 
 __all__ = ["CHECKS", "COUNTED_AROUND"]
 
@@ -33,24 +33,21 @@ def _counted_around(check: Check, evidence: Evidence) -> Iterator[Finding | None
         within = inside.get(span.key)
         if not within or span.ended is None or span.key in settled or (span.key not in llm and _is_step(span)):
             continue
-        again = [
-            fact
-            for name in _COUNTS
-            for fact in reading.stated(name)
-            if is_number(fact.value) and fact.value and fact.value in _sums(name, within)
-        ]
+        again = list(_counted_again(reading, within))
         if not again:
             yield None
             continue
-        found = check.finding(
-            span,
-            ("span", "\n".join(said(fact, fact.name) for fact in again)),
-            (
-                "inside",
-                "\n".join(first_of(_told(within), _SHOWN)),
-            ),
-        )
+        says = ("span", "\n".join(said(fact, fact.name) for fact in again))
+        found = check.finding(span, says, ("inside", "\n".join(first_of(_told(within), _SHOWN))))
         yield found if span.key in llm else replace(found, severity=Severity.WARNING)
+
+
+def _counted_again(reading: Reading, inside: _Inside) -> Iterator[Fact]:
+    """Yield the counts of a span that are a count of the calls inside of it, or the sum of several."""
+    for name in _COUNTS:
+        for fact in reading.stated(name):
+            if is_number(fact.value) and fact.value and fact.value in _sums(name, inside):
+                yield fact
 
 
 def _inside(evidence: Evidence) -> Mapping[SpanKey, _Inside]:
@@ -58,12 +55,10 @@ def _inside(evidence: Evidence) -> Mapping[SpanKey, _Inside]:
     around = {span.key for span, _ in evidence.summing}
     found: defaultdict[SpanKey, _Inside] = defaultdict(list)
     for call, span, reading in llm_spans(evidence.calls):
-        key, seen = span.parent if counts(reading) else None, {span.key}
-        while key is not None and key not in seen:
-            if key in around and all(known is not call for known, _, _ in found[key][-1:]):
-                found[key].append((call, span, reading))
-            seen.add(key)
-            key = parent.parent if (parent := evidence.by_key.get(key)) else None
+        for outer in evidence.lineage(span.parent) if counts(reading) else ():
+            inside = found[outer.key] if outer.key in around else None
+            if inside is not None and all(known is not call for known, _, _ in inside[-1:]):
+                inside.append((call, span, reading))
     return found
 
 

@@ -292,6 +292,13 @@ def test_exchange_without_span_says_what_a_span_lacks(
     assert details(found)["next"] == f"{said}, {WITHOUT}"
 
 
+def test_spans_around_each_other(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Spans whose ids are given by hand may each be the parent of the other; the search for an LLM span ends."""
+    spans = [make_span(1, parent=2), make_span(2, parent=1), make_span(3, attributes=LLM)]
+    exchanges = [make_exchange(span=1), make_exchange(index=1, span=3)]
+    assert "exchange-without-span" in structure(exchanges, spans)
+
+
 # --- twice -----------------------------------------------------------------------------------------------------------
 
 
