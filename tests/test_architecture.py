@@ -124,6 +124,13 @@ def test_imports_point_down(path: Path) -> None:
     assert not upward, f"{part} imports {sorted(upward)}"
 
 
+def test_contributors_are_told_of_each_folder() -> None:
+    """The map in CONTRIBUTING.md names every part that is a folder, so that it cannot fall behind."""
+    page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = {part_of(path) for path in FOLDERS}
+    assert {part for part in parts if f"`{part}`" not in page} == set()
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_part_is_imported_by_its_own_name(path: Path) -> None:
     """The API of a part is its `__init__`: a private module of a folder is imported in that folder only."""
