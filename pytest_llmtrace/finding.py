@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -10,7 +10,7 @@ from pytest_llmtrace._quick import quick
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.telemetry import SpanKey
 
-__all__ = ["Advice", "Finding", "Known", "Maker", "Severity", "is_scope_of", "normalised"]
+__all__ = ["Advice", "Finding", "Known", "Maker", "Severity", "is_scope_of", "normalised", "with_detail"]
 
 
 @quick
@@ -95,6 +95,13 @@ class Known:
     instrumentor: str
     reason: str
     versions: str = ""
+
+
+def with_detail(finding: Finding, label: str, text: str) -> Finding:
+    """Return a finding with one more detail, which stands before the reason, after what was seen."""
+    details = finding.details
+    at = next((index for index, (known, _) in enumerate(details) if known == "why"), len(details))
+    return replace(finding, details=(*details[:at], (label, text), *details[at:]))
 
 
 def is_scope_of(scope: str, instrumentor: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmtrace import checks
 from pytest_llmtrace.checks import CHECKS, Evidence, Verdict
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.finding import is_scope_of, normalised
+from pytest_llmtrace.finding import is_scope_of, normalised, with_detail
 from pytest_llmtrace.model import Call, Finding, Known, Maker, Settings, Severity, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
@@ -35,7 +35,7 @@ def known_of(given: Iterable[Known | Mapping[str, str]]) -> tuple[Known, ...]:
     """
     if isinstance(given, str | Mapping | Known) or not isinstance(given, Iterable):
         raise UsageError(f"known= takes a list of {{'check': ..., 'instrumentor': ..., 'reason': ...}}, not {given!r}")
-    return tuple(_refused(_record(one)) for one in given)
+    return tuple(_checked(_record(one)) for one in given)
 
 
 def _record(given: object) -> Known:
@@ -52,8 +52,8 @@ def _record(given: object) -> Known:
     return Known(**given)
 
 
-def _refused(known: Known) -> Known:
-    """Return a known fault if its fields have a meaning, or raise a `UsageError`."""
+def _checked(known: Known) -> Known:
+    """Return a known fault as it is; raise a `UsageError` if one of its fields has no meaning."""
     if known.check not in checks.known_ids():
         raise UsageError.unknown("check id in known=", known.check, checks.known_ids())
     for name in ("instrumentor", "reason"):
@@ -186,8 +186,7 @@ def _beyond(finding: Finding, here: list[Known]) -> Finding:
         for one in here
         for maker in _theirs(finding, one)
     ]
-    at = next((index for index, (label, _) in enumerate(finding.details) if label == "why"), len(finding.details))
-    return replace(finding, details=(*finding.details[:at], ("known", "\n".join(lines)), *finding.details[at:]))
+    return with_detail(finding, "known", "\n".join(lines))
 
 
 def _judges(known: Known, evidence: Evidence) -> bool:

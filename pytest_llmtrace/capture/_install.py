@@ -68,10 +68,12 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
         draw_unseeded()
         ownership.carry_over_threads()
         ownership.note_causes(current_spans)
-        _watch_and_stand_in()
+        _listen()
+        _stand_in()
 
 
-def _watch_and_stand_in() -> None:
+def _listen() -> None:
+    """Have the SDK's classes tell us what is emitted; only providers that were adopted count."""
     for kind in SPAN_COLLECTIONS:
         _tell_first(kind, "on_start", _spans.on_start, _spans.on_failed_start)
         _tell_first(kind, "on_end", _spans.on_end)
@@ -79,6 +81,10 @@ def _watch_and_stand_in() -> None:
         _tell_first(kind_of_logs, ON_EMIT, _logs.on_emit)
         _want_in_tests(kind_of_logs)
     _tell_first(MeasurementConsumer, "consume_measurement", note_measurement)
+
+
+def _stand_in() -> None:
+    """Adopt all providers, those to come as well, and let providers of our own record while the app has none."""
     resource = Resource.create()  # Made once for all three providers, since it runs each configured detector.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)

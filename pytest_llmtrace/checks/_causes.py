@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pytest_llmtrace.finding import with_detail
 from pytest_llmtrace.model import Finding, Severity, SpanKey
 
 __all__ = ["one_a_cause"]
@@ -53,14 +54,9 @@ def _root(finding: Finding, by_check: dict[tuple[SpanKey, str], Finding]) -> Fin
 def _with(cause: Finding, followers: list[Finding]) -> Finding:
     if not followers:
         return replace(cause, follows=())
-    also = ("also", "\n".join(line for follower in followers for line in _lines(follower)))
-    at = next((index for index, (label, _) in enumerate(cause.details) if label == "why"), len(cause.details))
-    return replace(
-        cause,
-        details=(*cause.details[:at], also, *cause.details[at:]),
-        follows=(),
-        also=tuple(follower.check for follower in followers),
-    )
+    also = "\n".join(line for follower in followers for line in _lines(follower))
+    told = with_detail(cause, "also", also)
+    return replace(told, follows=(), also=tuple(follower.check for follower in followers))
 
 
 def _lines(finding: Finding) -> Iterator[str]:

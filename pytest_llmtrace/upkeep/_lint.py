@@ -173,28 +173,27 @@ def _repeated(cassette: Cassette) -> Iterator[Finding]:
     """Find interactions whose request and reply are those of another one."""
     groups: dict[bytes, list[Recording]] = {}
     for recording in cassette.recordings:
-        request, response = recording.request, recording.response
-        key = hashlib.blake2b(digest_size=16)
-        for part in (
-            request.method,
-            request.url,
-            request.body,
-            response and response.status,
-            response and response.body,
-        ):
-            key.update(repr(part).encode("utf-8", "surrogatepass") + b"\0")
-        groups.setdefault(key.digest(), []).append(recording)
+        groups.setdefault(_digest(recording), []).append(recording)
     for group in groups.values():
-        if len(group) > 1:
-            indexes = tuple(recording.index for recording in group)
-            first = group[0]
+        first, *others = group
+        if others:
             yield _finding(
                 "repeated",
                 cassette.label,
                 line=first.line,
-                interactions=indexes,
+                interactions=tuple(recording.index for recording in group),
                 found=f"{len(group)} times {first.request.method} with the same body and the same reply",
             )
+
+
+def _digest(recording: Recording) -> bytes:
+    """Return what is the same for recordings with the same request and the same reply."""
+    request, response = recording.request, recording.response
+    replied = (response.status, response.body) if response is not None else (None, None)
+    key = hashlib.blake2b(digest_size=16)
+    for part in (request.method, request.url, request.body, *replied):
+        key.update(repr(part).encode("utf-8", "surrogatepass") + b"\0")
+    return key.digest()
 
 
 def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Finding]:
