@@ -4,10 +4,11 @@ A check is data. It looks at the evidence of a trace (exchanges, spans, and the 
 and yields a finding or None for each thing that it looks at. `harness` runs the checks when a trace ends.
 """
 
-from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
+from pytest_llmtrace.checks._check import Check, Evidence, maker_of
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._compare import Comparison, is_empty
 from pytest_llmtrace.checks._metric_claims import MetricClaim
+from pytest_llmtrace.checks._played import Leftover, Untimed
 from pytest_llmtrace.checks._privacy_known import secrets_of
 from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of

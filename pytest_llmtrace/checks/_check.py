@@ -14,9 +14,9 @@ from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, asking, claims
 from pytest_llmtrace.checks._failures import CallFailure, failures
-from pytest_llmtrace.checks._left import Leftover, Untimed
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
+from pytest_llmtrace.checks._played import Leftover, Untimed
 from pytest_llmtrace.checks._privacy_known import contents, ids_of, secrets_of
 from pytest_llmtrace.checks._privacy_suspicions import Suspicion, suspicions
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
@@ -39,7 +39,7 @@ from pytest_llmtrace.model import (
 )
 from pytest_llmtrace.openobserve import NEWEST, Record, record
 
-__all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
+__all__ = ["RARE", "Check", "Evidence", "maker_of", "title_of_exchange", "title_of_span"]
 
 
 _GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")

@@ -10,10 +10,10 @@ from pytest_llmtrace import _sdks
 from pytest_llmtrace.capture.instrumentors import switch_on
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["CLIENTS", "INSTRUMENTORS", "Instrumentation", "asked_for"]
+__all__ = ["CLIENTS", "INSTRUMENTORS", "SDKS", "Instrumentation", "asked_for"]
 
 CLIENTS = ("sync", "async")
-_SDKS = ("openai", "anthropic")
+SDKS = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Instrumentation:
 
     def versions(self) -> tuple[str, ...]:
         """Return `package version` of its parts for all SDKs, each once; empty if none is installed."""
-        return tuple(dict.fromkeys(version for sdk in _SDKS if (version := self.version(sdk))))
+        return tuple(dict.fromkeys(version for sdk in SDKS if (version := self.version(sdk))))
 
 
 def _entry_point(instrumentation: Instrumentation, sdk: str) -> None:

@@ -12,12 +12,10 @@ from typing import Any
 
 from pytest_llmtrace import _sdks
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace.compare._instrumentors import CLIENTS, Instrumentation, asked_for
+from pytest_llmtrace.compare._instrumentors import CLIENTS, SDKS, Instrumentation, asked_for
 from pytest_llmtrace.errors import LLMTraceError
 
 __all__ = ["Result", "left_out", "printed", "run", "sdk_versions"]
-
-_SDKS = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,4 +89,4 @@ def left_out(results: Iterable[Result]) -> tuple[str, ...]:
 
 def sdk_versions(*besides: str) -> tuple[str, ...]:
     """Return the installed SDKs and the other packages named, with their versions."""
-    return tuple(f"{sdk} {version}" for sdk in (*_SDKS, *besides) if (version := _sdks.installed(sdk)))
+    return tuple(f"{sdk} {version}" for sdk in (*SDKS, *besides) if (version := _sdks.installed(sdk)))
