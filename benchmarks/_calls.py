@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks._material import LIBRARY
+from benchmarks._material import LIBRARY, Chunks
 from pytest_llmtrace import checks
 from pytest_llmtrace.model import (
     Ambient,
@@ -153,14 +153,6 @@ def _asked(api: str, *, stream: bool) -> dict[str, Any]:
 # --- the SDK ---------------------------------------------------------------------------------------------------------
 
 
-class _Chunks(LIBRARY.SyncByteStream):
-    def __init__(self, chunks: list[bytes]) -> None:
-        self.chunks = chunks
-
-    def __iter__(self) -> Any:
-        return iter(self.chunks)
-
-
 def _headers(events: int) -> list[tuple[str, str]]:
     kind = "text/event-stream; charset=utf-8" if events else "application/json"
     return [("content-type", kind), ("x-request-id", "req_0c1d2e3f"), ("x-ratelimit-remaining-requests", "9999")]
@@ -170,7 +162,7 @@ def asking(api: str, events: int) -> Callable[[], None]:
     """Return a function that makes one call through the SDK and reads the reply to its end."""
     chunks, headers = reply(api, events), _headers(events)
     sdk = importlib.import_module("openai" if api == "chat" else "anthropic")
-    mock = LIBRARY.MockTransport(lambda _: LIBRARY.Response(200, headers=headers, stream=_Chunks(chunks)))
+    mock = LIBRARY.MockTransport(lambda _: LIBRARY.Response(200, headers=headers, stream=Chunks(chunks)))
     client = (sdk.OpenAI if api == "chat" else _anthropic(sdk))(
         api_key="bench", max_retries=0, http_client=sdk.DefaultHttpxClient(transport=mock)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ __all__ = [
     "CASSETTER_READS",
     "LIBRARY",
     "MODEL",
+    "Chunks",
     "cassette",
     "cassetter_form",
     "events",
@@ -35,6 +36,20 @@ CASSETTER_READS = 4_000
 NUMBER = "00000"
 """Numbers have five digits, so that all interactions are equally long."""
 SYSTEM = "You are a support agent of a company that sells telescopes. Answer in one sentence, and name no prices."
+
+
+class Chunks(LIBRARY.SyncByteStream, LIBRARY.AsyncByteStream):
+    """A body in chunks, which is all that a `MockTransport` needs to stream."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self.chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.chunks)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
 
 
 def _written_as(name: str) -> Response:

@@ -79,20 +79,6 @@ MODES = [Mode(asynchronous, stream) for asynchronous in (False, True) for stream
 # --- who answers ------------------------------------------------------------------------------------------------------
 
 
-class Chunks(LIBRARY.SyncByteStream, LIBRARY.AsyncByteStream):
-    """A body in chunks, which is all that a `MockTransport` needs to stream."""
-
-    def __init__(self, chunks: list[bytes]) -> None:
-        self.chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.chunks
-
-    async def __aiter__(self):
-        for chunk in self.chunks:
-            yield chunk
-
-
 class Floor:
     """The handler of a mock transport, which answers with the reply that was announced."""
 
@@ -106,7 +92,7 @@ class Floor:
         self.next = material.events(number, stream=self.mode.stream)
 
     def __call__(self, _: Any) -> Any:
-        return LIBRARY.Response(200, headers=self.headers, stream=Chunks(self.next))
+        return LIBRARY.Response(200, headers=self.headers, stream=material.Chunks(self.next))
 
 
 def _default_client(mode: Mode) -> Any:

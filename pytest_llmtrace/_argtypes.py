@@ -18,7 +18,7 @@ __all__ = [
     "finite",
     "is_count",
     "is_finite",
-    "is_number",
+    "is_finite_number",
     "parsed_json",
     "read_json",
     "seconds",
@@ -81,7 +81,7 @@ def is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value: object) -> bool:
+def is_finite_number(value: object) -> bool:
     """Tell whether a value is a finite number that a float can hold; a bool is not."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

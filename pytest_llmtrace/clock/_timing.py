@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from typing import Literal, get_args
 
-from pytest_llmtrace._argtypes import is_number
+from pytest_llmtrace._argtypes import is_finite_number
 from pytest_llmtrace.clock._agenda import AGENDA
 from pytest_llmtrace.clock._shift import SHIFT, time_machine
 from pytest_llmtrace.errors import UsageError
@@ -81,7 +81,7 @@ class Clock:
             UsageError: If there is no virtual time, or `seconds` is negative, not finite, or too large for a date.
         """
         self._refuse_unless_virtual("advance()")
-        if not is_number(seconds) or seconds < 0:
+        if not is_finite_number(seconds) or seconds < 0:
             raise UsageError(f"clock.advance() takes a number of seconds, 0 or more, got {seconds!r}")
         if self.time() + seconds > _LAST:
             raise UsageError(f"clock.advance({seconds!r}) leads beyond the year 9999, where Python's dates end")

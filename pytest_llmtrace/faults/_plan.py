@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace import wire
-from pytest_llmtrace._argtypes import is_count, is_number
+from pytest_llmtrace._argtypes import is_count, is_finite_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.faults._kinds import ERRORS, Kind
 from pytest_llmtrace.model import Request
@@ -124,9 +124,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         UsageError: If an option has no meaning.
     """
     seconds, retry_after = options.get("seconds"), options.get("retry_after")
-    if seconds is not None and not (is_number(seconds) and seconds > 0):
+    if seconds is not None and not (is_finite_number(seconds) and seconds > 0):
         raise UsageError(f"seconds= must be a number of seconds above 0, got {seconds!r}")
-    if retry_after is not None and not (is_number(retry_after) and retry_after >= 0):
+    if retry_after is not None and not (is_finite_number(retry_after) and retry_after >= 0):
         raise UsageError(f"retry_after= must be a number of seconds, 0 or more, got {retry_after!r}")
     status = options.get("status")
     if status is not None and status not in ERRORS:
@@ -159,7 +159,7 @@ def check_when(
     for name, count in (("times", times), ("every", every)):
         if count is not None and not (is_count(count) and count > 0):
             raise UsageError(f"{name}= must be a whole number, 1 or more, got {count!r}")
-    if rate is not None and not (is_number(rate) and 0 < rate <= 1):
+    if rate is not None and not (is_finite_number(rate) and 0 < rate <= 1):
         raise UsageError(f"rate= must be above 0 and at most 1, got {rate!r}")
     if rate is not None and every is not None:
         raise UsageError("every= and rate= both choose the requests that a fault happens to; give only one of them")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from pytest_llmtrace._argtypes import is_count, is_number
+from pytest_llmtrace._argtypes import is_count, is_finite_number
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.gateways._layout import compact
@@ -91,7 +91,7 @@ class Script:
         named.append((_FINISH.get(self.api or "", "finish_reason"), self.finish))
         _check_texts(*named, *((name, getattr(self, name)) for name in _TEXTS))
         _check_flags(older=self.older)
-        if self.cost is not None and not is_number(self.cost):
+        if self.cost is not None and not is_finite_number(self.cost):
             raise UsageError(f"cost must be a number of US dollars, got {self.cost!r}")
 
     def summary(self) -> str:
@@ -178,10 +178,10 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
     Raises:
         UsageError: If one of them is not a number, or too small.
     """
-    if first_token is not None and not (is_number(first_token) and first_token >= 0):
+    if first_token is not None and not (is_finite_number(first_token) and first_token >= 0):
         raise UsageError(f"first_token must be a number of seconds, 0 or more, got {first_token!r}")
     rate = tokens_per_second
-    if rate is not None and not (is_number(rate) and rate > 0):
+    if rate is not None and not (is_finite_number(rate) and rate > 0):
         raise UsageError(f"tokens_per_second must be a number above 0, got {rate!r}")
 
 
@@ -242,7 +242,7 @@ def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...],
     Raises:
         UsageError: If this is not a list of lists of numbers, or a number exceeds the 32-bit floats that are sent.
     """
-    if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
+    if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_finite_number, vector)) for vector in vectors):
         raise UsageError(f"vectors must be a list of numbers for each input, such as [[0.5, -1.0]], got {vectors!r}")
     largest = max((abs(number) for vector in vectors for number in vector), default=0)
     if largest > _LARGEST_SINGLE:
@@ -260,7 +260,7 @@ def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
         raise UsageError(f"the status of an error must be from 400 to 599, got {failing.status!r}")
     if failing.after is not None and not (is_count(failing.after) and failing.after >= 0):
         raise UsageError(f"after must be a number of pieces of text, 0 or more, got {failing.after!r}")
-    if failing.retry_after is not None and not (is_number(failing.retry_after) and failing.retry_after >= 0):
+    if failing.retry_after is not None and not (is_finite_number(failing.retry_after) and failing.retry_after >= 0):
         raise UsageError(f"retry_after must be a number of seconds, 0 or more, got {failing.retry_after!r}")
     _check_texts(("message", failing.message), ("type", failing.type))
     if not isinstance(failing.code, str | None) and not is_count(failing.code):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_llmtrace._argtypes import is_number
+from pytest_llmtrace._argtypes import is_finite_number
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["check_usage", "merged", "priced", "total"]
@@ -101,7 +101,7 @@ _WORDS = {"prompt": "input", "input": "prompt", "completion": "output", "output"
 
 def _is_like(value: object, known: object) -> bool:
     """Tell whether a value has the type that a field has on the wire; any number fits a numeric field."""
-    return is_number(value) if isinstance(known, float) or type(known) is int else isinstance(value, type(known))
+    return is_finite_number(value) if isinstance(known, float) or type(known) is int else isinstance(value, type(known))
 
 
 _KINDS: Mapping[type, str] = {
