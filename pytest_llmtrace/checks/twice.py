@@ -74,10 +74,10 @@ def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[Span
     inside: dict[SpanKey, list[tuple[Call, SpanRecord]]] = {}
     for call, span, _ in llm_spans(evidence.calls):
         outer = ancestry.around(span.parent).get(span.scope)
-        within = None if outer is None or outer.key not in strays else inside.setdefault(outer.key, [])
-        if within is not None and all(
-            known is not span for _, known in within[-1:]
-        ):  # A turn's span has all its calls.
+        if outer is None or outer.key not in strays:
+            continue
+        within = inside.setdefault(outer.key, [])
+        if all(known is not span for _, known in within[-1:]):  # A turn's span has all its calls.
             within.append((call, span))
     return inside
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.clock import now, tick
+from pytest_llmtrace.intercept._cancellation import is_cancellation, only_closes
 from pytest_llmtrace.model import Ambient, Answer, Exchange, Headers, Outcome, Request, Response, StreamEnd
 
 if TYPE_CHECKING:
@@ -144,6 +145,15 @@ class Passage:
         if self._head is None and self.refusal is None:
             self._settle(Outcome.FAILED)
         self._end(StreamEnd.FAILED, f"{type(error).__name__}: {error}")
+
+    def break_off(self, error: BaseException) -> None:
+        """Note an exception that ends a wait of the client's: its task was cancelled, or its stream broke."""
+        if not is_cancellation(error):
+            self.fail(error)
+        elif only_closes():
+            self.close()
+        else:
+            self.cancel()
 
     def respond(self, head: Head) -> None:
         """Note the response that the client is about to get."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept._passage import Head, Passage
-from pytest_llmtrace.intercept._streams import Played, noting_break, shaped, time_to_leave
+from pytest_llmtrace.intercept._streams import Played, shaped, time_to_leave
 from pytest_llmtrace.intercept._timetable import Timetable, timetable
 from pytest_llmtrace.model import LEFT, Answer, Failure, Headers, Response
 
@@ -44,16 +44,14 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
     """
     table = _until_first_byte(library, passage, answer)
     if table is not None:
-        with noting_break(passage, table):
-            table.wait(0)
+        table.wait(0)
 
 
 async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) -> None:
     """Do what `arrive` does, in a task; a client that left before any response may be cancelled here."""
     table = _until_first_byte(library, passage, answer)
     if table is not None:
-        with noting_break(passage, table):
-            await table.wait_async(0)
+        await table.wait_async(0)
     if _left_before_any_reply(answer):
         await time_to_leave(passage, cancelled=True)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from json import JSONDecodeError
 from types import ModuleType
 from typing import Any
 
-from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation, only_closes
+from pytest_llmtrace.intercept._cancellation import in_hand
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.intercept._timetable import Timetable
 from pytest_llmtrace.model import LEFT, Failure
 
-__all__ = ["Played", "Tapped", "noting_break", "shaped", "time_to_leave"]
+__all__ = ["Played", "Tapped", "shaped", "time_to_leave"]
 
 _TURNS = 100
 """How many turns other tasks get before a client gets the recorded failure of having left.
@@ -62,24 +61,20 @@ class Played:
         while self._given < len(self._chunks):
             self._passage.want()
             if self._timetable is not None:
-                with noting_break(self._passage, self._timetable):
-                    self._timetable.wait(self._given)
+                self._timetable.wait(self._given)
             yield self._next()
         if self._timetable is not None and self._timetable.breaks_off:
-            with noting_break(self._passage, self._timetable):
-                self._timetable.wait(self._given)
+            self._timetable.wait(self._given)
         self._finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._given < len(self._chunks):
             self._passage.want()
             if self._timetable is not None:
-                with noting_break(self._passage, self._timetable):
-                    await self._timetable.wait_async(self._given)
+                await self._timetable.wait_async(self._given)
             yield self._next()
         if self._timetable is not None and self._timetable.breaks_off:
-            with noting_break(self._passage, self._timetable):
-                await self._timetable.wait_async(self._given)
+            await self._timetable.wait_async(self._given)
         if self._left in LEFT:
             await time_to_leave(self._passage, cancelled=self._left is Failure.CANCELLED)
         self._finish()
@@ -146,7 +141,7 @@ class Tapped:
                 self._passage.want()
         except BaseException as error:
             if not isinstance(error, GeneratorExit):  # That only says that the iterator was dropped: the body is open.
-                _break(self._passage, error)
+                self._passage.break_off(error)
             raise
         self._passage.exhaust()
 
@@ -161,17 +156,6 @@ class Tapped:
         _close(self._passage)
         if hasattr(self._stream, "aclose"):
             await self._stream.aclose()
-
-
-@contextmanager
-def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
-    """Note an exception that interrupts a wait: the client has waited too long, or was cancelled."""
-    try:
-        yield
-    except BaseException as error:
-        timetable.leave()
-        _break(passage, error)
-        raise
 
 
 async def time_to_leave(passage: Passage, *, cancelled: bool) -> None:
@@ -190,7 +174,7 @@ async def time_to_leave(passage: Passage, *, cancelled: bool) -> None:
         if cancelled:
             await sleep(LONGEST_WAIT)
     except BaseException as error:
-        _break(passage, error)
+        passage.break_off(error)
         raise
 
 
@@ -206,15 +190,6 @@ def _unparsed() -> str | None:
     """Return the text that the client could not parse; None unless it closes the body because of that error."""
     error = sys.exc_info()[1]
     return error.doc if isinstance(error, JSONDecodeError) else None
-
-
-def _break(passage: Passage, error: BaseException) -> None:
-    if not is_cancellation(error):
-        passage.fail(error)
-    elif only_closes():
-        passage.close(None)
-    else:
-        passage.cancel()
 
 
 @functools.cache

@@ -49,19 +49,32 @@ class Timetable:
         """Wait until a chunk is due; the number after the last chunk means the one that never comes.
 
         Raises:
-            Exception: The library's `ReadTimeout`, if the chunk is due later than its client waits or never comes.
+            Exception: The library's `ReadTimeout`, if the chunk is due later than its client waits or never comes. The
+                passage notes whatever ends a wait.
         """
-        due, error = self._next(chunk)
-        self._pace.wait(due)
-        if error is not None:
-            raise error
+        due, timed_out = self._next(chunk)
+        try:
+            self._pace.wait(due)
+            if timed_out is not None:
+                raise timed_out
+        except BaseException as error:
+            self._break_off(error)
+            raise
 
     async def wait_async(self, chunk: int) -> None:
         """Do what `wait` does, in a task."""
-        due, error = self._next(chunk)
-        await self._pace.wait_async(due)
-        if error is not None:
-            raise error
+        due, timed_out = self._next(chunk)
+        try:
+            await self._pace.wait_async(due)
+            if timed_out is not None:
+                raise timed_out
+        except BaseException as error:
+            self._break_off(error)
+            raise
+
+    def _break_off(self, error: BaseException) -> None:
+        self.leave()
+        self._passage.break_off(error)
 
     def leave(self) -> None:
         """Tell the pace that no more chunks will be asked for."""
