@@ -76,7 +76,7 @@ class Mode(NamedTuple):
 MODES = [Mode(asynchronous, stream) for asynchronous in (False, True) for stream in (False, True)]
 
 
-# --- who answers ------------------------------------------------------------------------------------------------------
+# --- who answers -----------------------------------------------------------------------------------------------------
 
 
 class Floor:
@@ -160,7 +160,7 @@ def able(size: int) -> list[str]:
     return [name for name in able if name != "cassetter" or size <= material.CASSETTER_READS]
 
 
-# --- one process ------------------------------------------------------------------------------------------------------
+# --- one process -----------------------------------------------------------------------------------------------------
 
 
 class Caller:
@@ -250,7 +250,7 @@ def _check(ids: set[str], number: int) -> None:
         raise AssertionError(f"the reply to question {number} is that to another one")
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------------------------------
 
 
 def measure(plan: Plan, folder: Path) -> Result:

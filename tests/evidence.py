@@ -1,4 +1,4 @@
-"""The evidence of a trace, put together from its records as the harness does it at the end of a test."""
+"""Calls, and the evidence of a trace, put together from records as the harness does it at the end of a test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_llmtrace.checks import Evidence
-from pytest_llmtrace.model import Exchange, LogRecord, SpanRecord
+from pytest_llmtrace.model import Call, Exchange, LogRecord, SpanRecord
 from pytest_llmtrace.pairing import match
 
 
@@ -24,3 +24,8 @@ def evidence_of(
         **more,
     }
     return Evidence(exchanges=exchanges, spans=spans, **parts)
+
+
+def numbers(calls: Iterable[Call]) -> list[tuple[list[int], list[int]]]:
+    """Return each call as the indexes of its exchanges and the numbers of its spans."""
+    return [([one.index for one in call.exchanges], [span.key.span_id for span in call.spans]) for call in calls]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pytest_llmtrace.checks._check import Evidence, title_of_span
+from pytest_llmtrace.checks.late import STARTED_LATE
 from pytest_llmtrace.model import Call, Outcome, SpanRecord, Stray, Worker
 from pytest_llmtrace.pairing import fits
 
@@ -66,7 +67,7 @@ class _Beside:
         at = len(started) if last.ended is None else bisect_right(started, last.ended, key=_start)
         if at == len(started):
             return None
-        return self._taken(started[at], call, "but was started when the call was over", _LATE, _START_BEFORE)
+        return self._taken(started[at], call, "but was started when the call was over", STARTED_LATE.why, _START_BEFORE)
 
     def _taken(self, stray: Stray, call: Call, how: str, why: str, to_do: str) -> Missed | None:
         if not fits(stray.reading, call.truth) or self._by_key.pop(stray.span.key, None) is None:
@@ -75,7 +76,6 @@ class _Beside:
 
 
 _EARLY = "the span knows neither how long the call took nor what came of it"
-_LATE = "the span does not say how long the call took; a call that raises may have no span at all"
 _KEEP_OPEN = (
     "keep the span open until the response has been read: a generator, a coroutine or a task sends its request when it "
     "runs, not where it is made"

@@ -21,7 +21,7 @@ _LOOKED_UP = 8
 """How many unknown names of a span are compared with all known ones, which takes time."""
 
 
-# --- Unknown ones -----------------------------------------------------------------------------------------------------
+# --- Unknown ones ----------------------------------------------------------------------------------------------------
 
 
 def _unknown(claim: Claim) -> Breach | bool:

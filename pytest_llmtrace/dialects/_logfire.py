@@ -56,7 +56,7 @@ _SAID = message_places(
 )
 
 
-# --- openai-agents (with its own usage), and the Responses API before version 2 of logfire's attributes: events ---
+# --- openai-agents (with its own usage), and the Responses API before version 2 of logfire's attributes: events ------
 
 
 def _from_events(raw: Any) -> list[Message]:

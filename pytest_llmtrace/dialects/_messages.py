@@ -109,7 +109,7 @@ def _arguments(value: Any) -> Any:
     return value if is_encoded(parsed) else parsed  # A reader of the span parses once, and gets no object.
 
 
-# --- the answer as a whole, from which the facts are taken ---
+# --- the answer as a whole, from which the facts are taken -----------------------------------------------------------
 
 
 class _Said(NamedTuple):
@@ -249,7 +249,7 @@ def _has_text(raw: Any) -> bool:
         return False
 
 
-# --- JSON: messages with parts, or as the chat API writes them ---
+# --- JSON: messages with parts, or as the chat API writes them -------------------------------------------------------
 
 
 def sequence(value: Any, what: str) -> Sequence[Any]:
@@ -345,7 +345,7 @@ _SAID: Mapping[str, tuple[str, tuple[str, str]]] = {
 }
 
 
-# --- flattened lists ---
+# --- flattened lists -------------------------------------------------------------------------------------------------
 
 
 def numbered(flat: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:

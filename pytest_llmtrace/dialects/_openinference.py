@@ -36,7 +36,7 @@ def _is_openinference(span: SpanRecord) -> bool:
     return isinstance(kind, str) and kind in _CALLS
 
 
-# --- messages ---
+# --- messages --------------------------------------------------------------------------------------------------------
 
 
 def _messages(flat: Mapping[str, Any]) -> list[Message]:
@@ -116,7 +116,7 @@ def _part(group: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": kind, "text": group.get("message_content.text", group.get("text"))}
 
 
-# --- completions ---
+# --- completions -----------------------------------------------------------------------------------------------------
 
 
 def _choices(flat: Mapping[str, Any]) -> list[Message]:
@@ -137,7 +137,7 @@ def _prompts(flat: Mapping[str, Any]) -> Iterator[Piece]:
         yield from pieces_in(None, group.get("prompt.text"))
 
 
-# --- embeddings ---
+# --- embeddings ------------------------------------------------------------------------------------------------------
 
 
 def _vectors(flat: Mapping[str, Any]) -> list[Any]:

@@ -171,7 +171,7 @@ async def _checkpoint() -> None:
         await checkpoint()
 
 
-# --- what a function may return ---------------------------------------------------------------------------------------
+# --- what a function may return --------------------------------------------------------------------------------------
 
 
 async def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractAsyncContextManager[Any]:

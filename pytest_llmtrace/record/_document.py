@@ -170,7 +170,7 @@ def _base64(body: bytes) -> dict[str, str]:
     return {"base64_string": base64.b64encode(body).decode("ascii")}
 
 
-# --- an interaction as plain values ---
+# --- an interaction as plain values ----------------------------------------------------------------------------------
 
 
 def _item(recording: Recording) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _body(body: bytes) -> str | bytes:
         return body
 
 
-# --- the parts of a file ---
+# --- the parts of a file ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)

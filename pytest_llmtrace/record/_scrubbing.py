@@ -117,7 +117,7 @@ def _filter(
     return apply
 
 
-# --- the parts of a message ---
+# --- the parts of a message ------------------------------------------------------------------------------------------
 
 
 def compares_bytes(settings: ReplaySettings) -> bool:

@@ -189,7 +189,7 @@ def _tidy(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-# --- the form on disk: lists of values, in the order of the fields ---
+# --- the form on disk: lists of values, in the order of the fields ---------------------------------------------------
 
 
 def _written(cassette: Cassette) -> Iterator[bytes]:

@@ -190,7 +190,7 @@ class _Document:
         return Located(_flat(found[0]), line)
 
 
-# --- scalars ---
+# --- scalars ---------------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=BLOCKS_KEPT)

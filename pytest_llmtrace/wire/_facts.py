@@ -209,7 +209,7 @@ def shown(value: Any) -> str:
     return said if len(said) <= _SHOWN or isinstance(value, str) else f"{said[:_SHOWN]}..."
 
 
-# --- The types that a field can have: each function returns the fact's value, or raises Misfit. -----------------------
+# --- The types that a field can have: each function returns the fact's value, or raises Misfit -----------------------
 
 
 def anything(value: Any) -> Any:

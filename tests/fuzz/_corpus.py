@@ -112,7 +112,7 @@ def exchange_of(sound: Sound, **fields: Any) -> Exchange:
     return replace(exchange, response=response, chunk_ticks=tuple(range(11, 11 + count)), ended=11 + count)
 
 
-# --- spans that state the truth -------------------------------------------------------------------------------------
+# --- spans that state the truth --------------------------------------------------------------------------------------
 
 
 def _span(number: int, parent: int | None, scope: str, attributes: dict[str, Any], truth: Reading) -> SpanRecord:

@@ -174,7 +174,7 @@ def test_a_wrong_word_stops_the_run(run: Callable[..., Any]) -> None:
     assert result.usage_error() == f"ERROR: llmtrace: LLMTRACE_TIMING: {text}"
 
 
-# --- neighbours ---
+# --- neighbours ------------------------------------------------------------------------------------------------------
 
 
 @only_with("pytest_timeout")

@@ -30,7 +30,7 @@ def _extra(thing: Any, name: str) -> Any:
     return getattr(thing, name, None)
 
 
-# --- OpenAI: chat completions and completions -------------------------------------------------------------------------
+# --- OpenAI: chat completions and completions ------------------------------------------------------------------------
 
 
 def _chat(answer: Answer, completion: Any) -> None:
@@ -148,7 +148,7 @@ def _openai_usage(raw: Mapping[str, Any]) -> Usage:
     )
 
 
-# --- OpenAI: embeddings and responses ---------------------------------------------------------------------------------
+# --- OpenAI: embeddings and responses --------------------------------------------------------------------------------
 
 
 def _embeddings(answer: Answer, reply: Any) -> None:
@@ -230,7 +230,7 @@ def _response_usage(usage: Any) -> Usage:
     )
 
 
-# --- Anthropic --------------------------------------------------------------------------------------------------------
+# --- Anthropic -------------------------------------------------------------------------------------------------------
 
 
 def _message(answer: Answer, message: Any) -> None:

@@ -62,7 +62,7 @@ def _operation(asked: Asked) -> str:
     return _OPERATIONS.get(asked.api, "chat")
 
 
-# --- OpenInference ----------------------------------------------------------------------------------------------------
+# --- OpenInference ---------------------------------------------------------------------------------------------------
 
 _NAMES = {
     "chat": "ChatCompletion",
@@ -125,7 +125,7 @@ def _openinference_message(prefix: str, choice: Choice) -> Attributes:
     return found
 
 
-# --- OpenTelemetry, generative AI -------------------------------------------------------------------------------------
+# --- OpenTelemetry, generative AI ------------------------------------------------------------------------------------
 
 
 def _genai_parameters(asked: Asked) -> Attributes:
@@ -244,7 +244,7 @@ def _older_answered(_asked: Asked, answer: Answer) -> Attributes:
     }
 
 
-# --- OpenLLMetry ------------------------------------------------------------------------------------------------------
+# --- OpenLLMetry -----------------------------------------------------------------------------------------------------
 
 
 def _openllmetry_asked(asked: Asked) -> Attributes:
@@ -295,7 +295,7 @@ def _completion(prefix: str, choice: Choice) -> Attributes:
     return found
 
 
-# --- logfire ----------------------------------------------------------------------------------------------------------
+# --- logfire ---------------------------------------------------------------------------------------------------------
 
 
 def _logfire_asked(asked: Asked) -> Attributes:
@@ -317,7 +317,7 @@ def _logfire_answered(asked: Asked, answer: Answer) -> Attributes:
     }
 
 
-# --- By hand, around `anthropic.Anthropic()` --------------------------------------------------------------------------
+# --- By hand, around `anthropic.Anthropic()` -------------------------------------------------------------------------
 
 
 def _by_hand_asked(asked: Asked) -> Attributes:

@@ -110,7 +110,7 @@ def test_broken_twin_a_token_off_by_one(gateway: str) -> None:
     )
 
 
-# --- Anthropic, by hand -----------------------------------------------------------------------------------------------
+# --- Anthropic, by hand ----------------------------------------------------------------------------------------------
 
 tracer = trace.get_tracer("chat-api.llm")
 

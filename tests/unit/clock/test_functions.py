@@ -170,7 +170,7 @@ def test_the_suite_s_own_travel_around_it_is_kept() -> None:
         assert virtual.time() == 1577836800
 
 
-# --- what must not be disturbed ---
+# --- what must not be disturbed --------------------------------------------------------------------------------------
 
 
 def test_timeouts_of_asyncio_are_real(virtual: clock.Clock) -> None:
@@ -231,7 +231,7 @@ def test_batches_of_spans_are_exported_in_real_time(virtual: clock.Clock) -> Non
     provider.shutdown()
 
 
-# --- what users hold ---
+# --- what users hold -------------------------------------------------------------------------------------------------
 
 
 def test_there_is_no_virtual_time_unless_it_was_asked_for() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pytest_llmtrace.checks import verify
 from pytest_llmtrace.model import Ambient, Exchange, SpanRecord, Worker
 from pytest_llmtrace.pairing import pair
-from tests.evidence import evidence_of
+from tests.evidence import evidence_of, numbers
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -31,9 +31,7 @@ def answer(text: str = "hi") -> tuple[bytes, ...]:
 
 
 def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list[int], list[int]]]:
-    """Return each call as the indexes of its exchanges and the numbers of its spans."""
-    calls = pair(exchanges, spans)
-    return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
+    return numbers(pair(exchanges, spans))
 
 
 def found(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[str, str]]:

@@ -158,7 +158,7 @@ def test_the_vocabulary_is_covered() -> None:
     assert all(hasattr(Reading, name) for name in VOCABULARY)
 
 
-# --- dialects of the user's own ---
+# --- dialects of the user's own --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

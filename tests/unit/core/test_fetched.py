@@ -10,9 +10,9 @@ import pytest
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks import verify
-from pytest_llmtrace.model import Call, Exchange, Finding, Request, SpanRecord, State
+from pytest_llmtrace.model import Exchange, Finding, Request, SpanRecord, State
 from pytest_llmtrace.pairing import match
-from tests.evidence import evidence_of
+from tests.evidence import evidence_of, numbers
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -64,11 +64,6 @@ def judged(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) ->
     return [one for one in verify(seen, {}).findings if not one.check.startswith("convention/")]
 
 
-def shape(calls: tuple[Call, ...]) -> list[tuple[list[int], list[int]]]:
-    """Return each call as the indexes of its exchanges and the numbers of its spans."""
-    return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
-
-
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -112,14 +107,14 @@ def test_what_fetches_no_response(poll: Poll, how: dict[str, Any]) -> None:
 def test_a_span_that_saw_what_was_fetched(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...]) -> None:
     """A call is compared with what was last fetched while its span was open; the fetches are not calls."""
     paired = match(poll(*spans), [make_span(1, attributes=LLM)])
-    assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
+    assert (numbers(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (paired.calls[0].truth.input_tokens, paired.calls[0].truth.output_texts) == (10, ["hi"])
 
 
 def test_a_span_that_saw_the_beginning(make_span: SpanMaker, poll: Poll) -> None:
     """A span that ended before the fetch cannot know what it brought."""
     paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109)])
-    assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
+    assert (numbers(paired.calls), paired.fetches) == ([([0], [1])], ())
     assert (
         paired.calls[0].truth.fact("input_tokens").note
         == "the response is queued: the rest comes when it is fetched later"
@@ -132,7 +127,7 @@ def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -
     told = {**LLM, "gen_ai.response.id": "resp_1"}
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=told, started=109, start_ns=109_000_000)]
     paired = match(poll(1, 2 if current else None), spans)
-    assert (shape(paired.calls), shape(paired.fetches)) == ([([0], [1])], [([1], [2])])
+    assert (numbers(paired.calls), numbers(paired.fetches)) == ([([0], [1])], [([1], [2])])
     assert [stray.span.key.span_id for stray in paired.strays] == [2]
 
 
@@ -145,7 +140,7 @@ def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
         for number, (start, end) in times.items()
     ]
     paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109), *polls])
-    assert (shape(paired.calls), shape(paired.fetches)) == ([([0], [1])], [([1], [2]), ([2], [3])])
+    assert (numbers(paired.calls), numbers(paired.fetches)) == ([([0], [1])], [([1], [2]), ([2], [3])])
 
 
 def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -> None:

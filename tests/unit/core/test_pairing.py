@@ -13,6 +13,7 @@ import pytest
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.model import Ambient, Exchange, Outcome, Request, SpanRecord, StreamEnd, Worker
 from pytest_llmtrace.pairing import match, pair
+from tests.evidence import numbers
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
@@ -33,9 +34,7 @@ def answer(response_id: str) -> bytes:
 
 
 def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list[int], list[int]]]:
-    """Return each call as the indexes of its exchanges and the numbers of its spans."""
-    calls = pair(exchanges, spans)
-    return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
+    return numbers(pair(exchanges, spans))
 
 
 def test_the_current_span_is_the_span_of_the_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:

@@ -70,7 +70,7 @@ def plan(faults: Faults, kind: int | str, **options: Any) -> Any:
     return faults.add(kind, {name: options.pop(name, None) for name in names}, options)
 
 
-# --- how it changes a reply ---
+# --- how it changes a reply ------------------------------------------------------------------------------------------
 
 # Kind, options, number of chunks left of a stream, how they end, and the fault's words in the origin.
 CUT: tuple[tuple[str, dict[str, Any], int, Failure | None, str], ...] = (
@@ -278,7 +278,7 @@ def test_every_kind_is_proved() -> None:
     assert [kind for kind in KINDS if f'"{kind}"' not in source] == []
 
 
-# --- when ---
+# --- when ------------------------------------------------------------------------------------------------------------
 
 
 def happens(faults: Faults, *requests: Request) -> str:

@@ -209,7 +209,7 @@ def test_the_timeout_is_known_wherever_it_is_answered(
     assert reads(driver, timeout=500.0)[1] is driver.library.ReadTimeout
 
 
-# --- at the same time ---
+# --- at the same time ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -239,7 +239,7 @@ def test_parallel_streams_take_the_time_of_one(
     assert [virtual.elapsed] == close_to(1200)
 
 
-# --- cancelled ---
+# --- cancelled -------------------------------------------------------------------------------------------------------
 
 
 def cancelled_in(backend: str, work: Callable[[Callable[[], object]], Any]) -> None:

@@ -301,7 +301,7 @@ def test_a_file_that_cannot_be_read_is_replaced_by_all(
     assert len(load(tmp_path / "chat.yaml").recordings) == 1
 
 
-# --- when it goes wrong ---
+# --- when it goes wrong ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exists", [True, False])

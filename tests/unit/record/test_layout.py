@@ -43,7 +43,7 @@ def test_layout_keeps_every_value(value: object, indent: int | None, ascii_only:
     assert laid_out(laid_out(text)) == laid_out(text)
 
 
-# --- YAML ---
+# --- YAML ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_with_a_ruler_is_written_at_once() -> None:

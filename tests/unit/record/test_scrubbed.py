@@ -315,7 +315,7 @@ def test_hidden_keys(made: Callable[..., Exchange], written: Callable[..., str],
         assert base64.b64encode(CANARY.encode())[:20] not in kept
 
 
-# --- what the user has configured ---
+# --- what the user has configured ------------------------------------------------------------------------------------
 
 
 def same_bytes(sent: Any, recorded: Any) -> bool:

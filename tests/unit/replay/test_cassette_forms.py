@@ -327,7 +327,7 @@ def test_no_interactions(write: Callable[..., Path]) -> None:
     assert load(write("interactions: []\nversion: 1\n")).recordings == ()
 
 
-# --- what this package adds -------------------------------------------------------------------------------------------
+# --- what this package adds ------------------------------------------------------------------------------------------
 
 ADDED = """interactions:
 - request: {method: POST, uri: 'https://a.test/v1', headers: {}, body: '{}'}

@@ -31,7 +31,7 @@ def text_of(answer: Answer | None) -> str:
     return text
 
 
-# --- texts ---
+# --- texts -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -42,7 +42,7 @@ def test_half_a_character_is_sent_as_it_is(stream: bool) -> None:
     assert b"\\ud83d" in answer.response.body
 
 
-# --- matching ---
+# --- matching --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_threads_never_share_a_reply() -> None:
     assert {body["choices"][0]["message"]["content"] for body in bodies} == set(map(str, range(50)))
 
 
-# --- what the request decides ---
+# --- what the request decides ----------------------------------------------------------------------------------------
 
 
 def test_a_stream_is_cut_as_asked() -> None:
@@ -242,7 +242,7 @@ def test_totals_that_are_given_stand() -> None:
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (1, 8, 99)
 
 
-# --- explanations ---
+# --- explanations ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_what_was_not_played_is_described() -> None:
     )
 
 
-# --- wrong use ---
+# --- wrong use -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

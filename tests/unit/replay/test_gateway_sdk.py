@@ -49,7 +49,7 @@ def having(api: str, *, other_than: Sequence[str] = ()) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", names)
 
 
-# --- the SDKs over a gateway ---
+# --- the SDKs over a gateway -----------------------------------------------------------------------------------------
 
 
 def _answered(gateway: Gateway, request: Any, body: bytes) -> Any:
@@ -138,7 +138,7 @@ def final(manager: Any, method: str) -> Any:
         return getattr(stream, method)()
 
 
-# --- chat completions ---
+# --- chat completions ------------------------------------------------------------------------------------------------
 
 
 def _ask_chat(client: Any, name: str, *, stream: bool, **more: Any) -> Callable[[], Any]:
@@ -266,7 +266,7 @@ def test_reasoning_comes_before_the_text(name: str, field: str, stream: bool) ->
     assert (thoughts, _read_chat(result)["text"]) == ("Paris, of course.", TEXT)
 
 
-# --- responses ---
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 def _ask_responses(client: Any, name: str, *, stream: bool) -> Callable[[], Any]:
@@ -342,7 +342,7 @@ def test_a_refusal_in_responses_is_a_part_of_its_own(stream: bool) -> None:
     ]
 
 
-# --- embeddings ---
+# --- embeddings ------------------------------------------------------------------------------------------------------
 
 
 @modes
@@ -370,7 +370,7 @@ def test_made_embeddings_have_a_vector_an_input_as_long_as_wanted() -> None:
     assert [len(item.embedding) for item in second.data] == [8]
 
 
-# --- messages ---
+# --- messages --------------------------------------------------------------------------------------------------------
 
 
 def _message_of(client: Any, *, stream: bool) -> Any:
@@ -421,7 +421,7 @@ def test_older_streams_count_the_input_only_at_the_start(name: str, mode: Mode) 
     assert (counts.input_tokens, counts.cache_read_input_tokens, counts.output_tokens) == (10, 30, 5)
 
 
-# --- errors ---
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 STATUSES = [
     (400, "BadRequestError"),
@@ -550,7 +550,7 @@ def test_an_error_may_be_a_whole_body_with_status_200(name: str) -> None:
     assert (result.choices, result.error["message"]) == (None, "upstream died")
 
 
-# --- counts of tokens ---
+# --- counts of tokens ------------------------------------------------------------------------------------------------
 
 
 @modes
