@@ -10,15 +10,23 @@ from typing import NamedTuple
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._several import answering
-from pytest_llmtrace.model import Exchange
+from pytest_llmtrace.model import Exchange, MetricPoint
 
-__all__ = ["MEANINGFUL", "UNITS", "Pacing", "Window", "pacings", "slack", "time_of"]
+__all__ = ["MEANINGFUL", "UNITS", "Pacing", "Window", "extremes", "pacings", "slack", "time_of"]
 
 MEANINGFUL = 0.05
 """The shortest time, in seconds, that is looked at: shorter times are the machine's own."""
 
 UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """The units of time that a metric may have, in seconds."""
+
+
+def extremes(point: MetricPoint) -> tuple[float, float]:
+    """Return the shortest and the longest measurement in seconds; for both the mean if a view does not keep them."""
+    mean = point.value / (point.count or 1)
+    lowest = mean if point.lowest is None else point.lowest
+    highest = mean if point.highest is None else point.highest
+    return lowest * UNITS[point.unit], highest * UNITS[point.unit]
 
 
 def slack(seconds: float) -> float:

@@ -14,7 +14,7 @@ from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_shares import is_certain, is_count
-from pytest_llmtrace.checks._pacing import UNITS, slack, time_of
+from pytest_llmtrace.checks._pacing import UNITS, extremes, slack, time_of
 from pytest_llmtrace.checks._words import first_of, place_of_exchange, shown
 from pytest_llmtrace.checks.stream import FIRST_CHUNK, FIRST_TOKEN
 from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity, SpanRecord
@@ -95,16 +95,14 @@ def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
         by_name.setdefault((point.name, point.unit), []).append(point)
     for (name, unit), series in by_name.items():
         if unit in UNITS and all(one.count and is_count(one.value) and not one.shared for one in series):
-            means = [one.value / (one.count or 1) for one in series]
-            lowest = min(mean if one.lowest is None else one.lowest for one, mean in zip(series, means, strict=True))
-            highest = max(mean if one.highest is None else one.highest for one, mean in zip(series, means, strict=True))
+            lowest, highest = zip(*map(extremes, series), strict=True)
             yield _Measured(
                 name=name,
                 unit=unit,
                 count=sum(one.count or 0 for one in series),
                 total=sum(one.value for one in series) * UNITS[unit],
-                lowest=lowest * UNITS[unit],
-                highest=highest * UNITS[unit],
+                lowest=min(lowest),
+                highest=max(highest),
             )
 
 

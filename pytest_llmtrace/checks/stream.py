@@ -15,7 +15,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._latency import LATENCY
 from pytest_llmtrace.checks._metric_shares import is_count
 from pytest_llmtrace.checks._misspelt import or_rename
-from pytest_llmtrace.checks._pacing import MEANINGFUL, UNITS, Pacing, Window, slack
+from pytest_llmtrace.checks._pacing import MEANINGFUL, UNITS, Pacing, Window, extremes, slack
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Call, Fact, Finding, MetricPoint, Severity
 
@@ -120,7 +120,7 @@ def _not_possible(check: Check, point: MetricPoint, scoped: Sequence[Pacing]) ->
 
 
 def _said(point: MetricPoint) -> str:
-    (lowest, highest), mean = _extremes(point), _total(point) / (point.count or 1)
+    (lowest, highest), mean = extremes(point), _total(point) / (point.count or 1)
     said = f"{mean:.3f} s{' on average' if point.count != 1 else ''}"
     said = f"from {lowest:.3f} s to {highest:.3f} s, {said}" if lowest < highest else said
     return f"{point.name}: {counted(point.count or 0, 'measurement')}, {said}"
@@ -128,14 +128,6 @@ def _said(point: MetricPoint) -> str:
 
 def _total(point: MetricPoint) -> float:
     return point.value * UNITS[point.unit]
-
-
-def _extremes(point: MetricPoint) -> tuple[float, float]:
-    """Return the shortest and the longest measurement in seconds; for both the mean if a view does not keep them."""
-    mean = point.value / (point.count or 1)
-    lowest = mean if point.lowest is None else point.lowest
-    highest = mean if point.highest is None else point.highest
-    return lowest * UNITS[point.unit], highest * UNITS[point.unit]
 
 
 def _others(point: MetricPoint, scoped: Sequence[Pacing], evidence: Evidence) -> int | None:
@@ -164,7 +156,7 @@ def _is_possible(point: MetricPoint, windows: Sequence[Window], others: int | No
         return total >= least
     latest = sorted((window.latest for window in windows), reverse=True)
     most = sum(latest[:count]) if count <= len(latest) else math.inf
-    lowest, highest = _extremes(point)
+    lowest, highest = extremes(point)
     return total <= most and lowest >= min(window.earliest for window in windows) and highest <= latest[0]
 
 
