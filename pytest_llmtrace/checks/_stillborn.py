@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_llmtrace.checks._check import Evidence
-from pytest_llmtrace.model import Exchange, SpanRecord
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._words import more_spans
+from pytest_llmtrace.model import Exchange, Finding, SpanRecord
 
-__all__ = ["alike", "unborn"]
+__all__ = ["failed_starts", "unborn"]
+
+_WHY = "no code has this span, so it is neither filled nor ended, and never exported"
+_NEXT = (
+    "put right what that processor needs, as the tracking store of MLflow, or leave the processor out in tests; "
+    "whoever starts the span may have logged the exception"
+)
 
 
-def alike(evidence: Evidence) -> Sequence[Sequence[SpanRecord]]:
+def failed_starts(check: Check, evidence: Evidence) -> Iterator[Finding]:
+    """Yield one finding for all spans whose start failed alike."""
+    for first, *others in _alike(evidence):
+        text = "\n".join((f"a span processor raised when it was started: {first.stillborn}", *more_spans(len(others))))
+        yield check.finding(first, ("span", text), why=_WHY, next=_NEXT)
+
+
+def _alike(evidence: Evidence) -> Sequence[Sequence[SpanRecord]]:
     """Return the spans whose start failed; those of one scope and name that failed alike are together."""
     found: dict[tuple[str, str, str], list[SpanRecord]] = {}
     for span in evidence.spans:
@@ -25,7 +39,7 @@ def unborn(evidence: Evidence) -> Mapping[int, SpanRecord]:
     The start of such a span failed where the request was made after it: in the same thread or task, and around the same
     span. Each is of one call. Of spans that failed alike, the first stands for all.
     """
-    groups = alike(evidence)
+    groups = _alike(evidence)
     first = {span.key: group[0] for group in groups for span in group}
     left = sorted((span for group in groups for span in group), key=lambda span: span.started)
     found: dict[int, SpanRecord] = {}

@@ -13,8 +13,7 @@ from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._missed import Missed, missed
 from pytest_llmtrace.checks._misspelt import or_rename
 from pytest_llmtrace.checks._said import said, said_of
-from pytest_llmtrace.checks._stillborn import alike, unborn
-from pytest_llmtrace.checks._words import more_spans
+from pytest_llmtrace.checks._stillborn import failed_starts, unborn
 from pytest_llmtrace.finding import is_scope_of
 from pytest_llmtrace.model import Call, Exchange, Finding, Maker, Outcome, Severity, SpanKey, SpanRecord, Stray
 
@@ -274,16 +273,8 @@ def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | No
             continue
         leak = ", and it is still the current span" if span.key in current else ""
         yield check.finding(span, ("span", f"was started, but had not ended when the test was over{leak}"))
-    for first, *others in alike(evidence) if is_unborn else ():
-        text = "\n".join((f"a span processor raised when it was started: {first.stillborn}", *more_spans(len(others))))
-        yield check.finding(first, ("span", text), why=_UNBORN, next=_BEAR)
-
-
-_UNBORN = "no code has this span, so it is neither filled nor ended, and never exported"
-_BEAR = (
-    "put right what that processor needs, as the tracking store of MLflow, or leave the processor out in tests; "
-    "whoever starts the span may have logged the exception"
-)
+    if is_unborn:
+        yield from failed_starts(check, evidence)
 
 
 SPAN_NEVER_ENDED = Check(
