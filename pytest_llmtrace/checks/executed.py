@@ -105,7 +105,10 @@ def _other_arguments(check: Check, evidence: Evidence) -> Iterator[Finding | Non
         if not all(mention.whole for mention in mentions):
             continue
         for fact in reading.stated("tool_arguments"):
-            why = _fault(fact.value, mentions, asked, limit_of(span), offered)
+            try:
+                why = _fault(fact.value, mentions, asked, limit_of(span), offered)
+            except RecursionError:  # Nested deeper than can be compared: not known to differ.
+                why = None
             if why is None:
                 yield None
                 continue
@@ -173,7 +176,10 @@ def _other_result(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if not sent or span.status == "ERROR":  # What a model is told about a failure is the framework's own text.
             continue
         for fact in reading.stated("tool_result"):
-            yield _of_result(check, span, fact, sent, asked)
+            try:
+                yield _of_result(check, span, fact, sent, asked)
+            except RecursionError:
+                yield None
 
 
 def _of_result(check: Check, span: SpanRecord, fact: Fact, sent: list[Returned], asked: AskedTools) -> Finding | None:

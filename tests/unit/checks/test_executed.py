@@ -310,3 +310,14 @@ def test_one_cause_is_one_finding(judge: Judge) -> None:
 def test_results_in_another_form(judge: Judge, sent: Any, said: str) -> None:
     """Times, rounded numbers, masks, files, images and additions in what is sent are not taken for another result."""
     assert judge({**RIGHT, "result": said}, results={PARIS: sent, ROME: RESULTS[ROME]}) == []
+
+
+@pytest.mark.parametrize("place", ["arguments", "result"])
+def test_what_is_nested_too_deep(judge: Judge, place: str) -> None:
+    """JSON that is nested deeper than Python can compare is not judged, and does not break the verdict."""
+    deep = "[" * 600 + "1" + "]" * 600
+    calls = ((PARIS, "weather", f'{{"city": {deep}}}'), CALLS[1])
+    results = {PARIS: f'{{"city": {deep}, "sky": "clear"}}', ROME: RESULTS[ROME]}
+    said = {**RIGHT, "arguments": calls[0][2], "result": results[PARIS]}
+    changed = {**said, place: said[place].replace("1", "2")}
+    assert judge(changed, tools=calls, again=calls, results=results) == []
