@@ -23,7 +23,8 @@ def readable(response: Response) -> bytes:
     Raises:
         ValueError: As for `codings.decoded_chunks`, and if a frame cannot be read.
     """
-    [body] = decoded_chunks((response.body,), header(response.headers, "content-encoding"))
+    coding = header(response.headers, "content-encoding")
+    body = b"".join(decoded_chunks((response.body,), coding)) if coding else response.body
     return b"".join(_frames.as_events((body,))) if is_framed(response) else body
 
 
