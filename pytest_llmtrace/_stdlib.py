@@ -48,12 +48,15 @@ _BEFORE: Final = tuple((watched, MappingProxyType(dict(vars(watched)))) for watc
 
 
 def replaced() -> list[str]:
-    """Return the names of what somebody has replaced and not put back, such as `json.loads`."""
+    """Return the names of what somebody has replaced and not put back, such as `json.loads`.
+
+    Names of one underscore are left out: nothing of ours uses them, and logfire replaces `os._exit` for good.
+    """
     return [
         f"{'os.path' if watched is _os.path else _named(watched)}.{name}"
         for watched, before in _BEFORE
         for name, value in before.items()
-        if vars(watched).get(name) is not value
+        if vars(watched).get(name) is not value and (name[0] != "_" or name.startswith("__"))
     ]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._quick import lazy
-from pytest_llmtrace._stdlib import re
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._check import Evidence
-from pytest_llmtrace.checks._executed_values import as_value
+from pytest_llmtrace.checks._executed_values import as_value, text_of
 from pytest_llmtrace.checks._words import place_of_exchange
 from pytest_llmtrace.model import Call, Exchange, Reading
 
@@ -73,6 +75,11 @@ class AskedTools:
         offered = {tool.get("name") for truth in truths for tool in truth.tools or ()}
         return frozenset(name for name in called | offered if isinstance(name, str))
 
+    @lazy
+    def in_words(self) -> list[str]:
+        """The name and id of each call."""
+        return [f"{mentions[0].name} {identity!r}" for identity, mentions in self.calls.items()]
+
     def of(self, identity: str) -> list[Asked]:
         """Return the mentions of a call, also if its id was sent with other punctuation, or with the id of its item."""
         return self.calls.get(identity) or self._by_letters.get(_letters(identity), [])
@@ -81,9 +88,49 @@ class AskedTools:
     def _by_letters(self) -> dict[str, list[Asked]]:
         return {_letters(identity): mentions for identity, mentions in self.calls.items()}
 
-    def others(self, identity: str) -> Iterator[Asked]:
-        """Yield the calls of other ids."""
-        return (asked for asked in self._all() if asked.id != identity)
+    def other_call(self, identity: str, arguments: Any) -> Asked | None:
+        """Return a call of another id that has these arguments; None if there is none."""
+        found = self._by_arguments.get(_form(arguments), {})
+        return next((asked for known, asked in found.items() if known != identity), None)
+
+    def other_result(self, identity: str, said: Any) -> Returned | None:
+        """Return the result of a call of another id that says this; None if there is none."""
+        found = self._by_result.get(_form(said), {})
+        return next((result for known, result in found.items() if known != identity), None)
+
+    def has_like(self, identity: str) -> bool:
+        """Tell whether there is an id of the same maker, as far as its form tells, or one that begins as this one."""
+        prefix = _begun(identity)
+        if not prefix or (prefix, len(identity)) in self._forms:
+            return bool(prefix)
+        at = bisect_left(self._in_order, identity)
+        following = self._in_order[at : at + 1]
+        if following and following[0].startswith(identity):
+            return True
+        return any(form == prefix and identity[:length] in self.calls for form, length in self._forms)
+
+    @lazy
+    def _forms(self) -> frozenset[tuple[str, int]]:
+        """The forms of the ids: their prefixes and lengths."""
+        return frozenset((_begun(identity), len(identity)) for identity in self.calls)
+
+    @lazy
+    def _in_order(self) -> list[str]:
+        return sorted(self.calls)
+
+    @lazy
+    def _by_arguments(self) -> dict[str, dict[str, Asked]]:
+        found: dict[str, dict[str, Asked]] = {}
+        for asked in filter(_has_arguments, self._all()):
+            found.setdefault(_form(as_value(asked.arguments)), {}).setdefault(asked.id, asked)
+        return found
+
+    @lazy
+    def _by_result(self) -> dict[str, dict[str, Returned]]:
+        found: dict[str, dict[str, Returned]] = {}
+        for result in itertools.chain.from_iterable(self.results.values()):
+            found.setdefault(_form(text_of(result.said)), {}).setdefault(result.id, result)
+        return found
 
     def _all(self) -> Iterator[Asked]:
         return (asked for mentions in self.calls.values() for asked in mentions)
@@ -114,6 +161,24 @@ def _asked_by(truth: Reading) -> Iterator[Asked]:
                 where=fact.where,
                 whole=truth.truncated is False,
             )
+
+
+def _has_arguments(asked: Asked) -> bool:
+    return bool(asked.arguments)
+
+
+def _form(value: Any) -> str:
+    """Return one text for all values that are equal, to look them up; deeper ones than can be written have none."""
+    try:
+        return json.dumps(value, sort_keys=True, default=repr)
+    except (RecursionError, TypeError, ValueError):
+        return f"one of its own: {id(value)}"
+
+
+def _begun(identity: str) -> str:
+    """Return what all ids of one maker begin with, such as `call_` or `toolu_`; empty if it has no such beginning."""
+    found = re.match(r"[A-Za-z]+(?:-[a-z]+)*[_-]", identity)
+    return found[0] if found else ""
 
 
 def _letters(identity: str) -> str:

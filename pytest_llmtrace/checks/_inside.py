@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._check import Evidence
 from pytest_llmtrace.conventions import is_number
-from pytest_llmtrace.model import Call, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Exchange, SpanKey, SpanRecord
 
 __all__ = ["Inside", "Tree", "Unknown", "amount", "stated_amount"]
 
 _MOST_SUMS = 500
+_DEEPEST = 32
+"""How many agents and tools may be inside of each other in a run that is judged; real runs have a handful."""
 _PARTS = frozenset({"cache_read_tokens", "cache_write_tokens", "reasoning_tokens"})
 """Counts that a reply leaves out if they are 0."""
 
@@ -76,12 +79,22 @@ class Inside:
     def __init__(self) -> None:
         self.own: list[Call] = []
         self.steps: dict[SpanKey, Inside] = {}
+        self.is_whole = True
 
-    def calls(self) -> Iterator[Call]:
-        """Yield all calls."""
-        yield from self.own
-        for step in self.steps.values():
-            yield from step.calls()
+    @lazy
+    def calls(self) -> tuple[Call, ...]:
+        """All calls, once no more are put into it."""
+        return (*self.own, *itertools.chain.from_iterable(step.calls for step in self.steps.values()))
+
+    def put(self, call: Call, path: Sequence[SpanKey] | None) -> None:
+        """Put a call into it, behind the steps on the path to it; None for a path that is too long to be judged."""
+        if path is None:
+            self.is_whole = False
+            return
+        inside = self
+        for key in path:
+            inside = inside.steps.setdefault(key, Inside())
+        inside.own.append(call)
 
     def sums(self, name: str, measure: Measure) -> frozenset[float]:
         """Return all sums that the run may state.
@@ -89,6 +102,8 @@ class Inside:
         Raises:
             Unknown: If one of the calls is not known, or there are too many sums.
         """
+        if not self.is_whole:
+            raise Unknown
         found = frozenset({0.0})
         for call in self.own:
             found = _added(found, measure(call, name))
@@ -98,7 +113,7 @@ class Inside:
 
     def whole(self, name: str) -> float:
         """Return the sum over all calls by the bytes."""
-        return sum(max(amount(call, name)) for call in self.calls())
+        return sum(max(amount(call, name)) for call in self.calls)
 
 
 def _added(sums: Iterable[float], more: Iterable[float]) -> frozenset[float]:
@@ -120,64 +135,60 @@ class Tree:
         """The calls inside of each run that counts tokens, by the key of its span."""
         found: dict[SpanKey, Inside] = {span.key: Inside() for span, _ in self._evidence.runs}
         for call in self._evidence.calls:
-            for at, path in self._around(call).items():
-                if at in found:
-                    _put(found[at], path, call)
+            for at, path in self._around(call, found.keys()).items():
+                found[at].put(call, path)
         return found
 
     @lazy
     def _steps(self) -> frozenset[SpanKey]:
         return frozenset(span.key for span in self._evidence.beside if dialects.is_step(span))
 
-    def _around(self, call: Call) -> dict[SpanKey, list[SpanKey]]:
-        """Return each span around a call with the steps between it and the call, the outermost first.
+    def _around(self, call: Call, runs: Container[SpanKey]) -> dict[SpanKey, list[SpanKey] | None]:
+        """Return each run around a call with the steps between it and the call, the outermost first.
 
         The request may have been made in another span than that around the call's own, as with callbacks.
         """
-        own, found = {span.key for span in call.spans}, dict[SpanKey, list[SpanKey]]()
+        own, found = {span.key for span in call.spans}, dict[SpanKey, list[SpanKey] | None]()
         for start in (*(span.parent for span in call.spans), call.exchanges[0].ambient.span):
             passed: list[SpanKey] = []
-            for key in self._up(start):
-                if key not in own:
-                    found.setdefault(key, passed[::-1])
-                if key in self._steps:
-                    passed = [*passed, key]
+            for around in self._evidence.lineage(start):
+                if around.key in runs and around.key not in own:
+                    found.setdefault(around.key, passed[::-1] if len(passed) <= _DEEPEST else None)
+                if around.key in self._steps:
+                    passed.append(around.key)
         return found
-
-    def _up(self, key: SpanKey | None) -> Iterator[SpanKey]:
-        seen = set[SpanKey]()
-        while key is not None and key not in seen:
-            seen.add(key)
-            yield key
-            span = self._evidence.by_key.get(key)
-            key = span.parent if span else None
 
     def is_sure(self, span: SpanRecord) -> bool:
         """Tell whether the calls of a run are known: no other could have been made while it was open.
 
         A call in no run at all may have lost its context; an LLM span without an exchange may be of a call.
         """
-        evidence, inside = self._evidence, {id(call) for call in self.inside[span.key].calls()}
-        elsewhere = {id(call) for known in self.inside.values() for call in known.calls()}
-        during = [call for call in evidence.calls if any(_is_open(span, one.started) for one in call.exchanges)]
-        if any(id(call) not in inside and id(call) not in elsewhere for call in during):
-            return False
-        if any(stray.reading.input_tokens and not stray.covers for stray in evidence.strays):
-            return False
-        return not any(wire.unread_api(one.request) and _is_open(span, one.started) for one in evidence.exchanges)
+        return not self._has_strays and not any(_is_open(span, exchange.started) for exchange in self._outside)
+
+    @lazy
+    def _has_strays(self) -> bool:
+        return any(stray.reading.input_tokens and not stray.covers for stray in self._evidence.strays)
+
+    @lazy
+    def _outside(self) -> Sequence[Exchange]:
+        """The requests of calls in no run, and those to APIs that are not read."""
+        known = {id(call) for inside in self.inside.values() for call in inside.calls}
+        calls = (call for call in self._evidence.calls if id(call) not in known)
+        unread = (exchange for exchange in self._evidence.exchanges if wire.unread_api(exchange.request))
+        return (*itertools.chain.from_iterable(call.exchanges for call in calls), *unread)
 
     def earlier(self, span: SpanRecord) -> Sequence[tuple[SpanRecord, Inside]]:
         """Return the runs of the same agent that were over when this one began, the last first."""
-        runs = [one for one, _ in self._evidence.runs if (one.name, one.scope) == (span.name, span.scope)]
-        over = [one for one in runs if one.ended is not None and one.ended < span.started]
-        return [(one, self.inside[one.key]) for one in reversed(over)]
+        runs = reversed(self._of_agent[span.name, span.scope])
+        return [(one, self.inside[one.key]) for one in runs if one.ended is not None and one.ended < span.started]
+
+    @lazy
+    def _of_agent(self) -> Mapping[tuple[str, str], Sequence[SpanRecord]]:
+        found: dict[tuple[str, str], list[SpanRecord]] = {}
+        for span, _ in self._evidence.runs:
+            found.setdefault((span.name, span.scope), []).append(span)
+        return found
 
 
 def _is_open(span: SpanRecord, tick: int) -> bool:
     return span.started <= tick and (span.ended is None or tick <= span.ended)
-
-
-def _put(inside: Inside, path: Iterable[SpanKey], call: Call) -> None:
-    for key in path:
-        inside = inside.steps.setdefault(key, Inside())
-    inside.own.append(call)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_llmtrace._stdlib import json, re
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._asked_tools import Asked, AskedTools, Returned, is_kept_elsewhere
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._executed_values import (
@@ -52,26 +52,13 @@ def _unknown_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if asked.of(identity) or identity in asked.results or is_of_provider(identity):
             yield None
             continue
-        alike = [other for other in asked.calls if _is_of_form(identity, other)]
-        if not alike or span.key.trace_id not in traces or is_kept_elsewhere(evidence):
+        if not asked.has_like(identity) or span.key.trace_id not in traces or is_kept_elsewhere(evidence):
             continue
-        made = [f"{asked.calls[other][0].name} {other!r}" for other in asked.calls]
         yield check.finding(
             span,
             ("span", _in_words(reading.fact("tool_call_id"))),
-            ("wire", f"no tool call with this id; tool calls: {', '.join(first_of(made, _MOST))}"),
+            ("wire", f"no tool call with this id; tool calls: {', '.join(first_of(asked.in_words, _MOST))}"),
         )
-
-
-def _is_of_form(identity: str, other: str) -> bool:
-    """Tell whether two ids have the same maker, as far as their form tells, or one is a part of the other."""
-    prefix, separator = _begun(identity), len(identity) == len(other)
-    return bool(prefix) and prefix == _begun(other) and (separator or identity in other or other in identity)
-
-
-def _begun(identity: str) -> str:
-    found = re.match(r"[A-Za-z]+(?:-[a-z]+)*[_-]", identity)
-    return found[0] if found else ""
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -129,8 +116,7 @@ def _fault(
         return "the arguments were encoded as JSON twice, so whoever parses them gets a string and not an object"
     if any(is_made_of(said, as_value(mention.arguments)) for mention in mentions):
         return _lost(said, true, offered.get(mentions[0].name, frozenset()))
-    others = (other for other in asked.others(mentions[0].id) if other.arguments and said == as_value(other.arguments))
-    other = next(others, None) if isinstance(said, Mapping) and said else None
+    other = asked.other_call(mentions[0].id, said) if isinstance(said, Mapping) and said else None
     return None if other is None else f"these are the arguments of another call, {other.name} {other.id!r}"
 
 
@@ -192,7 +178,7 @@ def _of_result(check: Check, span: SpanRecord, fact: Fact, sent: list[Returned],
     report = _reporter(check, span, fact, sent[0])
     if any(is_broken_off(mine, text) for text in true):
         return report("the end of the result is lost, so whoever reads the span cannot parse it")
-    other = next((result for result in _all_but(asked, sent[0].id) if text_of(result.said) == mine), None)
+    other = asked.other_result(sent[0].id, mine)
     if other is not None:
         return report(f"this is the result of another call, {other.id!r}")
     if any(are_alike(mine, text) for text in true) or not all(is_other(mine, text) for text in true):
@@ -204,10 +190,6 @@ def _of_result(check: Check, span: SpanRecord, fact: Fact, sent: list[Returned],
 
 def _is_in(mine: Any, text: Any) -> bool:
     return isinstance(mine, str) and isinstance(text, str) and mine.strip() in text
-
-
-def _all_but(asked: AskedTools, identity: str) -> Iterator[Returned]:
-    return (result for known, results in asked.results.items() if known != identity for result in results)
 
 
 def _reporter(check: Check, span: SpanRecord, fact: Fact, sent: Returned) -> Callable[[str], Finding]:

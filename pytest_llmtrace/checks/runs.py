@@ -24,7 +24,7 @@ def _token_sum(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     tree = Tree(evidence)
     for span, reading in evidence.runs:
         inside = tree.inside[span.key]
-        if span.ended is None or not any(True for _ in inside.calls()):
+        if span.ended is None or not inside.calls:
             continue
         wrong = [fact for fact in _facts(reading) if not _is_right(fact, inside)]
         if not wrong or not tree.is_sure(span):
@@ -52,7 +52,7 @@ def _is_right(fact: Fact, inside: Inside, beside: float = 0) -> bool:
 
 
 def _found(check: Check, span: SpanRecord, wrong: Sequence[Fact], inside: Inside, tree: Tree) -> Finding:
-    calls = list(inside.calls())
+    calls = inside.calls
     wire = [_sum(fact.name, calls) for fact in {fact.name: fact for fact in wrong}.values()]
     found = check.finding(
         span,
@@ -115,7 +115,8 @@ SUM = Check(
     "CHAIN. The calls of an inner agent or of a tool may be counted or not, as may attempts that failed, and "
     "embeddings. A count that goes on from the earlier runs of the same agent is a warning. If the sum is that of what "
     "the calls' own spans state, their faults are found there. Not judged are runs in which a reply does not state "
-    "the count, and runs during which a call may have been made that is not known to be theirs.",
+    "the count, runs during which a call may have been made that is not known to be theirs, and runs with more than 32 "
+    "agents and tools between them and a call.",
     source="OTel GenAI, invoke agent span; OpenInference, AGENT span; Pydantic AI, aggregated usage",
 )
 

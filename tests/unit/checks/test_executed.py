@@ -190,7 +190,18 @@ def test_an_id_that_no_answer_has(judge: Judge) -> None:
             place="",
         )
     ]
-    assert [found.check for found in judge({**RIGHT, "id": PARIS[:-2]})] == ["agent/executed-call"]
+
+
+@pytest.mark.parametrize("said", [PARIS[:-2], f"{PARIS}00"])
+def test_an_id_that_is_cut_off_or_continued(judge: Judge, said: str) -> None:
+    """An id that begins as one of the wire's, or as which one of these begins, is judged whatever its length."""
+    assert [found.check for found in judge({**RIGHT, "id": said})] == ["agent/executed-call"]
+
+
+@pytest.mark.parametrize("said", ["call_cc", "run_cccccccc", "cccccccc"])
+def test_an_id_of_another_form(judge: Judge, said: str) -> None:
+    """An id of another prefix or length may be a framework's own, for what no model asked for."""
+    assert judge({**RIGHT, "id": said}) == []
 
 
 @pytest.mark.parametrize(

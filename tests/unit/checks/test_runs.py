@@ -243,3 +243,11 @@ def test_a_count_that_goes_on_from_an_earlier_run(judge: Judge, make_span: SpanM
             Severity.WARNING,
         )
     ]
+
+
+@pytest.mark.parametrize("between", [32, 33, 1500])
+def test_a_run_with_many_agents_inside_of_each_other(judge: Judge, make_span: SpanMaker, between: int) -> None:
+    """A run with more than 32 agents between it and a call is not judged; no depth is too much for that."""
+    nested = [make_span(1000 + at, parent=999 + at if at else 1, attributes=AGENT, started=91) for at in range(between)]
+    found = judge({**AGENT, "gen_ai.usage.input_tokens": 5}, around=(999 + between,) * 3, spans=tuple(nested))
+    assert len(found) == (1 if between == 32 else 0)
