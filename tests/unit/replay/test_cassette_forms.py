@@ -403,7 +403,7 @@ responses:
 def test_requests_and_responses_apart(tmp_path: Path) -> None:
     """A file in gzip that lists requests and responses apart, as those of LangChain's tests, is read in order."""
     path = tmp_path / "test_invoke.yaml.gz"
-    path.write_bytes(gzip.compress(PAIRED.encode()))
+    path.write_bytes(gzip.compress(PAIRED.encode(), mtime=0))
     first, second = load(path).recordings
     assert [one.request.body for one in (first, second)] == [b'{"model":"m"}'] * 2
     assert first.request.headers == (("accept", "**REDACTED**"), ("content-type", "**REDACTED**"))
@@ -421,11 +421,12 @@ def test_requests_and_responses_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (gzip.compress(PAIRED.encode())[:-9], "this file in gzip is cut off or broken, so it cannot be read"),
-        (gzip.compress(b"requests: [{}, {}]\nresponses: [{}]\n"), "it lists 2 requests and 1 responses"),
+        (gzip.compress(PAIRED.encode(), mtime=0)[:-9], "this file in gzip is cut off or broken, so it cannot be read"),
+        (gzip.compress(b"requests: [{}, {}]\nresponses: [{}]\n", mtime=0), "it lists 2 requests and 1 responses"),
         (b"requests: [{}, {}]\n", "it lists 2 requests and no responses"),
-        (gzip.compress(b"requests: !!python/object:os.system {}\n"), "!!python/object:os.system"),
+        (gzip.compress(b"requests: !!python/object:os.system {}\n", mtime=0), "!!python/object:os.system"),
     ],
+    ids=["cut off", "a response less", "no responses", "an object"],
 )
 def test_requests_and_responses_that_are_none(tmp_path: Path, content: bytes, reason: str) -> None:
     """A file that is cut off, or has a request without a response, is refused, and nothing in it is built."""

@@ -258,13 +258,13 @@ def test_files_in_gzip_are_read_and_not_written(write: Write, tool: Tool) -> Non
     """A file in LangChain's form is searched; `scrub` says that it cannot take anything out of it."""
     request = {"method": "POST", "uri": "https://a.example/v1", "headers": {}, "body": KEY}
     response = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "{}"}}
-    content = json.dumps({"requests": [request], "responses": [response]})
+    content = gzip.compress(json.dumps({"requests": [request], "responses": [response]}).encode())
     path = write("tapes/tape.yaml.gz", "")
-    path.write_bytes(gzip.compress(content.encode()))
+    path.write_bytes(content)
     [finding] = findings(tool, "tapes", status=1)
     assert (finding["kind"], finding["place"]) == ("secret", "request.body")
     assert "a file in gzip is only read" in tool("scrub", "--yes", "tapes/tape.yaml.gz", status=1)
-    assert path.read_bytes() == gzip.compress(content.encode())
+    assert path.read_bytes() == content
 
 
 def test_a_key_in_a_host_is_found(write: Write, tool: Tool) -> None:
