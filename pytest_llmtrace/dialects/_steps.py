@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import Unreadable, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
+from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._place import attribute
 from pytest_llmtrace.model import SpanRecord
 
@@ -116,14 +117,7 @@ AGENTS: tuple[Dialect, ...] = (
         name="openinference",
         of="agent",
         recognises=_says(_OI_KIND, "AGENT", "CHAIN"),
-        facts={
-            "input_tokens": "llm.token_count.prompt",
-            "output_tokens": "llm.token_count.completion",
-            "total_tokens": "llm.token_count.total",
-            "cache_read_tokens": "llm.token_count.prompt_details.cache_read",
-            "cache_write_tokens": "llm.token_count.prompt_details.cache_write",
-            "reasoning_tokens": "llm.token_count.completion_details.reasoning",
-        },
+        facts={name: OPENINFERENCE.facts[name] for name in _COUNTS},
     ),
     Dialect(
         name="openllmetry",
