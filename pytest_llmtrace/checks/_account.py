@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pytest_llmtrace import wire
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._several import Several, shared_by
@@ -78,6 +79,13 @@ class Account(NamedTuple):
         if last.state is PRESENT:
             yield last
         yield from (fact for fact in self.answered.others if fact.name == name)
+
+    def answered_in_parts(self, name: str) -> Iterator[Any]:
+        """Yield the values that a field of the answer has, in each event of a stream.
+
+        A span may state any: Groq's last chunk may have another id and model than the first, and clients keep either.
+        """
+        return (said.get(name) for said, _ in wire.answers(self.exchange.response))
 
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:

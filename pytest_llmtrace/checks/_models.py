@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -63,6 +64,8 @@ def response_model(mine: Fact, true: Fact, account: Account) -> Difference | Non
     """Compare the models that answered. Behind a gateway the upstream's own name is as true as the body's."""
     if mine.value in (true.value, _sayable(account.answered.served_model, account)):
         return None
+    if any(mine.value == _sayable(name, account) for name in account.answered_in_parts("model")):
+        return None
     return _because_of_request(_cut(mine, true) or _copied(mine, account), mine, account)
 
 
@@ -107,7 +110,8 @@ def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | 
     """Compare a place that holds whichever model is known: the requested one, the answering one, or the upstream's."""
     reading = account.answered
     known = (true.value, _sayable(reading.response_model, account), _sayable(reading.served_model, account))
-    if any(isinstance(name, str) and _is_model(mine.value, name, account) for name in known):
+    named = itertools.chain(known, (_sayable(name, account) for name in account.answered_in_parts("model")))
+    if any(isinstance(name, str) and _is_model(mine.value, name, account) for name in named):
         return None
     fact = reading.fact("response_model")
     both = f"requested {shown(true.value)}, answered by {shown(fact.value)}" if fact.state is State.PRESENT else ""

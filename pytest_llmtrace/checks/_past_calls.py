@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace import wire
@@ -28,7 +28,7 @@ def told_before(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if wire.is_continued(account.call.exchanges[0].request):
         return None  # The server has calls that this request does not repeat.
     told = _Told(true, account)
-    for said in _shown(mine):
+    for said in told.shown(mine):
         difference = told.difference(mine, said)
         if difference is not None:
             return difference
@@ -43,10 +43,14 @@ def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | Non
     return None if said is None else _never_sent(mine, said, account)
 
 
-def _shown(fact: Fact) -> Iterator[_Call]:
-    """Yield the tool calls of a place that are not masks, without those that the provider itself answers."""
+def _shown(fact: Fact, sent: Container[str] = ()) -> Iterator[_Call]:
+    """Yield the tool calls of a place that are not masks, without those that the provider itself answers.
+
+    A client may go on with what another provider's model has said, and send the ids of that one for its own calls.
+    """
     named = (said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str))
-    return (said for said in named if not is_masked(said["name"]) and not is_of_provider(_id(said)))
+    called = (said for said in named if _id(said) in sent or not is_of_provider(_id(said)))
+    return (said for said in called if not is_masked(said["name"]))
 
 
 def _id(said: _Call) -> str:
@@ -66,20 +70,33 @@ class _Told:
         self._places = [place for place, _ in true.parts]
         self._account = account
         self._limit = limit_of(account.span, account.of_scope)
-        self._ids = {call["id"]: number for number, call in enumerate(self._calls) if call["id"]}
+        self._ids: dict[str, list[int]] = {}
         self._left: dict[str, dict[int, None]] = {}
         for number, call in enumerate(self._calls):
             self._left.setdefault(call["name"], {})[number] = None
+            if call["id"]:
+                self._ids.setdefault(call["id"], []).append(number)
+
+    def shown(self, fact: Fact) -> Iterator[_Call]:
+        """Yield the tool calls of a place that can be compared."""
+        return _shown(fact, self._ids)
 
     def difference(self, mine: Fact, said: _Call) -> Difference | None:
         """Compare a call of the span with the sent call that it must be, and note that the span shows it."""
-        number = self._ids.get(_id(said))
-        if number is None:
+        numbers = self._ids.get(_id(said))
+        if numbers is None:
             return self._by_name(mine, said)
-        name = self._calls[number]["name"]
-        self._left[name].pop(number, None)
-        is_it = is_adapted(said["name"], name) and self._is_same(said, number)
-        return None if is_it else self._another(mine, said, number)
+        # Models that count the calls of each answer anew use an id again.
+        number = next((number for number in numbers if self._is_it(said, number)), None)
+        if number is None:
+            return self._another(mine, said, numbers[0])
+        numbers.remove(number)
+        numbers.append(number)  # The next call with this id is sooner one of the others.
+        self._left[self._calls[number]["name"]].pop(number, None)
+        return None
+
+    def _is_it(self, said: _Call, number: int) -> bool:
+        return is_adapted(said["name"], self._calls[number]["name"]) and self._is_same(said, number)
 
     def _by_name(self, mine: Fact, said: _Call) -> Difference | None:
         left = self._left.get(said["name"], {})
@@ -147,7 +164,7 @@ class _Told:
             return None
         if any(_is_masked_call(said) for place in places for said in listed(place.value)):
             return None
-        for said in [said for place in places if place is not mine for said in _shown(place)]:
+        for said in [said for place in places if place is not mine for said in self.shown(place)]:
             self.difference(mine, said)
         left = sorted(number for numbers in self._left.values() for number in numbers)
         if not left:

@@ -35,7 +35,9 @@ def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 
 def response_id(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the ids of responses; a turn that was continued has one for each reply."""
-    return None if mine.value in (true.value, *(reply.response_id for reply in account.replies)) else Difference()
+    if mine.value in (true.value, *(reply.response_id for reply in account.replies)):
+        return None
+    return None if mine.value in account.answered_in_parts("id") else Difference()
 
 
 def request_id(mine: Fact, true: Fact, account: Account) -> Difference | None:

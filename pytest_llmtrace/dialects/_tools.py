@@ -51,6 +51,8 @@ def _tools(listed: Iterable[Any]) -> Iterator[Tool]:
                     "type": kind if isinstance(kind, str) else None,
                     **_definition(own),
                 }
+            if isinstance(tool.get("tools"), list):  # A namespace of the Responses API, which holds tools of its own.
+                yield from _tools(tool["tools"])
 
 
 def _definition(own: Mapping[str, Any]) -> dict[str, Any]:

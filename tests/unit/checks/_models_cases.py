@@ -14,6 +14,14 @@ AZURE: dict[str, Any] = {
     }
 }
 
+# A stream whose last chunk names itself and its model in another way, as Groq's may.
+RENAMED: dict[str, Any] = {
+    "exchange": {
+        "headers": (("content-type", "text/event-stream"),),
+        "chunks": (b'data: {"id": "one", "model": "gpt-4o-b"}\n\n', b'data: {"id": "stub", "model": "gpt-4o"}\n\n'),
+    }
+}
+
 # The model may be in the stored prompt, and the request need not repeat it.
 STORED: dict[str, Any] = {
     "exchange": {
@@ -152,6 +160,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/response-id",
+        {"response_id": "one"},
+        {"response_id": "two"},
+        "gen_ai.response_id = 'two'",
+        "response_id = 'one'",
+        "nobody can find this call at the provider, in its logs or its bills, by the id on the span",
+        RENAMED,
+    ),
+    (
+        "wire/response-id",
         {"response_id": NULL},
         {"response_id": "made-up"},
         "gen_ai.response_id = 'made-up'",
@@ -162,6 +179,9 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    ("wire/response-id", {"response_id": "one"}, {"response_id": "stub"}, RENAMED),
+    ("wire/response-model", {"response_model": "gpt-4o-b"}, {"response_model": "gpt-4o"}, RENAMED),
+    ("wire/model", {"request_model": "alias", "response_model": "gpt-4o-b"}, {"model": "gpt-4o"}, RENAMED),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "openai/gpt-4o"}),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "chatdeployment"}, AZURE),
     ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": ABSENT}),

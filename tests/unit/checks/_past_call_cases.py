@@ -13,6 +13,8 @@ OTHER = "the tool calls in the prompt on the span are not those that the model w
 NONE = "the request has no such call in its messages, so the span misreports what the model did"
 OSLO, ROME = call("look", "call_1", at="Oslo"), call("look", "call_2", at="Rome")
 HEARD = call("hear", "call_3")
+AGAIN = {**ROME, "id": "call_1"}  # Some models count the calls of each answer anew.
+SEARCHED = call("search_tools", "srvtoolu_1", query="Oslo")
 LIBRARY: dict[str, Any] = {"record": {"scope": "team.instrumentation.llm"}}
 
 
@@ -126,6 +128,32 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         ID,
+        sent(OSLO, AGAIN),
+        shown(OSLO, {**AGAIN, "arguments": {"at": "Rom"}}),
+        "gen_ai.input_tool_calls: look called with {'at': 'Rom'}",
+        "messages[1].tool_calls[1]: look called with {'at': 'Rome'}",
+        OTHER,
+    ),
+    (
+        ID,
+        sent(OSLO, AGAIN),
+        shown(OSLO, OSLO),
+        "gen_ai.input_tool_calls: 1 of 2 tool calls",
+        "messages[1].tool_calls[1]: look called with {'at': 'Rome'}, which the span lacks",
+        OTHER,
+        LIBRARY,
+    ),
+    (
+        ID,
+        sent(OSLO, SEARCHED),
+        shown(OSLO),
+        "gen_ai.input_tool_calls: 1 of 2 tool calls",
+        "messages[1].tool_calls[1]: search_tools called with {'query': 'Oslo'}, which the span lacks",
+        OTHER,
+        LIBRARY,
+    ),
+    (
+        ID,
         {**COLD, **sent(OSLO, ROME)},
         {**shown_result("call_1"), **shown()},
         "gen_ai.input_tool_calls: 0 of 2 tool calls, but the result of call 'call_1'",
@@ -143,6 +171,9 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(OSLO, ROME), shown(ROME, OSLO), LIBRARY),
     (ID, sent(OSLO, ROME), shown({**ROME, "id": None}, {**OSLO, "id": None}), LIBRARY),
     (ID, sent({**OSLO, "id": None}), shown(OSLO), LIBRARY),
+    (ID, sent(OSLO, AGAIN, OSLO), shown(OSLO, AGAIN, OSLO), LIBRARY),
+    (ID, sent(OSLO, AGAIN), shown(AGAIN, OSLO), LIBRARY),
+    (ID, sent(OSLO, SEARCHED), shown(OSLO, SEARCHED), LIBRARY),
     # Some repeat a message's calls in its parts, and some have the arguments only there.
     (ID, sent(OSLO), shown(OSLO, {**OSLO, "id": None}, {**OSLO, "id": None, "arguments": None}), LIBRARY),
     # A framework has ids of its own, and names that no API allows; an application shows what it likes.

@@ -91,6 +91,13 @@ OFFERED = [
         DEFINED,
         id="MLflow, apart",
     ),
+    pytest.param(
+        {**CHAT, "gen_ai.tool.definitions": json.dumps([{"type": "namespace", "name": "all", "tools": TOOLS}])},
+        "",
+        [{"name": "all", "type": "namespace"}, *READ],
+        DEFINED,
+        id="in a namespace",
+    ),
     pytest.param({**CHAT, "gen_ai.tool.definitions": '[{"name": "lo'}, "", None, None, id="cut by a limit"),
     pytest.param({**CHAT, "gen_ai.tool.definitions": "[]"}, "", None, None, id="none"),
     pytest.param({**CHAT, "gen_ai.tool.definitions": "[7, {}, null]"}, "", None, None, id="no tools"),
