@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import unquote, unquote_plus
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
@@ -74,12 +73,20 @@ def layers(text: str, deepest: int = _DEEPEST, *, roughly: bool = False) -> Iter
 def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
     if "\\" in text and (plain := _unescaped(text, roughly=roughly)) != text:
         yield plain
-    if "%" in text and (plain := unquote(text)) != text:
+    if "%" in text and (plain := _unquoted(text)) != text:
         yield plain
     if "+" in text and " " not in text and "=" in text.rstrip("="):  # In a query or a form, `+` is a space.
-        yield unquote_plus(text)
+        yield _unquoted(text.replace("+", " "))
     if said := "\n".join(_in_base64(runs_of(text))):
         yield said
+
+
+def _unquoted(text: str) -> str:
+    """Return a text without the escapes of a URL; `unquote` takes up to ten times as long in Python 3.11."""
+    return _QUOTED.sub(lambda run: bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "replace"), text)
+
+
+_QUOTED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
 
 def _unescaped(text: str, *, roughly: bool) -> str:

@@ -76,7 +76,7 @@ _SHAPES = {
     # For example the URL of a proxy or of a database: only the password is the secret.
     "the password of a URL": r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:(?P<password>[^\s/?#@:\"'<>\\]{1,200})@[\w\[]",
 }
-_NAMES = tuple(_SHAPES)
+_NAMES = tuple(_SHAPES)  # In the order of the groups of `_ANY`: those that are known by what is before them are last.
 # Texts of which every secret contains one; they are found much faster than the shapes. Most stand in a long run of
 # letters and digits, and nearly all of these begin with a whole word: one look at a text's words decides on them all.
 _IN_RUNS = (
@@ -89,7 +89,16 @@ _IN_RUNS = (
 _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
 _IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "asic ", "BASIC ", "AccountKey=", "AccessKey=", "provided: ")
-_ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
+# Of nearly all places in a text, two letters tell that none of the shapes begins there: five times as fast (measured).
+_BEGIN = "|".join(sorted({re.escape(mark[:2]) for mark in _IN_RUNS} | {"--", "Ac", "Sh", "[bB][aAeE]"}))
+_AFTER = "(?<="
+_ANY = re.compile(
+    f"(?<![A-Za-z0-9_-])(?:(?={_BEGIN})(?:"
+    + "|".join(f"({shape})" for shape in _SHAPES.values() if not shape.startswith(_AFTER))
+    + ")|"
+    + "|".join(f"({shape})" for shape in _SHAPES.values() if shape.startswith(_AFTER))
+    + ")"
+)
 # The stretches that may hold a secret: bytes that are not text, such as those of an image, are passed over at once.
 _STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
 
