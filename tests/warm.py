@@ -7,6 +7,7 @@ workers under xdist are forks as well.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import contextlib
 import gc
@@ -18,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -55,6 +57,7 @@ class _Run(NamedTuple):
     folder: str
     env: Mapping[str, str]
     out: str
+    finalize: bool
 
 
 class Warm:
@@ -69,7 +72,13 @@ class Warm:
         self._started: tuple[subprocess.Popen[bytes], Connection] | None = None
 
     def pytest(
-        self, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], timeout: float = 120
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        timeout: float = 120,
+        finalize: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """Run `python -m pytest`; what it writes on stdout and stderr is one text, in the order of writing.
 
@@ -78,6 +87,8 @@ class Warm:
             folder: The folder to run in.
             env: The environment.
             timeout: The seconds after which the run is killed.
+            finalize: Whether Python takes everything down at its end, which is a sixth of a run. Otherwise it only
+                waits for threads and calls what `atexit` knows.
 
         Raises:
             subprocess.TimeoutExpired: If it is killed.
@@ -90,7 +101,7 @@ class Warm:
             )  # fmt: skip
         connection = self._start()
         with tempfile.NamedTemporaryFile() as out:
-            connection.send((list(arguments), str(folder), dict(env), out.name))
+            connection.send((list(arguments), str(folder), dict(env), out.name, finalize))
             pid = connection.recv()
             ended = connection.poll(timeout)
             if not ended:
@@ -279,8 +290,23 @@ def _run(run: _Run, kept: _Kept, nursery: _Nursery | None) -> NoReturn:
     kept.give_in(run)
     if nursery:
         nursery.adopt()
-    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if run.finalize or not isinstance(end.code, int):
+            raise
+        _end(end.code)
     sys.exit()
+
+
+def _end(code: int) -> NoReturn:
+    """Do what Python does last, up to where it takes down its modules and objects."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError):  # A test has closed it.
+            stream.flush()
+    os._exit(code)
 
 
 def _begin(standard: tuple[int, int, int], env: Mapping[str, str], folder: str, path: Sequence[str]) -> None:

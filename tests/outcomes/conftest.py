@@ -67,7 +67,7 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]], warm: Warm
         xml = tmp_path / "junit.xml"
         xml.unlink(missing_ok=True)  # An earlier run may have left it.
         arguments = [*loaded, "-W", "error", "--tb=short", "-ra", f"--junitxml={xml}", *options]
-        done = warm.pytest(arguments, folder=tmp_path, env=child_environ(tmp_path, **environ))
+        done = warm.pytest(arguments, folder=tmp_path, env=child_environ(tmp_path, **environ), finalize=True)
         outcomes, properties = _read(xml) if xml.exists() else ({}, {})
         text = re.sub(r"^-+ generated xml file: .*\n", "", done.stdout, flags=re.MULTILINE)
         return Run(status=done.returncode, text=text, outcomes=outcomes, properties=properties)
