@@ -219,12 +219,13 @@ def _beside(account: Account) -> list[str]:
 
 
 def _left_of(texts: list[str], others: list[str]) -> list[str]:
-    """Return the texts that are left when each of the others is taken away once, where it is among them."""
+    """Return what is left of texts when each of the others is taken away once: a whole text, or the start of one."""
     left = [*texts]
     for other in others:
-        if other in left:
-            left.remove(other)
-    return left
+        at = next((at for at, text in enumerate(left) if text.startswith(other)), None)
+        if at is not None:
+            left[at] = left[at].removeprefix(other)
+    return [text for text in left if text]
 
 
 def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> bool:

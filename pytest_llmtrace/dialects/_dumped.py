@@ -19,6 +19,8 @@ _PARTS = frozenset(
     | {"redacted_thinking", "server_tool_use", "thinking", "tool_use"}
 )
 _SAID = frozenset({"content", "function_call", "refusal", "tool_calls"})
+_NO_CALLS = (None, {"name": "", "arguments": ""})
+"""No call: Snowflake's answers have all the fields that they might have, empty ones too."""
 _UNFINISHED = ("in_progress", "queued")
 
 
@@ -116,7 +118,7 @@ def _add_outer_calls(message: Message, value: Mapping[str, Any]) -> None:
     """Add the tool calls that stand beside the content of a message; calls inside it then count as repeated."""
     asked = value.get("tool_calls")
     outer = [_called(mapping(one, "a tool call")) for one in (() if asked is None else sequence(asked, "tool_calls"))]
-    if value.get("function_call") is not None:  # The API's predecessor of `tool_calls`.
+    if value.get("function_call") not in _NO_CALLS:  # The API's predecessor of `tool_calls`.
         outer.append(_called({"function": value["function_call"]}))
     if outer:
         message.calls, message.repeated = outer, message.calls

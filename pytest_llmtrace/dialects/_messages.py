@@ -329,9 +329,16 @@ def part_of(message: Message, part: Mapping[str, Any]) -> None:
     elif isinstance(kind, str) and kind in _SAID:
         into, (name, other) = _SAID[kind]
         value = part.get(name)
-        add_text(message, getattr(message, into), part.get(other) if value is None else value)
+        said = part.get(other) if value is None else value
+        for text in _thoughts(said) if kind == "thinking" and isinstance(said, list) else (said,):
+            add_text(message, getattr(message, into), text)
     elif kind in _AUDIO or part.get("modality") == "audio":
         hear(message, part.get("transcript"))
+
+
+def _thoughts(thinking: Sequence[Any]) -> Iterator[Any]:
+    """Yield the texts of Mistral's thinking, which is a list of parts."""
+    return (part.get("text") for part in thinking if isinstance(part, Mapping))
 
 
 _AUDIO = ("audio", "output_audio")  # In OpenTelemetry's form, audio is a `blob`, `file` or `uri` of that modality.

@@ -12,6 +12,8 @@ from pytest_llmtrace.wire._facts import MISSING
 __all__ = ["Due", "fold"]
 
 _ONCE = ("id", "model", "provider")
+_FIELDS = frozenset({"choices", "error", "id", "model", "object", "usage"})
+"""The fields of chunks: a stream none of whose events has one is that of another API at the same path."""
 
 
 class Due(Enum):
@@ -30,8 +32,10 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
         wanted: How many choices the request asks for, if that is known.
         due: Whether a usage object must follow the last choice; without it the stream is not complete.
     """
-    document, choices, failed = events.document(), dict[int, Choice](), False
+    document, choices, failed, is_foreign = events.document(), dict[int, Choice](), False, False
     for batch in events.batches():
+        if is_foreign or not (document.body or choices):
+            is_foreign = bool(batch) and all(chunk and _FIELDS.isdisjoint(chunk) for _, _, chunk in batch)
         if due is Due.IF_PROMISED and any("usage" in chunk for _, _, chunk in batch):
             due = Due.YES
         heard = [] if failed else _heard(batch)
@@ -45,6 +49,8 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
         if failed and not document.body.get("usage"):
             # A client that reads on after the error finds the usage in the later chunks.
             _fold_usage(batch, document)
+    if is_foreign:
+        events.refuse(0, "it has no field of a chunk of this API")
     if choices and "choices" not in document.body:
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
     if not document.body.get("usage"):
@@ -52,7 +58,8 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
     # If the stream is cut after the last finish reason, the lost part may be the usage, whether asked for or not.
     lacks_usage = (due is Due.YES or events.cut) and not document.body.get("usage")
     finished = _all_finished(choices, wanted) and not lacks_usage
-    return events.settle(document, ended=events.done or finished)
+    # How a stream of another API says that it is complete is not known.
+    return events.settle(document, ended=events.done or finished or is_foreign)
 
 
 def _heard(batch: Batch) -> Batch:

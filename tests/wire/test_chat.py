@@ -517,6 +517,15 @@ def test_a_stream_of_wrong_types(read: Callable[..., Reading], event: dict[str, 
     assert (fact.state, fact.note) == (State.UNREADABLE, note)
 
 
+def test_a_stream_of_another_api(read: Callable[..., Reading]) -> None:
+    """Where no event has a field of a chunk, as in Writer's completions, nothing is read, and nothing called cut."""
+    reading = read("completions", [{"value": " wanted"}, {"value": "!"}])
+    fact = reading.fact("output_texts")
+    note = "event 0 cannot be read: it has no field of a chunk of this API"
+    assert (fact.state, fact.note, reading.truncated) == (State.UNREADABLE, note, False)
+    assert read("completions", [{"value": " wanted"}, {"id": "cmpl-1"}]).problems == ()
+
+
 def event(body: dict[str, Any]) -> str:
     """Write an event without the blank line that closes it."""
     return f"data: {json.dumps(body)}\n"

@@ -733,6 +733,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["They spoke of Oslo.", "It is."]},
         WITH_SUMMARY,
     ),
+    ("wire/output-text", {"output_texts": ["It is."]}, {"output_texts": ["They spoke of Oslo.It is."]}, WITH_SUMMARY),
     ("wire/output-text", {"output_texts": ["It is."]}, {"output_texts": ["It is."]}, WITH_SUMMARY),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),

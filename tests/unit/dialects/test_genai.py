@@ -169,6 +169,11 @@ MESSAGES = [
         id="arguments that are no JSON",
     ),
     pytest.param(
+        [message({"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, {"type": "text", "text": "."}, 5]})],
+        {"finish_reasons": ["stop"], "output_texts": [None], "reasoning_texts": ["Hm."], "tool_calls": []},
+        id="thinking as Mistral's API writes it",
+    ),
+    pytest.param(
         [message({"type": "refusal", "content": "no"})],
         {"finish_reasons": ["stop"], "output_texts": [None], "refusals": ["no"], "tool_calls": []},
         id="refusal",

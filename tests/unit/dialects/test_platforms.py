@@ -245,6 +245,11 @@ MEASURED = [
         {},
         id="langfuse, a conversation",
     ),
+    pytest.param(  # Snowflake's answers have all the fields that they might have.
+        langfuse(output={"role": "assistant", "content": "Hi", "function_call": {"name": "", "arguments": ""}}),
+        {"output_texts": ["Hi"], "tool_calls": []},
+        id="langfuse, a function call that is none",
+    ),
     pytest.param(  # Written by hand, around Anthropic's SDK.
         langfuse(output=MESSAGE_PARTS, usage_details=MESSAGES_USAGE, model__parameters={"stop_sequences": ["END"]}),
         {**SAID, **MESSAGES_COUNTS, "stop": ["END"]},
