@@ -31,8 +31,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/response-model",
         title="The response model is the one that answered",
         why="the model that answered is priced and judged as another",
-        compares="The span's response model with the model in the response body. Behind a gateway, the upstream's own "
-        "name for the model is right as well.",
+        compares="The span's response model with the model in the response body; where the chunks of a stream name "
+        "several, with any of them. Behind a gateway, the upstream's own name for the model is right as well.",
         source=f"{_OTEL}: `gen_ai.response.model`, the name of the model that generated the response",
         fact="response_model",
         noun="response model",
@@ -81,8 +81,8 @@ MODELS: tuple[Comparison, ...] = (
         id="wire/response-id",
         title="The response id is the response's own",
         why="nobody can find this call at the provider, in its logs or its bills, by the id on the span",
-        compares="The span's id with that of the response; if one span describes a turn of several requests, with that "
-        "of any of its replies.",
+        compares="The span's id with that of the response; where the chunks of a stream have several, with any of "
+        "them; if one span describes a turn of several requests, with that of any of its replies.",
         source=f"{_OTEL}: `gen_ai.response.id`, the unique identifier for the completion",
         fact="response_id",
         noun="response id",
