@@ -135,3 +135,26 @@ def test_a_run_that_hangs_is_killed(tmp_path: Path, warm: Warm, child_environ: C
     assert caught.value.timeout == 0.1
     (tmp_path / "test_it.py").write_text("def test_it(): pass")
     assert warm.pytest(["test_it.py"], folder=tmp_path, env=child_environ()).returncode == 0
+
+
+ENDING = """
+import atexit, pathlib, threading
+
+def test_it():
+    main = threading.main_thread()
+    thread = threading.Thread(target=lambda: (main.join(), pathlib.Path("thread").touch()))
+    thread.start()
+    atexit.register(lambda: pathlib.Path("exit").write_text(str(thread.is_alive())))
+    assert False
+"""
+
+
+@pytest.mark.parametrize("finalize", [False, True])
+def test_how_a_run_ends(
+    tmp_path: Path, warm: Warm, child_environ: Callable[..., dict[str, str]], finalize: bool
+) -> None:
+    """Threads are waited for before functions of `atexit` are called, and the exit code is the run's own."""
+    (tmp_path / "test_it.py").write_text(ENDING)
+    run = warm.pytest(["test_it.py"], folder=tmp_path, env=child_environ(), finalize=finalize)
+    assert run.returncode == 1, run.stdout
+    assert ((tmp_path / "thread").exists(), (tmp_path / "exit").read_text()) == (True, "False")

@@ -87,13 +87,12 @@ class _Told:
         if numbers is None:
             return self._by_name(mine, said)
         # Models that count the calls of each answer anew use an id again.
-        number = next((number for number in numbers if self._is_it(said, number)), None)
-        if number is None:
-            return self._another(mine, said, numbers[0])
+        same = next((number for number in numbers if self._is_it(said, number)), None)
+        number = numbers[0] if same is None else same
         numbers.remove(number)
         numbers.append(number)  # The next call with this id is sooner one of the others.
         self._left[self._calls[number]["name"]].pop(number, None)
-        return None
+        return self._another(mine, said, number) if same is None else None
 
     def _is_it(self, said: _Call, number: int) -> bool:
         return is_adapted(said["name"], self._calls[number]["name"]) and self._is_same(said, number)

@@ -222,9 +222,9 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
     """Return what is left of texts when each of the others is taken away once: a whole text, or the start of one."""
     left = [*texts]
     for other in others:
-        at = next((at for at, text in enumerate(left) if text.startswith(other)), None)
-        if at is not None:
-            left[at] = left[at].removeprefix(other)
+        found = other if other in left else next((text for text in left if text.startswith(other)), None)
+        if found is not None:
+            left[left.index(found)] = found.removeprefix(other)
     return [text for text in left if text]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import given
@@ -152,3 +152,10 @@ def test_takes_linear_time() -> None:
 def test_base64_stands_in_long_runs(text: str) -> None:
     """The quick look searches the long runs of a text for base64, and finds all that the pattern describes."""
     assert [part for run in runs_of(text) for part in _layers.BASE64.findall(run)] == _layers.BASE64.findall(text)
+
+
+@given(st.lists(st.sampled_from(["%", "a", "C", "3", "%C3", "%A9", "%e4%b8%ad", "%2", "%00", "é", "中", "+", " "])))
+def test_escapes_of_a_url(pieces: list[str]) -> None:
+    """They are undone as Python's own function undoes them, which takes longer, also where they are cut or no UTF-8."""
+    text = "".join(pieces)
+    assert _layers._unquoted(text) == unquote(text)

@@ -725,6 +725,11 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     # The refusal of one choice, before the texts of others.
     ("wire/output-text", {"output_texts": [None, "Yes."], "refusals": ["No."]}, {"output_texts": ["No.", "Yes."]}),
     ("wire/output-text", {"output_texts": ["Yes.", None], "refusals": ["No."]}, {"output_texts": ["Yes.", "No."]}),
+    (  # A text that begins as the refusal, before the refusal itself.
+        "wire/output-text",
+        {"output_texts": ["No. Or yes.", None], "refusals": ["No."]},
+        {"output_texts": ["No. Or yes.", "No."]},
+    ),
     # A summary into which Anthropic's API has compacted the conversation is a text of the reply too.
     ("wire/output-text", {"output_texts": ABSENT}, {"output_texts": ["They spoke of Oslo."]}, WITH_SUMMARY),
     (
