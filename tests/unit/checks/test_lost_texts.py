@@ -79,6 +79,16 @@ def test_a_text_may_be_left_out(judged: Judged, wire: Any, span: Any, fields: An
     assert [found.check for found in judged(wire, span, **fields) if found.check == "wire/output-text"] == []
 
 
+HEARD = {"output_texts": fact("output_texts", ["Yes."], "choices[].message.audio.transcript")}
+
+
+def test_words_that_are_only_spoken_may_be_left_out(judged: Judged) -> None:
+    """OTel GenAI's messages have no place for the transcript of an audio; those of OpenInference have one."""
+    assert judged(HEARD, silent(), **SHOWN) == []
+    [found] = judged(HEARD, silent("llm.output_messages."), **FLAT)
+    assert found.check == "wire/output-text"
+
+
 def test_another_place_has_the_text(judged: Judged) -> None:
     """A text that the span has at another of its places is not lost."""
     more = (fact("output_texts", ["I look."], "gen_ai.completion.*.content"),)
