@@ -54,8 +54,16 @@ def keys_in_host(url: str) -> Iterator[Hit]:
         yield Hit(start, end, "host", "shape", looks_like, host[start:end])
 
 
-def hits_in_header(value: str) -> Iterator[Hit]:
+# Where browsers report to: whoever opens the page gets the key in such an address (Datadog's `dd-api-key=pub...`).
+_FOR_BROWSERS = frozenset(
+    {"content-security-policy", "content-security-policy-report-only", "nel", "report-to", "reporting-endpoints"}
+)
+
+
+def hits_in_header(name: str, value: str) -> Iterator[Hit]:
     """Yield the hits in the value of a header, which may be a URL (`Location`, `Referer`)."""
+    if name.lower() in _FOR_BROWSERS:
+        return iter(())
     return hits_in_url(value) if is_url(value) else hits_in_body(value)
 
 

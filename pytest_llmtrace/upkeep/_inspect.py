@@ -101,7 +101,7 @@ def _headers(side: str, headers: Headers) -> Iterator[Trouble]:
         elif is_volatile(name, value):
             yield Trouble("volatile", place, "", "")
         else:
-            for hit in alarming(hits_in_header(value)):
+            for hit in alarming(hits_in_header(name, value)):
                 yield _of_hit(place, hit)
 
 

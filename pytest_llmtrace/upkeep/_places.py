@@ -80,7 +80,7 @@ class _Message:
             if not is_left(name, text):
                 yield Edit(node, scrub.MASK)
             return
-        if spans := edits_of([*alarming(hits_in_header(text)), *self.carried.hits(text)]):
+        if spans := edits_of([*alarming(hits_in_header(name, text)), *self.carried.hits(text)]):
             yield Edit(node, scrub.applied(text, spans), () if node.is_binary else spans)
 
     def reason(self, node: Node) -> Iterator[Edit]:

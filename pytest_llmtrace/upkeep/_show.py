@@ -205,7 +205,7 @@ def _kind(headers: Headers) -> str:
 def _header_lines(headers: Headers) -> Iterator[str]:
     for name, value in headers:
         if _WORTH_SHOWING.fullmatch(name.lower()):
-            found = (hit for hit in alarming(hits_in_header(value)) if hit.by != "personal")
+            found = (hit for hit in alarming(hits_in_header(name, value)) if hit.by != "personal")
             yield f"    {name.lower()}: {_safe(masked(scrub.applied(value, edits_of(found))))}"
 
 

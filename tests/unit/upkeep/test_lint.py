@@ -291,6 +291,16 @@ def test_urls_in_headers_and_reasons_are_looked_through(write: Write, tool: Tool
     assert "no such key: [secret]" in tool("show", "tape.json")
 
 
+def test_what_a_server_tells_every_browser_is_no_secret(write: Write, tool: Tool) -> None:
+    """The address for reports in a policy has a key that whoever opens the page gets; lint and scrub leave it."""
+    policy = (
+        "default-src 'none'; report-uri https://intake.test/logs?dd-api-key=pub9c2a1b7e6d5f4a3b2c1d0e9f8a7b6c5d&v=1"
+    )
+    write("tape.json", cassette(response={"headers": {"Content-Security-Policy": [policy]}, "body": {"string": "{}"}}))
+    assert findings(tool, "tape.json", status=0) == []
+    assert tool("scrub", "tape.json") == "nothing to scrub in 1 file\n"
+
+
 def test_a_key_in_pieces_is_found(write: Write, tool: Tool) -> None:
     """A key that a stream sends token by token is found in the joined text of the events."""
     events = [{"choices": [{"index": 0, "delta": {"content": KEY[at : at + 5]}}]} for at in range(0, len(KEY), 5)]
