@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmtrace import _stdlib  # noqa: F401 - before any test can mock what it keeps
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.plugin import _declared
 
 if TYPE_CHECKING:
@@ -35,9 +36,14 @@ _LATE = (
 _parts: dict[str, ModuleType] = {}
 
 
+@uncollected  # What modules define is kept.
+def _imported(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
+
+
 def _part(name: str) -> ModuleType:
     if name not in _parts:
-        _parts[name] = import_module(f"{__name__}.{name}")
+        _parts[name] = _imported(name)
     return _parts[name]
 
 
