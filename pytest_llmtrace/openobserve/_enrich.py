@@ -89,6 +89,11 @@ def _add_fields(
         columns[name] = value if isinstance(value, str) else compact(value)
     for name, key, is_resource in readable.wider:
         columns |= flattened(name, (resource if is_resource else attributes)[key])
+    for name, holders in readable.names:
+        values = ((resource if is_resource else attributes)[key] for key, is_resource in holders)
+        stripped = (value.strip() for value in values if isinstance(value, str))
+        if text := next(filter(None, stripped), None):
+            columns[name] = text
 
 
 def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: Readable, server: Server) -> None:

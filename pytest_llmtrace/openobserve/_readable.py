@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, Operation, operation
 from pytest_llmtrace.openobserve._server import Server
@@ -24,14 +25,7 @@ _MODEL = (
     "model",
 )
 _TOOL_NAME = ("gen_ai.tool.name", "langfuse.observation.metadata.tool.name")
-_TOOL_NAME_WITH_AGENTS = (
-    "gen_ai.tool.name",
-    "tool.name",
-    "tool_call.function.name",
-    "langchain.tool.name",
-    "crewai.task.tools",
-    "langfuse.observation.metadata.tool.name",
-)
+"""In releases that do not read agents; those that do have more sources (`_NAMES`)."""
 _SOURCES: Mapping[str, tuple[str, ...]] = {
     "provider": (
         "gen_ai.provider.name",
@@ -54,6 +48,17 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
         "langfuse.observation.metadata.langfuse_session_id",
         "langfuse.observation.metadata.session_id",
     ),
+}
+"""Fields that are looked for on the span, then on the resource."""
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "tool_name": (
+        "gen_ai.tool.name",
+        "tool.name",
+        "tool_call.function.name",
+        "langchain.tool.name",
+        "crewai.task.tools",
+        "langfuse.observation.metadata.tool.name",
+    ),
     "agent_name": ("gen_ai.agent.name", "agent.name", "llm.agent.name", "gcp.vertex.agent.name", "crewai.task.agent"),
     "agent_id": ("gen_ai.agent.id", "agent.id", "agent_id", "llm.agent.id", "llm.agent_id"),
     "environment": (
@@ -65,7 +70,8 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
     ),
     "agent_version": ("gen_ai.agent.version", "service.version", "app.version", "git.commit.sha"),
 }
-"""Fields that are looked for on the span, then on the resource."""
+"""Fields of releases that read agents, where a blank text is passed over. All but the tool are looked for on the
+resource, too."""
 _OF_RESOURCE: Mapping[str, tuple[str, ...]] = {"user": ("user.id",), "conversation": ("session.id",)}
 """The attributes that are read of the resource, for fields where they are fewer than those of the span."""
 _PARAMETERS_OF_SCOPE = {
@@ -94,6 +100,7 @@ class Readable:
         model: The attribute that holds the model, if there is one.
         own: Columns, each with the attribute of the span that it is read from.
         wider: Columns, each with the attribute that it is read from, and whether that is an attribute of the resource.
+        names: Columns that get the first text which is not blank, each with the attributes that may hold it, as `wider`.
         in_json: Attributes that hold the parameters of the request as JSON.
         requested: Columns of parameters, each with its attribute of the span, for when `in_json` gives no parameters.
         texts: The sources that give a span without events its texts.
@@ -106,6 +113,7 @@ class Readable:
     model: str | None
     own: tuple[tuple[str, str], ...]
     wider: tuple[tuple[str, str, bool], ...]
+    names: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]
     in_json: tuple[str, ...]
     requested: tuple[tuple[str, str], ...]
     texts: tuple[Source, ...]
@@ -124,12 +132,14 @@ def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, 
         server: The releases of the server.
     """
     there = dict.fromkeys(attributes).keys()
-    sources = {**_SOURCES, "tool_name": _TOOL_NAME_WITH_AGENTS if "agent_name" in server.columns else _TOOL_NAME}
+    reads_agents = "agent_name" in server.columns
+    sources = _SOURCES if reads_agents else {**_SOURCES, "tool_name": _TOOL_NAME}
     return Readable(
         operation=operation(there, scope, generation=server.generation),
         model=_first(_MODEL, there),
         own=tuple((server.columns[name], key) for name, keys in sources.items() if (key := _first(keys, there))),
         wider=tuple(_wider(there, resource, server)),
+        names=tuple(_names(there, resource, server)) if reads_agents else (),
         in_json=() if scope == MODEL_SCOPE else tuple(key for key in _PARAMETERS_IN_JSON if key in there),
         requested=tuple(_requested(there, scope, server)),
         texts=text_sources(there, scope),
@@ -158,6 +168,16 @@ def _wider(there: AbstractSet[str], resource: AbstractSet[str], server: Server) 
             yield server.columns[name], key, False
         elif wider is not None:
             yield server.columns[name], wider, True
+
+
+def _names(
+    there: AbstractSet[str], resource: AbstractSet[str], server: Server
+) -> Iterator[tuple[str, tuple[tuple[str, bool], ...]]]:
+    for name, keys in _NAMES.items():
+        of_resource = () if name == "tool_name" else keys
+        found = ((key, False) for key in keys if key in there), ((key, True) for key in of_resource if key in resource)
+        if holders := tuple(chain(*found)):
+            yield server.columns[name], holders
 
 
 def _requested(there: AbstractSet[str], scope: str, server: Server) -> Iterator[tuple[str, str]]:

@@ -140,9 +140,7 @@ class _Building:
         columns |= self.service
         columns |= own
         if self.server.infers_services and self.span.kind in ("CLIENT", "PRODUCER"):
-            known, unknown = inferred(self.attributes)
-            columns |= known
-            self.unknown |= unknown
+            columns |= inferred(self.attributes)
         if self.shape.readable is not None:
             self._enrich(columns, self.shape.readable)
         self._set_status(columns)

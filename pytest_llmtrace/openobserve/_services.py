@@ -2,48 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_llmtrace._stdlib import re
+
 __all__ = ["inferred"]
 
-_INFERRED = ("infer_service_name", "infer_service_type", "infer_service_system")
-
-_OTHERS = ("db.", "messaging.", "rpc.")
+_KINDS = (
+    ("database", ("db.system.name", "db.system"), ("db.namespace", "db.name")),
+    ("queue", ("messaging.system",), ("messaging.destination.name", "messaging.destination")),
+    ("rpc", ("rpc.system",), ("rpc.service",)),
+)
+"""Kinds of services in the order in which the server tries them, with the attributes of their system and their name."""
 _HOSTS = ("server.address", "net.peer.name", "http.host")
 _URLS = ("url.full", "http.url")
-_BY_RULES = "inferred by rules of the server that depend on the kind of the called service"
+_OF_HTTP = ("http.request.method", "http.method", *_URLS)
+_WITH_PORT = re.compile(r"\[([^\]]*)\].*|([^:]*):[0-9]+", re.DOTALL)
 
 
-def inferred(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the columns inferred from a client's or producer's span, and those that cannot be known here, and why."""
-    if any(key.startswith(_OTHERS) for key in attributes):
-        return {}, dict.fromkeys(_INFERRED, _BY_RULES)
-    name = attributes.get("peer.service") or _host(attributes)
-    if not isinstance(name, str) or not name:
-        return {}, {}
-    return {"infer_service_name": name, "infer_service_type": "external"}, {"infer_service_system": _BY_RULES}
+def inferred(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns that the server infers from the attributes of a client's or producer's span."""
+    declared = _text(attributes, "peer.service")
+    for kind, systems, names in _KINDS:
+        system, name = _first(attributes, systems), _first(attributes, names)
+        if system or name:
+            return _columns(declared or name or _host(attributes) or system, kind, system)
+    name = declared or _host(attributes)
+    return _columns(name, "external", "http" if _first(attributes, _OF_HTTP) else "") if name else {}
 
 
-def _host(attributes: Mapping[str, Any]) -> str | None:
-    for key in (*_HOSTS, *_URLS):
-        value = attributes.get(key)
-        host = _bare(value, is_url=key in _URLS) if isinstance(value, str) else None
-        if host is not None:
-            return host
-    return None
+def _columns(name: str, kind: str, system: str) -> dict[str, str]:
+    found = {"infer_service_name": name, "infer_service_type": kind, "infer_service_system": system}
+    return {column: value for column, value in found.items() if value}
 
 
-def _bare(value: str, *, is_url: bool) -> str | None:
-    """Return a host without its port; `None` if it is an IP address, or there is none."""
+def _first(attributes: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return next(filter(None, (_text(attributes, key) for key in keys)), "")
+
+
+def _text(attributes: Mapping[str, Any], key: str) -> str:
+    """Return an attribute without white space around it; it may be named as its column is."""
+    value = attributes.get(key, attributes.get(key.replace(".", "_")))
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _host(attributes: Mapping[str, Any]) -> str:
+    """Return the first host that is a name: one column for each IP address would be of no use."""
+    hosts = (_without_port(_text(attributes, key)) for key in _HOSTS)
+    named = next((host for host in hosts if host and not _is_address(host)), "")
+    return named or _host_of(_first(attributes, _URLS))
+
+
+def _without_port(host: str) -> str:
+    found = _WITH_PORT.fullmatch(host)
+    return host if found is None else found[1] or found[2] or ""
+
+
+def _host_of(url: str) -> str:
     try:
-        host = urlsplit(value if is_url else f"//{value}").hostname or ""
+        parts = urlsplit(url)
     except ValueError:
-        return None
+        return ""
+    host = parts.hostname or ""
+    return host if parts.scheme and not _is_address(host) else ""
+
+
+def _is_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
-        return host or None
-    return None
+        return False
+    return True

@@ -358,6 +358,14 @@ def test_agents(store: Store) -> None:
     assert [record[name] for name in names] == ["planner", "1.2", "ci"]
 
 
+def test_blank_names_are_passed_over(store: Store) -> None:
+    """From 0.92 on, a blank name of an agent or a tool is as good as none, and white space around one is not stored."""
+    attributes = {"gen_ai.agent.name": " ", "agent.name": " planner\n", "gen_ai.tool.name": "", "tool.name": "look "}
+    record = store(attributes, resource={"service.name": "s", "gen_ai.agent.id": " 7 "})
+    assert [record[f"gen_ai_{name}"] for name in ("agent_name", "agent_id", "tool_name")] == ["planner", "7", "look"]
+    assert store({"gen_ai.agent.name": " "})["gen_ai_agent_name"] == " "  # It is the attribute's own column.
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_requested_model_is_no_parameter(store: Store, profile: str) -> None:
     """All of `gen_ai.request.*` except the model are parameters, in each release; a model in JSON is, before 0.91."""

@@ -231,6 +231,33 @@ def test_inferred_services(store: Store) -> None:
     assert store({"url.full": "https://a.example/x"}, kind="PRODUCER")["infer_service_name"] == "a.example"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "service"),
+    [
+        ({"db.system": "postgresql", "db.name": "orders", "server.address": "pg.test"}, "orders database postgresql"),
+        ({"db.system.name": "mysql", "db.namespace": "billing"}, "billing database mysql"),
+        ({"db_system": "redis", "net.peer.name": "redis.test:6379"}, "redis.test database redis"),
+        ({"db.system": "mysql", "db.name": " ", "net.peer.name": "10.0.0.5:3306"}, "mysql database mysql"),
+        ({"db.name": "orders"}, "orders database None"),
+        ({"messaging.system": "kafka", "messaging.destination.name": "done"}, "done queue kafka"),
+        ({"rpc.system": "grpc", "rpc.service": "a.B", "peer.service": "b"}, "b rpc grpc"),
+        ({"server.address": "api.test", "http.request.method": "POST"}, "api.test external http"),
+        ({"net.peer.name": "tcp.test"}, "tcp.test external None"),
+        ({"http.host": "a:80:90", "http.url": "https://api.test/x?page=2"}, "a:80:90 external http"),
+        ({"http.host": "[2001:db8::1]:8080", "http.url": "https://api.test/x"}, "api.test external http"),
+        ({"http.url": "https://10.0.0.5/x", "http.method": "GET"}, "None None None"),
+        ({"http.url": "https://[bad/x"}, "None None None"),
+        ({"url.full": "api.test/x"}, "None None None"),
+        ({"http.method": "GET"}, "None None None"),
+    ],
+)
+def test_the_kind_of_an_inferred_service(store: Store, attributes: Mapping[str, str], service: str) -> None:
+    """Name, type and system of the called service, from the first of the kinds that the span has attributes of."""
+    record = store(attributes, kind="CLIENT")
+    columns = ("infer_service_name", "infer_service_type", "infer_service_system")
+    assert " ".join(str(record.get(column)) for column in columns) == service
+
+
 def test_a_column_that_is_not_there_says_so(store: Store) -> None:
     """Asking for a missing column raises an error that names the release without it."""
     with pytest.raises(KeyError, match=f"llm_usage_tokens_input: no such column in OpenObserve {NEWEST}"):
