@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from pytest_llmtrace.openobserve._evaluation import evaluated
 from pytest_llmtrace.openobserve._operation import is_generation
 from pytest_llmtrace.openobserve._readable import Readable, parameter
 from pytest_llmtrace.openobserve._server import Server
@@ -25,7 +26,6 @@ _TOTAL_OF_ESTIMATED = "it is the sum of counts that the server estimates"
 _PRICED = "the server takes prices from its own catalogue, which changes"
 _LAID_OUT = "the server lays it out by itself, out of the span's events"
 _POINT_IN_TIME = "it is a point in time, which the server reads by rules of its own"
-_CONFIGURED = "evaluations are read by rules that are not known well enough"
 _COUNTS = ("input", "output", "total")
 _CACHE_COSTS = (
     "gen_ai_usage_cost_cache_read_input",
@@ -75,7 +75,7 @@ def enrich(
     if readable.has_first_chunk:
         found.unknown[names["first_chunk"]] = _POINT_IN_TIME
     if readable.has_evaluation:
-        found.unknown["llm_evaluator_type"] = _CONFIGURED
+        found.columns |= evaluated(attributes)
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 
+from pytest_llmtrace.openobserve._evaluation import is_evaluation
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, Operation, operation
 from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._texts import Source, text_sources
@@ -88,7 +89,6 @@ _PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.
 _REQUEST = "gen_ai.request."
 _REQUESTED = "gen_ai.request.model"  # No release makes a parameter of it.
 _FIRST_CHUNK = "langfuse.observation.completion_start_time"
-_EVALUATIONS = ("llm.evaluation.", "evaluation_", "llm_evaluation_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +100,14 @@ class Readable:
         model: The attribute that holds the model, if there is one.
         own: Columns, each with the attribute of the span that it is read from.
         wider: Columns, each with the attribute that it is read from, and whether that is an attribute of the resource.
-        names: Columns that get the first text which is not blank, each with the attributes that may hold it, as `wider`.
+        names: Columns that get the first text which is not blank, each with the attributes that may hold it, as in
+            `wider`.
         in_json: Attributes that hold the parameters of the request as JSON.
         requested: Columns of parameters, each with its attribute of the span, for when `in_json` gives no parameters.
         texts: The sources that give a span without events its texts.
         counts: The attributes that hold tokens and costs.
         has_first_chunk: Whether the span states when the first chunk of a stream came, in the form that is read.
-        has_evaluation: Whether the span holds the result of an evaluation.
+        has_evaluation: Whether the span may hold the result of an evaluation.
     """
 
     operation: Operation
@@ -145,7 +146,7 @@ def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, 
         texts=text_sources(there, scope),
         counts=counted(there, scope, server),
         has_first_chunk=_FIRST_CHUNK in there,
-        has_evaluation=any(key.startswith(_EVALUATIONS) for key in there),
+        has_evaluation=server.generation > 1 and is_evaluation(there),
     )
 
 

@@ -366,6 +366,35 @@ def test_blank_names_are_passed_over(store: Store) -> None:
     assert store({"gen_ai.agent.name": " "})["gen_ai_agent_name"] == " "  # It is the attribute's own column.
 
 
+def test_evaluations(store: Store) -> None:
+    """From 0.80 on, scores are stored as numbers, each from the first of its names, with the evaluator's type."""
+    attributes = {
+        "gen_ai.request.model": "m",
+        "llm.evaluation.quality_score": 0.85,
+        "evaluation_relevance": "1",
+        "llm_evaluation_relevance": 0.5,
+        "evaluation_quality_score": 0.1,
+        "llm.evaluation.duration_ms": 12.5,
+        "llm_evaluation_safety": "high",
+        "llm.evaluator.type": "LLM",
+        "llm.evaluation.commentary": "fine",
+    }
+    record = store(attributes)
+    scores = {name: record[f"llm_evaluation_{name}"] for name in ("quality_score", "relevance", "duration_ms")}
+    assert scores == {"quality_score": 0.85, "relevance": 1.0, "duration_ms": 12.5}
+    assert (record["llm_evaluation_safety"], record["llm_evaluation_commentary"]) == ("high", "fine")
+    assert record["llm_evaluator_type"] == "model"
+    assert store(attributes, "0.70")["llm_evaluation_quality_score"] == "0.85"
+
+
+@pytest.mark.parametrize("more", [{}, {"llm.evaluation.duration_ms": 3}])
+def test_no_evaluation_without_a_score(store: Store, more: Mapping[str, Any]) -> None:
+    """A span without any score has no evaluator, even if it says how long the evaluation took."""
+    record = store({"gen_ai.request.model": "m", "llm.evaluation.commentary": "fine", **more})
+    assert "llm_evaluator_type" not in record
+    assert record.get("llm_evaluation_duration_ms") == (str(more["llm.evaluation.duration_ms"]) if more else None)
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_requested_model_is_no_parameter(store: Store, profile: str) -> None:
     """All of `gen_ai.request.*` except the model are parameters, in each release; a model in JSON is, before 0.91."""
