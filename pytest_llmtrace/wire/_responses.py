@@ -161,7 +161,9 @@ def state(facts: Facts, document: Document) -> None:
     key = spot.key
     facts.derive("output_texts", lambda output: _texts(output, "output_text", "text"), spot, f"{key}[].content[].text")
     facts.derive("refusals", lambda output: _texts(output, "refusal", "refusal"), spot, f"{key}[].content[].refusal")
-    facts.derive("reasoning_texts", _reasoning, spot, f"{key}[].summary[].text")
+    facts.derive("reasoning_texts", _thoughts, spot, f"{key}[].content[].text")
+    if "reasoning_texts" not in facts.found:
+        facts.derive("reasoning_texts", _summaries, spot, f"{key}[].summary[].text")
     facts.derive("tool_calls", _calls, spot, f"{key}[type=function_call]")
     if not document.streamed and document.spot("status").value in UNFINISHED:
         _leave_open(facts, document)
@@ -217,14 +219,18 @@ def _texts(output: Any, kind: str, key: str) -> Any:
     return [Joined.of(found)] if found else MISSING
 
 
-def _reasoning(output: Any) -> Any:
-    """Return the reasoning itself, or else its summary."""
-    items = list(_items(output, {"reasoning"}))
-    for field, kind in (("content", "reasoning_text"), ("summary", "summary_text")):
-        found = [text(part.get("text")) for item in items for part in _parts(item, field, kind)]
-        if found:
-            return [Joined.of(found)]
-    return MISSING
+def _thoughts(output: Any) -> Any:
+    return _reasoning(output, "content", "reasoning_text")
+
+
+def _summaries(output: Any) -> Any:
+    return _reasoning(output, "summary", "summary_text")
+
+
+def _reasoning(output: Any, field: str, kind: str) -> Any:
+    items = _items(output, {"reasoning"})
+    found = [text(part.get("text")) for item in items for part in _parts(item, field, kind)]
+    return [Joined.of(found)] if found else MISSING
 
 
 def nameless(document: Document) -> frozenset[str]:

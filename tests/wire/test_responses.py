@@ -187,6 +187,16 @@ def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> 
     assert reading.temperature is None
 
 
+@pytest.mark.parametrize(
+    ("content", "field"), [([{"type": "reasoning_text", "text": "all"}], "content"), (None, "summary")]
+)
+def test_where_the_reasoning_is(read: Callable[..., Reading], content: Any, field: str) -> None:
+    """The reasoning itself is read, or else its summary, and the place says which."""
+    item = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "short"}], "content": content}
+    fact = read("responses", response(item, MESSAGE)).fact("reasoning_texts")
+    assert (fact.keys, fact.value) == (f"output[].{field}[].text", ["all" if content else "short"])
+
+
 def test_an_incomplete_stream(said: Callable[..., dict[str, Any]]) -> None:
     """A stream that ends because a limit was reached is whole."""
     last = response(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=USAGE)

@@ -58,3 +58,23 @@ def test_reasoning_that_nobody_wrote(judged: Judged, thought: str) -> None:
 def test_reasoning_in_another_field(judged: Judged, thought: str, fields: dict[str, Any]) -> None:
     """No finding: gateways have fields of their own, whose texts stand somewhere in the reply."""
     assert judged(WIRE, {"reasoning_texts": [thought]}, **fields) == []
+
+
+THOUGHT = {"type": "reasoning", "summary": [{"text": "I looked."}], "content": [{"text": "I look out."}]}
+SAID = {"type": "message", "content": [{"type": "output_text", "text": "Sunny."}]}
+
+
+@pytest.mark.parametrize(
+    ("thought", "checks"),
+    [
+        ("I looked.", []),
+        ("I look out.", []),
+        ("I slept.", ["wire/reasoning-text"]),
+        ("Sunny.", ["wire/reasoning-text"]),
+    ],
+)
+def test_a_summary_beside_the_reasoning(judged: Judged, thought: str, checks: list[str]) -> None:
+    """If a reply has both the reasoning and a summary of it, the span may show either, and nothing else."""
+    wire = {"output_texts": ["Sunny."], "reasoning_texts": ["I look out."]}
+    found = judged(wire, {"reasoning_texts": [thought]}, **replied({"output": [THOUGHT, SAID]}))
+    assert [finding.check for finding in found] == checks
