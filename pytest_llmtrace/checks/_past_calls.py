@@ -39,18 +39,22 @@ def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | Non
     """Judge the tool calls in a span's prompt where the request has none."""
     if wire.is_continued(account.call.exchanges[0].request):
         return None
-    said = next((said for said in _shown(mine) if not _is_in_words(said, account)), None)
+    said = next((said for said in _shown(mine, account) if not _is_in_words(said, account)), None)
     return None if said is None else _never_sent(mine, said, account)
 
 
-def _shown(fact: Fact, sent: Container[str] = ()) -> Iterator[_Call]:
-    """Yield the tool calls of a place that are not masks, without those that the provider itself answers.
+def _shown(fact: Fact, account: Account, sent: Container[str] = ()) -> Iterator[_Call]:
+    """Yield the tool calls of a place that are not masks, without those that the request does not list as tool calls.
 
     A client may go on with what another provider's model has said, and send the ids of that one for its own calls.
     """
-    named = (said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str))
-    called = (said for said in named if _id(said) in sent or not is_of_provider(_id(said)))
-    return (said for said in called if not is_masked(said["name"]))
+    named = [said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str)]
+    are_sent = all(_id(said) in sent for said in named)
+    unlisted = frozenset() if are_sent else wire.unlisted_calls(account.call.exchanges[0].request)
+    for said in named:
+        identity = _id(said)
+        if (identity in sent or not (identity in unlisted or is_of_provider(identity))) and not is_masked(said["name"]):
+            yield said
 
 
 def _id(said: _Call) -> str:
@@ -79,7 +83,7 @@ class _Told:
 
     def shown(self, fact: Fact) -> Iterator[_Call]:
         """Yield the tool calls of a place that can be compared."""
-        return _shown(fact, self._ids)
+        return _shown(fact, self._account, self._ids)
 
     def difference(self, mine: Fact, said: _Call) -> Difference | None:
         """Compare a call of the span with the sent call that it must be, and note that the span shows it."""

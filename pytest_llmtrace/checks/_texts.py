@@ -187,16 +187,18 @@ def _of_another_choice(mine: Fact, true: Fact, account: Account) -> Difference |
 def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare reasoning as texts; the span may state the parts of a summary as the JSON that they came in.
 
-    A reply may have both the reasoning and a summary of it; the span may show either.
+    A reply may have both the reasoning and a summary of it, and the span may show either. It may also show what the
+    server has encrypted of the reasoning, where it stands.
     """
     difference = texts(mine, true, account)
     if difference is None:
         return None
-    parts = ["".join(_parts(text)) for text in _stated(mine.value)]
+    said = _stated(mine.value)
+    parts = ["".join(_parts(text)) for text in said]
     if _agree(parts, _stated(true.value), mine, account):
         return None
-    others, said = _beside_the_answer(account), _stated(mine.value)
-    return None if said and all(bare(text) in others for text in said) else difference
+    other = bare(wire.other_thoughts(account.exchange))
+    return None if other and other in (bare("".join(said)), bare("".join(parts))) else difference
 
 
 def _parts(text: str) -> Iterable[str]:
@@ -219,16 +221,11 @@ def unstated_reasoning(mine: Fact, _true: Fact, account: Account) -> Difference 
     """Judge a span's reasoning where the wire has none in a field for it: it may stand in any other field."""
     answers = _stated(account.answered.output_texts or ())
     thoughts = "".join(thought for text in answers for thought in _THOUGHT.findall(text))
-    replied = [bare(thoughts), *_beside_the_answer(account)]
+    elsewhere = {*map(bare, wire.replied_texts(account.exchange.response))}.difference(map(bare, answers))
+    replied = [bare(thoughts), *elsewhere]
     said = [text for text in _stated(mine.value) if not is_masked(text) and not has_mask(text)]
     made_up = [text for text in said if not any(bare(text[: cut_at(text)]) in other for other in replied)]
     return Difference(span=f"{mine.keys or mine.name}: {shown(made_up[0])}") if made_up else None
-
-
-def _beside_the_answer(account: Account) -> set[str]:
-    """Return the texts that stand in other fields of the reply than those of the answer, without white space."""
-    answers = _stated(account.answered.output_texts or ())
-    return {*map(bare, wire.replied_texts(account.exchange.response))}.difference(map(bare, answers))
 
 
 def _beside(account: Account) -> list[str]:

@@ -8,7 +8,7 @@ from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unr
 from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
-from pytest_llmtrace.wire._history import History, history, is_continued
+from pytest_llmtrace.wire._history import History, history, is_continued, unlisted_calls
 from pytest_llmtrace.wire._offered import added_tools
 from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
@@ -20,6 +20,7 @@ from pytest_llmtrace.wire._read import (
     is_paused,
     is_whole,
     nameless_calls,
+    other_thoughts,
     paused_at,
     place_of_event,
     read,
@@ -54,6 +55,7 @@ __all__ = [
     "last_content_tick",
     "named",
     "nameless_calls",
+    "other_thoughts",
     "paused_at",
     "place_of_event",
     "plain",
@@ -67,6 +69,7 @@ __all__ = [
     "resumed_at",
     "sent_values",
     "summaries",
+    "unlisted_calls",
     "unread_api",
     "value_at",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.headers import header
@@ -12,7 +13,7 @@ from pytest_llmtrace.wire._api import request_body
 from pytest_llmtrace.wire._facts import Facts
 from pytest_llmtrace.wire._json import parse_text
 
-__all__ = ["History", "PastCall", "PastResult", "history", "is_continued", "state_past_calls"]
+__all__ = ["History", "PastCall", "PastResult", "history", "is_continued", "state_past_calls", "unlisted_calls"]
 
 _WHERE = "request body"
 
@@ -128,6 +129,22 @@ def is_continued(request: Request) -> bool:
     return _is_kept_elsewhere(request_body(request))
 
 
+def unlisted_calls(request: Request) -> frozenset[str]:
+    """Return the ids of the earlier calls in a request that are not among its tool calls.
+
+    The server has made them, such as a search, or their tools have no name: a computer, a shell, a patch.
+    """
+    body = request_body(request)
+    blocks = (block for message in _dicts(body.get("messages")) for block in _dicts(message.get("content")))
+    made = (item for item in chain(blocks, _dicts(body.get("input"))) if _is_unlisted(item.get("type")))
+    ids = (identity for item in made for identity in (item.get("id"), item.get("call_id")))
+    return frozenset(identity for identity in ids if isinstance(identity, str))
+
+
+def _is_unlisted(kind: Any) -> bool:
+    return isinstance(kind, str) and kind.endswith(("_call", "tool_use")) and kind not in _CLIENTS
+
+
 def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
     for number, message in enumerate(_list(body.get("messages"))):
         if not isinstance(message, Mapping):
@@ -174,7 +191,7 @@ def _of_responses(body: Mapping[str, Any]) -> Iterator[_Step]:
             yield _Step(item.get("call_id"), where, name=name, arguments=arguments)
 
 
-_CLIENTS = frozenset({"custom_tool_call", "function_call"})
+_CLIENTS = frozenset({"custom_tool_call", "function_call", "tool_use"})
 """Types of calls that the client is to make; other calls were made by the server, or have forms of their own."""
 
 

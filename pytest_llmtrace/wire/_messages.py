@@ -182,6 +182,17 @@ def summaries(document: Document) -> tuple[str, ...]:
     return tuple(text for text in said if isinstance(text, str))
 
 
+def with_encrypted(document: Document) -> str:
+    """Return the texts of the thinking and the data of the redacted thinking, in order."""
+    blocks = document.body.get("content")
+    thoughts = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    said = (block.get(_THOUGHTS.get(str(block.get("type")), "")) for block in thoughts)
+    return "".join(text for text in said if isinstance(text, str))
+
+
+_THOUGHTS = {"thinking": "thinking", "redacted_thinking": "data"}
+
+
 def end_of(blocks: Any) -> tuple[str, str] | None:
     """Return by what the last block of some content can be recognised that has an id or a text; `None` if none has.
 

@@ -102,6 +102,14 @@ def summaries(exchange: Exchange) -> tuple[str, ...]:
     return _of_reply(exchange, {"messages": _messages.summaries}, ())
 
 
+def other_thoughts(exchange: Exchange) -> str:
+    """Return the reasoning of a reply in the other form that some replies have it in; a span may show either.
+
+    That is a summary of it (Responses API), or all of it with what the server has encrypted (Messages API).
+    """
+    return _of_reply(exchange, {"messages": _messages.with_encrypted, "responses": _responses.summary}, "")
+
+
 def is_paused(reading: Reading) -> bool:
     """Tell whether a reply has paused its turn: the client is to send it back, for the model to go on from there.
 

@@ -233,6 +233,15 @@ def _reasoning(output: Any, field: str, kind: str) -> Any:
     return [Joined.of(found)] if found else MISSING
 
 
+def summary(document: Document) -> str:
+    """Return the summaries of the reasoning."""
+    try:
+        found = _summaries(document.body.get("output"))
+    except Misfit:
+        return ""
+    return "" if found is MISSING else "".join(found)
+
+
 def nameless(document: Document) -> frozenset[str]:
     """Return the ids of the calls to tools that have no name."""
     found = [item.get("call_id") for item in _objects(document) if str(item.get("type")) in _NAMELESS]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pytest_llmtrace.model import Fact
+from pytest_llmtrace.model import Fact, Request
 from tests.unit.checks._cases import ABSENT, call, seen
 from tests.unit.checks._prompt_cases import CONTINUED
 
@@ -16,6 +17,28 @@ HEARD = call("hear", "call_3")
 AGAIN = {**ROME, "id": "call_1"}  # Some models count the calls of each answer anew.
 SEARCHED = call("search_tools", "srvtoolu_1", query="Oslo")
 LIBRARY: dict[str, Any] = {"record": {"scope": "team.instrumentation.llm"}}
+COMPUTER, FOUND = call("computer", "call_9", action="wait"), call("web_search", "found_1")
+
+
+def conversation(api: str, path: str, **body: Any) -> dict[str, Any]:
+    """Make the fields of a call whose request has a conversation."""
+    request = Request(
+        method="POST", url=f"https://llm.test/v1/{path}", body=json.dumps({"model": "m", **body}).encode()
+    )
+    return {"api": api, "exchange": {"request": request}}
+
+
+# Calls that a request has, but not as tool calls: of a tool without a name, and of tools that the server runs.
+WITH_COMPUTER = conversation(
+    "responses",
+    "responses",
+    input=[{"type": "computer_call", "call_id": "call_9"}, {"type": "web_search_call", "id": "found_1"}, {"type": 7}],
+)
+WITH_SEARCH = conversation(
+    "messages",
+    "messages",
+    messages=[{"role": "assistant", "content": [{"type": "server_tool_use", "id": "found_1"}]}, {"content": "x"}, 7],
+)
 
 
 def sent(*calls: dict[str, Any]) -> dict[str, Fact]:
@@ -190,6 +213,9 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(OSLO), shown({**OSLO, "arguments": "__REDACTED__"}), LIBRARY),
     (ID, sent(call("look", "call_1", at="Oslo" * 50)), shown({**OSLO, "arguments": '{"at": "OsloOslo...'})),
     (ID, {"input_tool_calls": ABSENT}, shown(call("web_search", "srvtoolu_1", query="Oslo")), LIBRARY),
+    (ID, {"input_tool_calls": ABSENT}, shown(COMPUTER), {**WITH_COMPUTER, **LIBRARY}),
+    (ID, sent(OSLO), shown(OSLO, COMPUTER, FOUND), {**WITH_COMPUTER, **LIBRARY}),
+    (ID, {"input_tool_calls": ABSENT}, shown(FOUND), {**WITH_SEARCH, **LIBRARY}),
     (ID, sent(OSLO), shown(OSLO, HEARD), {**CONTINUED, **LIBRARY}),
     (ID, {"input_tool_calls": ABSENT}, shown(HEARD), CONTINUED),
     (ID, sent(OSLO), {}),

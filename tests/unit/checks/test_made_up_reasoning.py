@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Finding, State
+from pytest_llmtrace.model import Finding, Request, State
 
 Judged = Callable[..., list[Finding]]
 
@@ -19,6 +19,15 @@ def replied(*bodies: Any) -> dict[str, Any]:
         return {"exchange": {"chunks": (json.dumps(bodies[0]).encode(),)}}
     chunks = tuple(f"data: {json.dumps(body)}\n\n".encode() for body in bodies)
     return {"exchange": {"chunks": chunks, "headers": (("content-type", "text/event-stream"),)}}
+
+
+def replied_by(api: str, body: Any) -> dict[str, Any]:
+    """Return the fields of a call to another API with a reply."""
+    fields = replied(body)
+    fields["exchange"]["request"] = Request(
+        method="POST", url=f"https://llm.test/v1/{api}", body=b'{"model": "m", "messages": [], "input": ""}'
+    )
+    return {**fields, "api": api}
 
 
 def chat(**fields: Any) -> dict[str, Any]:
@@ -60,7 +69,11 @@ def test_reasoning_in_another_field(judged: Judged, thought: str, fields: dict[s
     assert judged(WIRE, {"reasoning_texts": [thought]}, **fields) == []
 
 
-THOUGHT = {"type": "reasoning", "summary": [{"text": "I looked."}], "content": [{"text": "I look out."}]}
+THOUGHT = {
+    "type": "reasoning",
+    "summary": [{"type": "summary_text", "text": "I looked."}],
+    "content": [{"type": "reasoning_text", "text": "I look out."}],
+}
 SAID = {"type": "message", "content": [{"type": "output_text", "text": "Sunny."}]}
 
 
@@ -69,12 +82,29 @@ SAID = {"type": "message", "content": [{"type": "output_text", "text": "Sunny."}
     [
         ("I looked.", []),
         ("I look out.", []),
+        ('[{"type": "summary_text", "text": "I looked."}]', []),
         ("I slept.", ["wire/reasoning-text"]),
         ("Sunny.", ["wire/reasoning-text"]),
+        ('[{"type": "summary_text", "text": "I slept."}]', ["wire/reasoning-text"]),
     ],
 )
 def test_a_summary_beside_the_reasoning(judged: Judged, thought: str, checks: list[str]) -> None:
     """If a reply has both the reasoning and a summary of it, the span may show either, and nothing else."""
     wire = {"output_texts": ["Sunny."], "reasoning_texts": ["I look out."]}
-    found = judged(wire, {"reasoning_texts": [thought]}, **replied({"output": [THOUGHT, SAID]}))
+    found = judged(wire, {"reasoning_texts": [thought]}, **replied_by("responses", {"output": [THOUGHT, SAID]}))
+    assert [finding.check for finding in found] == checks
+
+
+VEILED = [
+    {"type": "redacted_thinking", "data": "c2VjcmV0"},
+    {"type": "thinking", "thinking": "I look out."},
+    {"type": "text", "text": "Sunny."},
+]
+
+
+@pytest.mark.parametrize(("thought", "checks"), [("c2VjcmV0I look out.", []), ("c2VjcmV0", ["wire/reasoning-text"])])
+def test_reasoning_that_is_encrypted(judged: Judged, thought: str, checks: list[str]) -> None:
+    """A span may show the encrypted part of the reasoning where it stands, but not in place of what can be read."""
+    wire = {"output_texts": ["Sunny."], "reasoning_texts": ["I look out."]}
+    found = judged(wire, {"reasoning_texts": [thought]}, **replied_by("messages", {"content": VEILED}))
     assert [finding.check for finding in found] == checks
