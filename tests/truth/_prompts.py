@@ -65,7 +65,7 @@ def _turn(message: dict[str, Any]) -> Iterator[_Message]:
     if (content or calls) and len(results) < max(1, len(parts)):
         rest = [part for part in parts if part not in results]
         role = "tool" if "output" in message else message.get("role", "assistant" if calls else "user")
-        answers = message.get("tool_call_id") or (message["call_id"] if role == "tool" else None)
+        answers = message.get("tool_call_id") or (message.get("call_id") if role == "tool" else None)
         yield _Message(role, rest or content, calls, answers)
 
 
