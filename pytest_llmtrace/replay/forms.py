@@ -3,8 +3,9 @@
 vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
 `content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, or one
 `{request, response}` in each file, with `base64:` before a body that is not text (Datadog's test agent), or
-`{requests: [...], responses: [...]}` in a file in gzip (LangChain, `.yaml.gz`). This package
-adds the key `llmtrace`, which vcrpy ignores:
+`{requests: [...], responses: [...]}` in a file in gzip (LangChain, `.yaml.gz`). A body that the application sent as a
+file is one in the cassette too (`!!python/object/new:_io.BytesIO`), and is read as its content. This package adds the
+key `llmtrace`, which vcrpy ignores:
 
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says about itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the

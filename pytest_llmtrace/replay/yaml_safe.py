@@ -39,8 +39,11 @@ _STRING_OBJECTS = frozenset(
         "multidict._multidict_py.istr",
     )
 )
+# A body that the application handed over as a file: vcrpy puts the file object itself into the cassette.
+_FILE_OBJECTS = frozenset(f"{PYTHON}object/new:_io.{name}" for name in ("BytesIO", "StringIO"))
+_OBJECTS = _STRING_OBJECTS | _FILE_OBJECTS
 _MAPPING_TAGS = frozenset({None, "!", f"{CORE}map"})
-_SEQUENCE_TAGS = frozenset({None, "!", f"{CORE}seq"})
+_SEQUENCE_TAGS = frozenset({None, "!", f"{CORE}seq", f"{PYTHON}tuple"})
 
 _Parser: Any = getattr(getattr(yaml, "cyaml", None), "CParser", yaml.SafeLoader)
 
@@ -195,7 +198,7 @@ class _Builder:
         if len(self.open) >= MAX_DEPTH:
             raise self.refused(_TOO_DEEP, event)
         plain = _MAPPING_TAGS if isinstance(event, yaml.MappingStartEvent) else _SEQUENCE_TAGS
-        if event.tag not in plain and event.tag not in _STRING_OBJECTS:
+        if event.tag not in plain and event.tag not in _OBJECTS:
             raise self.unknown_tag(event)
         self.open.append((self.items, event, self.size))
         self.items = []
@@ -205,6 +208,8 @@ class _Builder:
         self.items, start, before = self.open.pop()
         if start.tag in _STRING_OBJECTS:
             value: Any = self.string_of(items, start)
+        elif start.tag in _FILE_OBJECTS:
+            value = self.content_of(items, start)
         elif isinstance(start, yaml.MappingStartEvent):
             value = self.mapping(items, start)
         else:
@@ -240,6 +245,14 @@ class _Builder:
         if len(items) != 1 or not isinstance(items[0], str):
             raise self.unknown_tag(start)
         return items[0]
+
+    def content_of(self, items: list[Any], start: Any) -> bytes | str:
+        """Return the content of a file in memory, which is the first part of its state; the next is its position."""
+        state = items[1] if items[:1] == ["state"] and len(items) == len(("state", "its value")) else None
+        if not isinstance(state, list) or not isinstance(state[0] if state else None, bytes | str):
+            raise self.unknown_tag(start)
+        content: bytes | str = state[0]
+        return content
 
 
 def _merged(mapping: Located) -> Located:

@@ -143,6 +143,18 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="istr of two",
         ),
         pytest.param(
+            "a: !!python/object/new:_io.BytesIO {state: [1, 0, null]}\n",
+            ":1",
+            f"the tag !!python/object/new:_io.BytesIO {OBJECT}{REMEDY}",
+            id="file of a number",
+        ),
+        pytest.param(
+            "a: !!python/object/new:_io.BytesIO {state: !!python/tuple []}\n",
+            ":1",
+            f"the tag !!python/object/new:_io.BytesIO {OBJECT}{REMEDY}",
+            id="file of nothing",
+        ),
+        pytest.param(
             LAUGHS,
             ":6",
             "its anchors and aliases expand to far more than the file itself; refused",

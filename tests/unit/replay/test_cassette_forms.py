@@ -202,6 +202,26 @@ def test_tags_that_mean_text(write: Callable[..., Path]) -> None:
     )
 
 
+def test_tags_that_mean_a_file(write: Callable[..., Path]) -> None:
+    """A body that vcrpy has written as a file in memory is read as the whole content, wherever it had been read to."""
+    request = """
+    method: POST
+    uri: https://a.test/v1
+    body: !!python/object/new:_io.BytesIO
+      state: !!python/tuple
+      - !!binary eyJhIjogMX0=
+      - 3
+      - null
+"""
+    response = """
+    status: 200
+    content: !!python/object/new:_io.StringIO
+      state: !!python/tuple [said, "\\n", 0, null]
+"""
+    (recording,) = load(write(interaction(request, response))).recordings
+    assert (recording.request.body, recording.response and recording.response.body) == (b'{"a": 1}', b"said")
+
+
 def test_an_interaction_is_read_before_the_file_is() -> None:
     """Interactions become recordings one by one, except those with an anchor and their aliases, which stay values."""
     text = """interactions:
