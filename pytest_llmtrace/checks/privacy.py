@@ -50,14 +50,22 @@ def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
-    known = evidence.secrets.within(text.text)
+    known = [sought for sought in evidence.secrets.within(text.text) if not _belongs(sought, text, evidence)]
     for sought in known:
-        if sought.home and text.key == sought.home:
-            continue
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
     for shape, value in () if known else _shaped(text.text):
         place = place_in(text.text, lambda part: bool(_whole_shapes(part)))
         yield _Leak(_place(text, place), f"{shape.looks_like}, {shown(value)}", "", _switch(carrier, text))
+
+
+def _belongs(sought: Sought, text: Text, evidence: Evidence) -> bool:
+    """Tell whether a text may hold an organization: it is documented to, or holds it in base64 only.
+
+    Anthropic puts it there itself, in signatures of thinking and encrypted results, which clients must send back.
+    """
+    if not sought.home:
+        return False
+    return text.key == sought.home or all(one is not sought for _, _, one in evidence.secrets.places(text.text))
 
 
 def _shaped(text: str) -> list[tuple[Shape, str]]:
@@ -233,7 +241,8 @@ SECRET = Check(
     "in a prompt, nor a variable, a placeholder, a pattern or a code of words (`too_short`). "
     "It must stand by itself in the text: as it is, as JSON or URLs escape it, or in base64. "
     "Also looked for is whatever has the shape of a key of a provider, or of a service that agents use. The "
-    "organization may stand in `anthropic.organization.id`, which is documented to hold it.\n"
+    "organization may stand in `anthropic.organization.id`, which is documented to hold it, and in base64, as in "
+    "Anthropic's own signatures of thinking and encrypted results.\n"
     "  - Looked through are span names, attributes and their keys, events, links, status descriptions, attributes of "
     "scopes, resources, log records, and attributes of metrics.",
 )

@@ -207,6 +207,18 @@ def test_the_home_of_an_organization_may_have_it(make_exchange: Make, make_span:
         assert finding.details[0] == ("span", f"attribute {key}: {shown}")
 
 
+def test_an_organization_in_base64_is_the_providers_doing(make_exchange: Make, make_span: Make) -> None:
+    """Anthropic's signatures of thinking hold the organization: a span that repeats them leaks nothing of its own.
+
+    What stands in the same text openly is a finding, and so is a key in base64.
+    """
+    signature = base64.b64encode(b"\x12\xa1\x03\n*\x08\x0c\x18\x02\x22\x08org-3141\x12\x0cs\xe4\xe3").decode()
+    said = json.dumps([{"type": "thinking", "thinking": "", "signature": signature}])
+    assert of_anthropic(make_exchange, make_span, answer=said) == []
+    for tail in ("org-3141", base64.b64encode(f"say {KEY}".encode()).decode(), f"sk-ant-api03-{'x1Y2z3' * 8}"):
+        assert of_anthropic(make_exchange, make_span, answer=f"{said} {tail}") != []
+
+
 def test_the_home_of_an_organization_may_have_its_canary(judged: Judge) -> None:
     """A canary for an organization is not a finding in the attribute that is meant for the organization."""
     canaries = Canaries("test_a")
