@@ -13,6 +13,7 @@ from pytest_llmtrace import replay, wire
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Ambient, Cassette, Exchange, Fact, Outcome, Reading, Recording, State
 from pytest_llmtrace.reading import VOCABULARY
+from pytest_llmtrace.replay.cassette import plain_of
 from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
 
@@ -49,7 +50,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[Entry]:
     """
     for file in files_in(paths):
         try:
-            if file.named or looks_like_cassette(file.path.read_bytes()):
+            if file.named or looks_like_cassette(plain_of(file.path.read_bytes(), file.path)):
                 yield from _entries(str(file.path), replay.load(file.path))
         except (CassetteError, OSError) as error:
             why = error.in_file if isinstance(error, CassetteError) else f"the file cannot be read: {error.strerror}"
@@ -100,7 +101,14 @@ def _why_not(exchange: Exchange) -> str:
     if wire.fetches(exchange) is not None:
         return "not a call: it fetches a response that another request has asked for"
     name = wire.unread_api(exchange.request)
-    return f"a call of {name}, which is not supported" if name else "not a call to a known LLM API"
+    if name is not None:
+        return f"a call of {name}, which is not supported"
+    api = wire.api_of_path(exchange.request)
+    if api is None:
+        return "not a call to a known LLM API"
+    # Some recorders of aiohttp's requests leave the body out.
+    body = "is not that of a call" if exchange.request.body else "was not recorded"
+    return f"its path is that of {api}, but its body {body}"
 
 
 def _asked(recording: Recording) -> str:

@@ -4,7 +4,7 @@ Standard library only: no SDK takes part. The `checks` compare this reading with
 the span alone.
 """
 
-from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unread_api
+from pytest_llmtrace.wire._api import api_of_path, counts_tokens, identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
@@ -36,6 +36,7 @@ __all__ = [
     "History",
     "added_tools",
     "answers",
+    "api_of_path",
     "asked",
     "billed_tokens",
     "counts_tokens",

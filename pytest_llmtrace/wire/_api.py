@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._json import encoding_of
 from pytest_llmtrace.wire._url import is_hosted, path_of
 
-__all__ = ["counts_tokens", "fetched_id", "identify", "read_request", "request_body", "unread_api"]
+__all__ = ["api_of_path", "counts_tokens", "fetched_id", "identify", "read_request", "request_body", "unread_api"]
 
 
 def _has_messages(body: Mapping[str, Any]) -> bool:
@@ -45,6 +45,7 @@ _VERSION = "anthropic_version"
 _UNREAD = (
     (re.compile(r":(stream)?generateContent$", re.IGNORECASE), "Gemini's generateContent"),
     (re.compile(r":(embedContent|batchEmbedContents)$"), "Gemini's embedContent"),
+    (re.compile(r"/v1(alpha|beta)\d?/(projects/[^/]+/locations/[^/]+/)?interactions$"), "Gemini's Interactions"),
     (re.compile(r"/model/[^/]+/converse(-stream)?$"), "Bedrock's Converse"),
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "Bedrock's InvokeModel"),
     (re.compile(r"/threads(/[^/]+)?/runs$"), "OpenAI's Assistants"),
@@ -70,6 +71,14 @@ def unread_api(request: Request) -> str | None:
         return None
     path = path_of(request.url)
     return next((name for pattern, name in _UNREAD if pattern.search(path)), None)
+
+
+def api_of_path(request: Request) -> str | None:
+    """Return the API at whose path a request is made, whatever its body, as `identify` names it."""
+    if request.method.upper() != "POST":
+        return None
+    path = path_of(request.url)
+    return next((api for ending, api, _ in _APIS if path.endswith(ending)), None)
 
 
 # The endpoints that only count the tokens that a request would have: OpenAI's, Anthropic's, Gemini's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import json
 import sys
@@ -67,6 +68,7 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
             "Gemini's generateContent",
         ),
         ("https://a.b/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse", "Gemini's generateContent"),
+        ("https://generativelanguage.googleapis.com/v1beta/interactions", "Gemini's Interactions"),
         ("http://localhost:8787/bedrock/model/amazon.nova-micro-v1%3A0/converse", "Bedrock's Converse"),
         ("https://api.openai.com/v1/threads/thread_1/runs", "OpenAI's Assistants"),
         ("https://team.openai.azure.com/openai/v1/realtime/calls", "OpenAI's Realtime"),
@@ -84,6 +86,36 @@ def test_a_model_that_is_not_read_is_named(
     assert main(["read", "--format", "json", str(file)]) == 0
     [entry] = json.loads(capsys.readouterr().out)
     assert (entry["api"], entry["why"]) == (None, f"a call of {name}, which is not supported")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (None, "its path is that of messages, but its body was not recorded"),
+        ('{"text": "hi"}', "its path is that of messages, but its body is not that of a call"),
+    ],
+)
+def test_a_call_without_its_body_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str | None, why: str
+) -> None:
+    """A request to an LLM API's path whose body is not one of its calls is told from a request to a web service."""
+    call = interaction("https://api.anthropic.com/v1/messages")
+    call["request"]["body"] = body
+    file = tmp_path / "tape.json"
+    file.write_text(json.dumps({"version": 1, "interactions": [call]}), encoding="utf-8")
+    assert main(["read", "--format", "json", str(file)]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert (entry["api"], entry["why"]) == (None, why)
+
+
+def test_files_in_gzip_are_found_in_a_folder(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cassette in gzip is read like any other, also where only its folder is named."""
+    main(["read", str(tape)])
+    expected = capsys.readouterr().out.replace("tape.json", str(Path("tapes/tape.yaml.gz")))
+    Path("tapes").mkdir()
+    Path("tapes/tape.yaml.gz").write_bytes(gzip.compress(tape.read_bytes(), mtime=0))
+    assert main(["read", "tapes"]) == 0
+    assert capsys.readouterr().out == expected
 
 
 def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
