@@ -108,6 +108,7 @@ _PREFIX = re.compile(r"sk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|ey
 _WORDS = frozenset(
     [
         "a",
+        "access",
         "an",
         "and",
         "any",
@@ -195,6 +196,7 @@ _WORDS = frozenset(
         "scrubbed",
         "secret",
         "session",
+        "set",
         "sk",
         "some",
         "string",

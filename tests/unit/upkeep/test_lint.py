@@ -168,6 +168,8 @@ def test_infos_are_shown_when_asked_for(write: Write, tool: Tool) -> None:
         "",
         "ollama",
         "not-a-real-key",
+        "ACCESS_TOKEN",
+        "test_set_cookie",
     ],
 )
 def test_stand_ins_are_no_secrets(write: Write, tool: Tool, value: str) -> None:
