@@ -30,6 +30,11 @@ def _extra(thing: Any, name: str) -> Any:
     return getattr(thing, name, None)
 
 
+def _cost(stated: Any) -> Any:
+    """Return a cost, of which Perplexity states the parts and their sum."""
+    return stated.get("total_cost") if isinstance(stated, dict) else stated
+
+
 # --- OpenAI: chat completions and completions ------------------------------------------------------------------------
 
 
@@ -143,7 +148,7 @@ def _openai_usage(raw: Mapping[str, Any]) -> Usage:
         reasoning=written.get("reasoning_tokens"),
         input_audio=read.get("audio_tokens"),
         output_audio=written.get("audio_tokens"),
-        cost=raw.get("cost"),
+        cost=_cost(raw.get("cost")),
         raw=dict(raw),
     )
 
