@@ -65,8 +65,9 @@ _NAMED = re.compile(
     | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
     """
 )
-# The query of a URL in a text, and its parameters: only there do names such as `key` or `sig` mean a secret.
-_QUERY = re.compile(r"://[^\s?#\"'<>\\]++\?[^\s#\"'<>\\]++")
+# A URL in a text, its query and its parameters: only there do names such as `key` or `sig` mean a secret. One without a
+# query matches too: else a long run of joined URLs would be read again from each of them.
+_URL = re.compile(r"://[^\s?#\"'<>\\]++(?P<query>\?[^\s#\"'<>\\]++)?")
 _PARAMETER = re.compile(r"[?&;]([^\s=&?;]++)=((?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{8,}+)")
 _HEADERS = frozenset({"default_headers", "extra_headers", "headers"})
 _NESTED = 6
@@ -150,8 +151,10 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
 
 
 def _in_urls(text: str, place: str) -> Iterator[Hit]:
-    for query in _QUERY.finditer(text):
-        for found in _PARAMETER.finditer(text, *query.span()):
+    for url in _URL.finditer(text):
+        if url["query"] is None:
+            continue
+        for found in _PARAMETER.finditer(text, *url.span()):
             if is_secret_parameter(unquote_plus(found[1])):
                 yield _by_name(*found.span(2), place, f"the parameter {found[1]} of a URL", found[2])
 

@@ -222,7 +222,21 @@ def test_urls(url: str, wanted: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a.", "\\", '"api_key"', "@", "sk-", 'name="api_key"\n', "a@", "%40", "&a=b", "[", "a@b.co ", f"\\n{KEY} "],
+    [
+        "a.",
+        "\\",
+        '"api_key"',
+        "@",
+        "sk-",
+        'name="api_key"\n',
+        "a@",
+        "%40",
+        "&a=b",
+        "[",
+        "://a",
+        "a@b.co ",
+        f"\\n{KEY} ",
+    ],
 )
 @pytest.mark.parametrize("start", ["", "{", "data: {", "--b\r\nContent-Disposition: x\r\n\r\n", "json"])
 def test_the_time_is_that_of_the_length(piece: str, start: str) -> None:
