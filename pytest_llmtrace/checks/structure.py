@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pytest_llmtrace import dialects, wire
+from pytest_llmtrace import wire
 from pytest_llmtrace.checks import late, names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._missed import Missed, missed
-from pytest_llmtrace.checks._misspelt import or_rename
+from pytest_llmtrace.checks._nearly import nearly
 from pytest_llmtrace.checks._said import said, said_of
 from pytest_llmtrace.checks._stillborn import failed_starts, unborn
 from pytest_llmtrace.finding import is_scope_of
@@ -73,7 +73,7 @@ def _spanless(check: Check, call: Call, evidence: Evidence, miss: Missed | None)
         return check.finding(title, ("span", miss.words), wire_says, why=miss.why, next=miss.next)
     idle = "".join(f"\n{maker.scope} {maker.version} is switched on for this SDK, but made no span" for maker in makers)
     seen = ("span", f"{_spans_seen(evidence, first)}{idle}")
-    step = _REPORT if makers else _one_each(evidence, first) or _nearly(evidence, first)
+    step = _REPORT if makers else _one_each(evidence, first) or nearly(evidence, first)
     return check.finding(title, seen, wire_says, next=step, makers=makers)
 
 
@@ -99,19 +99,6 @@ def _one_each(evidence: Evidence, exchange: Exchange) -> str:
 
 
 _A_SPAN_EACH = "a span describes one call: start one for each request, inside the loop or the retry, not around it"
-
-
-_MARKS = ("gen_ai.operation.name", "gen_ai.request.model", "openinference.span.kind")
-"""Attributes that make a span an LLM span."""
-
-
-def _nearly(evidence: Evidence, exchange: Exchange) -> str:
-    """Say what a span around a call lacks to be read as its LLM span; empty if none there has facts of a call."""
-    for around in evidence.lineage(exchange.ambient.span):
-        if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
-            how = or_rename(lacking, around.attributes, [_MARKS])
-            return f"if {title_of_span(around)} is meant to describe this call, make it an LLM span: {how}"
-    return ""
 
 
 EXCHANGE_WITHOUT_SPAN = Check(

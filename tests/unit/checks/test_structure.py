@@ -13,6 +13,7 @@ from pytest_llmtrace.checks import CHECKS, verify
 from pytest_llmtrace.checks.parents import PARENT_LOST
 from pytest_llmtrace.model import (
     Ambient,
+    Dropped,
     Exchange,
     Finding,
     Maker,
@@ -290,6 +291,17 @@ def test_exchange_without_span_says_what_a_span_lacks(
         else "switch on an instrumentor for this SDK, or put a span with gen_ai.request.model around it"
     )
     assert details(found)["next"] == f"{said}, {WITHOUT}"
+
+
+def test_exchange_without_span_says_that_a_span_has_lost_attributes(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """A span that drops its oldest attributes may have dropped those that it is recognised by: the limit is named."""
+    lost = Dropped(attributes=8, events=0, links=0)
+    spans = [make_span(1, name="ask", attributes={"app.tokens": 10}, dropped=lost), make_span(2, parent=1, name="send")]
+    found = only([make_exchange(span=2)], spans, "structure/exchange-without-span")
+    step = "raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: the provider dropped 8 attributes, the oldest first"
+    assert details(found)["next"] == f"if span 'ask' (app) is meant to describe this call, {step}, {WITHOUT}"
 
 
 def test_spans_around_each_other(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
