@@ -126,7 +126,12 @@ class Ledger:
         """Return the error for a request that nothing answered; the answerers say why, unless it is given."""
         why = why or self._why_not(passage.request)
         return _refusal.unmatched(
-            passage.request, why=why, label=self.label, library=passage.library, of_block=self._of_block
+            passage.request,
+            why=why,
+            label=self.label,
+            library=passage.library,
+            of_block=self._of_block,
+            is_late=not self.is_open,
         )
 
     def _why_not(self, request: Request) -> str:

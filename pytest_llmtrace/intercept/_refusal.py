@@ -60,7 +60,15 @@ _PLUMBING = frozenset(
 )
 
 
-def unmatched(request: Request, *, why: str, label: str, library: str, of_block: bool = False) -> UnmatchedRequest:
+_LATE = (
+    "next: end the thread or task that sent it within its test; one that works for several tests belongs to none of "
+    "them if it is started before, as a module is imported or in a fixture of wider scope"
+)
+
+
+def unmatched(
+    request: Request, *, why: str, label: str, library: str, of_block: bool = False, is_late: bool = False
+) -> UnmatchedRequest:
     """Return the error for a request that nothing answered.
 
     Args:
@@ -69,6 +77,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str, of_block:
         label: The test, as reports name it.
         library: The client library, as `httpx2`.
         of_block: Whether the request is one of a `with LLMTrace()` block, which has no marker and no fixture.
+        is_late: Whether its test is over, so that nothing can answer it any more.
 
     Returns:
         An error that also derives from the base errors of the loaded SDKs, so that they raise it at once, unwrapped.
@@ -83,8 +92,12 @@ def unmatched(request: Request, *, why: str, label: str, library: str, of_block:
     own = next((how for path, how in _OWN_ACCORD.items() if url.path.endswith(path)), "")
     name, trace = ("LLMTrace", "the trace's ") if of_block else ("@pytest.mark.llmtrace", "llmtrace.")
     last = (
-        f'next: name a cassette, {name}(cassette="..."), script {trace}gateway(...), '
-        f'or let the host through with allow_hosts=("{host}",)'
+        _LATE
+        if is_late
+        else (
+            f'next: name a cassette, {name}(cassette="..."), script {trace}gateway(...), '
+            f'or let the host through with allow_hosts=("{host}",)'
+        )
     )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]
     return _class_from(*bases)("\n".join(line for line in (first, why, *blind, *_passed_on(), own, last) if line))
