@@ -17,7 +17,7 @@ from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["blocked", "unmatched", "wants_reply"]
 
-_PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=[^&#]*")
+_PARAMETER = re.compile(r"(?<=[?&])([^=&#?]+)=[^&#]*")
 _PASSWORD = re.compile(r"(?<=://)[^/?#@]*@")
 
 # An SDK retries and wraps every exception that it does not know, but lets its own errors through.
