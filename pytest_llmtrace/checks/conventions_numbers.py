@@ -1,4 +1,4 @@
-"""Counts of tokens that are parts of others, and lists that are spread over indexed attributes."""
+"""Counts of tokens, which may be parts of others, and lists that are spread over indexed attributes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def _tokens(claim: Claim) -> Breach | bool:
         if parts and sum([counts[part] for part in parts]) > counts[whole]:
             wrong.append((whole, parts))
     wrong = [(whole, parts) for whole, parts in wrong if not _are_on_the_wire(claim, (whole, *parts))]
-    return _too_many(counts, wrong) if wrong else looked
+    below = [name for name in _counts(claim.sheet) if _is_count(counts[name]) and counts[name] < 0]
+    below = [name for name in below if not _are_on_the_wire(claim, (name,))]
+    return _impossible(counts, below, wrong) if below or wrong else looked
 
 
 @lru_cache(maxsize=256)
@@ -62,14 +64,25 @@ def _sums(sheet: Sheet) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((whole, parts) for whole, parts in stated if parts)
 
 
-def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, list[str]]]) -> Breach:
+@lru_cache(maxsize=256)
+def _counts(sheet: Sheet) -> tuple[str, ...]:
+    return tuple(sorted(_NAMES.intersection(sheet.known)))
+
+
+def _impossible(counts: Mapping[str, Any], below: list[str], wrong: list[tuple[str, list[str]]]) -> Breach:
     return Breach(
-        names=tuple(dict.fromkeys(whole for whole, _ in wrong)),
-        said=tuple(
-            f"{whole} = {counts[whole]}, and {' + '.join(f'{part} {counts[part]}' for part in parts)}"
-            for whole, parts in wrong
+        names=tuple(dict.fromkeys((*below, *(whole for whole, _ in wrong)))),
+        said=(
+            *(f"{name} = {counts[name]}" for name in below),
+            *(
+                f"{whole} = {counts[whole]}, and {' + '.join(f'{part} {counts[part]}' for part in parts)}"
+                for whole, parts in wrong
+            ),
         ),
-        wanted=tuple(f"{' + '.join(parts)}: part of {whole}" for whole, parts in wrong),
+        wanted=(
+            *(f"{name}: no less than 0" for name in below),
+            *(f"{' + '.join(parts)}: part of {whole}" for whole, parts in wrong),
+        ),
         follows=_WIRE,
     )
 
@@ -103,14 +116,14 @@ def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
 
 TOKENS = rule(
     id="convention/tokens",
-    title="A count that is a part of another count is no larger than it",
-    why="what is computed from them is negative: tokens that were not cached, text beside the reasoning",
+    title="No count is negative, and a count that is a part of another is no larger than it",
+    why="what is computed from them is negative: sums, tokens that were not cached, text beside the reasoning",
     next="fix the instrumentation",
     judge=_tokens,
-    may=lambda claim: bool(_sums(claim.sheet)),
+    may=lambda claim: bool(_counts(claim.sheet)),
     severity=Severity.WARNING,
-    compares="The counts on one span that are parts of another count there. Parts of the same sort are added up, and "
-    "the sum must be no larger than the whole:\n"
+    compares="Each count of tokens with 0, and the counts on one span that are parts of another count there. Parts "
+    "of the same sort are added up, and the sum must be no larger than the whole:\n"
     "  - parts of the input: the cached tokens (read and written); the modalities (text, image, audio);\n"
     "  - parts of the output: the reasoning; the modalities;\n"
     "  - parts of the tokens read from a cache: those of each modality, which are also a part of that modality's "

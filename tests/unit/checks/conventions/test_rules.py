@@ -437,6 +437,16 @@ def test_tokens_of_the_wire(conform: Conform) -> None:
     assert finding.check == "convention/tokens"
 
 
+def test_a_count_below_zero(conform: Conform) -> None:
+    """A negative count is wrong by itself, in each convention; 0 is a count, and one of the wire is compared there."""
+    [finding] = conform({**CHAT, INPUT: -10})
+    assert (finding.check, dict(finding.details)["span"]) == ("convention/tokens", f"{INPUT} = -10")
+    [finding] = conform({**OI, "llm.token_count.total": -1}, profile=OPENINFERENCE)
+    assert finding.check == "convention/tokens"
+    assert conform({**CHAT, INPUT: 0}) == []
+    assert conform({**CHAT, INPUT: -10}, wire={"input_tokens": -10}, span=as_stated(INPUT=-10)) == []
+
+
 def as_stated(**counts: int) -> dict[str, Any]:
     """Return the facts that a reader makes of counts, with the attributes that hold them."""
     names = {"INPUT": ("input_tokens", INPUT), "READ": ("cache_read_tokens", READ)}
