@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +53,18 @@ def looks_like_cassette(content: bytes) -> bool:
     """Judge cheaply whether a file of a folder is meant to be a cassette, even a broken one.
 
     An empty file counts as one: a recorder that was killed leaves such a file. So does a pointer of Git LFS, and a file
-    in UTF-16, which some editors and shells write: nobody can play them.
+    in UTF-16, which some editors and shells write: nobody can play them. Those of VCR for Ruby and R do not.
     """
     if content.startswith(LFS_POINTER):
         return True
     if b"\0" in content[:4]:
         content = content.replace(b"\0", b"")
+    if _OF_ANOTHER_VCR.search(content):
+        return False
     return not content.strip() or b"interactions" in content or (b"request" in content and b"response" in content)
+
+
+_OF_ANOTHER_VCR = re.compile(rb"^http_interactions:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

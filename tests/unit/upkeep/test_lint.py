@@ -356,6 +356,7 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
     write("tapes/empty.yaml", "")
     write("tapes/compose.yaml", "services: {}\n")
     write("tapes/package.json", '{"name": "x", "scripts": {"request": 1, "response": 2}}')
+    write("tapes/ruby.yml", "---\nhttp_interactions:\n- request: {}\n  response: {body: {string: !binary aGk=}}\n")
     assert tool("lint", "tapes", status=1) == (
         "error    unreadable  tapes/cut.yaml:3\n"
         "         found  this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'\n"
@@ -368,7 +369,7 @@ def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
         "         next   record it again, or delete it\n"
         "\n"
         "2 files, 0 interactions: 2 errors, 0 warnings, 0 infos\n"
-        "passed over, not a cassette: tapes/compose.yaml and 1 more\n"
+        "passed over, not a cassette: tapes/compose.yaml and 2 more\n"
     )
 
 
