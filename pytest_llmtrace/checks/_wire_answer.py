@@ -132,7 +132,8 @@ ANSWER: tuple[Comparison, ...] = (
         why="the reasoning shown on the span is not what the model wrote",
         compares="The text of the reasoning, in the same way as `wire/output-text` compares answers. Where the "
         "response has no reasoning in a field for it, the span's must stand in some other field, or in the answer "
-        "(between `<think>` tags).",
+        "(between `<think>` tags). Of a reply that has both the reasoning and a summary of it, the span may show "
+        "either. What Anthropic has encrypted of it may stand where it does in the reply.",
         source="OTel GenAI: `reasoning` part of `gen_ai.output.messages`",
         fact="reasoning_texts",
         noun="reasoning",

@@ -97,7 +97,8 @@ REQUEST: tuple[Comparison, ...] = (
         title="The tool calls in the captured prompt are those that the request contains",
         why="the tool calls in the prompt on the span are not those that the model was given",
         compares="The names, ids and arguments of the tool calls in the span's prompt with those in the messages of "
-        "the request, in any order. Calls that the provider ran itself are passed over.\n"
+        "the request, in any order. Calls that the provider ran itself, and those of tools without a name (a computer, "
+        "a shell, a patch), are passed over.\n"
         "  - The span of an instrumentation or a framework that shows some of the calls, or the result of one, must "
         "show all of them. A span that shows neither may have no place for them.\n"
         "  - An application's own span may show only some of the calls, and under ids of its own.\n"

@@ -186,7 +186,7 @@ def with_encrypted(document: Document) -> str:
     """Return the texts of the thinking and the data of the redacted thinking, in order."""
     blocks = document.body.get("content")
     thoughts = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
-    said = (block.get(_THOUGHTS.get(str(block.get("type")), "")) for block in thoughts)
+    said = (block.get(_THOUGHTS[kind]) for block in thoughts if (kind := str(block.get("type"))) in _THOUGHTS)
     return "".join(text for text in said if isinstance(text, str))
 
 
