@@ -1,8 +1,9 @@
 """Write cassettes of made-up calls: `python tools/made_up.py FOLDER [--calls 40] [--seed TEXT]`.
 
-Requests and replies are made from the types of the installed SDKs, with every kind of message, content and tool that
-these types know, also those of which nobody has a recording. `python tools/recordings.py FOLDER` then verifies correct
-instrumentations on them, and `pytest-llmtrace replay FOLDER` an instrumentor.
+Requests and replies are made from the types of the installed SDKs, with the kinds of messages, content and tools that
+these types know, also those of which there is no recording. What only a server can have is left out: items that stand
+for others, compaction, fallbacks, containers. `python tools/recordings.py FOLDER` then verifies correct
+instrumentations on these calls, and `pytest-llmtrace replay FOLDER` an instrumentor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import random
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin
@@ -421,10 +423,10 @@ def _block_deltas(values: Values, block: Body) -> tuple[Body, list[Body]]:
 
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1"
 _APIS: dict[str, tuple[str, Callable[..., Call]]] = {
-    "beta": (f"{_ANTHROPIC}/messages?beta=true", lambda values, stream: messages(values, stream=stream, beta=True)),
-    "chat": (f"{_OPENAI}/chat/completions", lambda values, stream: chat(values, stream=stream)),
-    "messages": (f"{_ANTHROPIC}/messages", lambda values, stream: messages(values, stream=stream)),
-    "responses": (f"{_OPENAI}/responses", lambda values, stream: responses(values, stream=stream)),
+    "beta": (f"{_ANTHROPIC}/messages?beta=true", partial(messages, beta=True)),
+    "chat": (f"{_OPENAI}/chat/completions", chat),
+    "messages": (f"{_ANTHROPIC}/messages", messages),
+    "responses": (f"{_OPENAI}/responses", responses),
 }
 
 
@@ -456,7 +458,7 @@ def main() -> None:
         for stream in (False, True):
             for number in range(given.calls):
                 title = f"{name}-{'stream' if stream else 'plain'}-{number}"
-                made = cassette(url, make(Values(f"{given.seed}/{title}"), stream))
+                made = cassette(url, make(Values(f"{given.seed}/{title}"), stream=stream))
                 (given.folder / f"{title}.json").write_text(json.dumps(made), encoding="utf-8")
 
 

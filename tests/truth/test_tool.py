@@ -24,7 +24,7 @@ def test_the_recordings_of_a_folder(child_environ: Callable[..., dict[str, str]]
 
 
 def test_made_up_calls(child_environ: Callable[..., dict[str, str]], tmp_path: Path) -> None:
-    """Calls with whatever the types of the installed SDKs allow give a correct instrumentation no finding, either."""
+    """Calls made up from the types of the installed SDKs give a correct instrumentation no finding, either."""
     for tool, *options in (("made_up.py", "--calls", "2"), ("recordings.py",)):
         run = subprocess.run(
             [sys.executable, "-W", "error", ROOT / "tools" / tool, tmp_path, *options],
