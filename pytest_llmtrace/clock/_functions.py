@@ -119,7 +119,8 @@ class Functions:
         for name, module in list(sys.modules.items()):
             if (known := seen.get(name)) is not None and known() is module:
                 continue
-            if isinstance(module, ModuleType):
+            # By type(): a library of cffi pretends to be a module, and knows no weak references.
+            if issubclass(type(module), ModuleType):
                 seen[name] = ref(module)
                 self._early += [] if _is_exempt(name) else places_in(module, wanted)
 

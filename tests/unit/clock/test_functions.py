@@ -136,6 +136,19 @@ def test_a_module_is_searched_once(virtual: clock.Clock, monkeypatch: pytest.Mon
     assert looked_at.count(app) == 1
 
 
+def test_what_pretends_to_be_a_module_is_passed_over(virtual: clock.Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The libraries of cffi (PyNaCl's, for example) are in `sys.modules` as if they were modules."""
+
+    class Lib:
+        __slots__ = ()
+        __class__ = property(lambda self: ModuleType)
+
+    monkeypatch.setitem(sys.modules, "_sodium.lib", Lib())
+    before = time.time()
+    virtual.advance(HOUR)
+    assert time.time() - before >= HOUR
+
+
 def test_nested_clocks_are_one(virtual: clock.Clock) -> None:
     """There is only one wall clock: virtual time ends when the outermost clock ends it."""
     inner = clock.Clock("recorded")
