@@ -97,8 +97,8 @@ UNREAD_RESPONSE = Check(
     next="where the SDK could read it, record it without its content encoding; where it could not, set the status to "
     "ERROR",
     compares="Calls whose span is not ERROR and whose response was read to its end. The body must be JSON or an event "
-    "stream, either uncompressed or in gzip or deflate. Other encodings (br, zstd) cannot be decoded, so such a "
-    "response is reported.",
+    "stream, either uncompressed, in gzip or deflate, or in br or zstd if a library for them is installed, as clients "
+    "need it too. A response in any other encoding is reported.",
     source="RFC 9110, 8.4 (content codings); the response bodies of the APIs' references",
     look=_unread,
     severity=Severity.WARNING,

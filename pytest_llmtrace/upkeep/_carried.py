@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks import secrets_of
 from pytest_llmtrace.codings import unpacked
-from pytest_llmtrace.model import Cassette, Recording
+from pytest_llmtrace.headers import header
+from pytest_llmtrace.model import Cassette, Recording, Request, Response
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.hits import Hit
 from pytest_llmtrace.secrets.shapes import is_stand_in
@@ -52,18 +53,22 @@ class Carried:
     def asked_in(self, recording: Recording) -> Iterator[Sought]:
         """Yield the secrets in the parts of a request by which it is compared: no mask can stand there."""
         request = recording.request
-        yield from self.within([request.url, text_of(unpacked(request.body))])
+        yield from self.within([request.url, _text(request)])
 
     def answered_in(self, recording: Recording) -> Iterator[Sought]:
         """Yield the secrets in the body of a reply, also over several events."""
         if recording.response is not None:
-            body = text_of(unpacked(recording.response.body))
+            body = _text(recording.response)
             yield from self.within([body, *assembled(body)])
 
 
 def said(one: Sought) -> str:
     """Return what a secret is and where it is known from, in the words of a report on a cassette."""
     return f"{one.what} ({one.where.replace('exchange', 'interaction')})"
+
+
+def _text(message: Request | Response) -> str:
+    return text_of(unpacked(message.body, header(message.headers, "content-encoding")))
 
 
 def _is_key(one: Sought) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from pytest_llmtrace.codings import unpacked
+from pytest_llmtrace.codings import is_gzip, unpacked
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.yaml_scalars import plain
 from pytest_llmtrace.secrets.body_text import Hit, Steps, alarming, hits_in_body, hits_in_value
@@ -134,10 +134,13 @@ class _Message:
         if node.kind != "scalar":
             yield from self.body(node)
             return
-        body = _Body(node, form)
+        coding = next((value for name, value in self.headers if name.lower() == "content-encoding"), None)
+        body = _Body(node, form, "" if coding is None else coding.text)
         if spans := edits_of(self.hits(body.text, hits_in_body(body.text))):
             yield body.edited(spans)
             yield from self.sizes(body, spans)
+            if coding is not None and body.is_packed and not is_gzip(body.packed):
+                yield Edit(coding, "gzip", (Span(0, len(coding.text), "gzip"),), is_secret=False)
 
     # --- what tells the size of a body ---
 
@@ -160,13 +163,16 @@ class _Message:
 
 
 class _Body:
-    """The text of a body, taken out of its base64, hex or gzip, and put back."""
+    """The text of a body, taken out of its base64, hex or content coding, and put back: in gzip, if in any coding.
 
-    def __init__(self, node: Node, form: str) -> None:
+    A client that accepts another coding accepts gzip too.
+    """
+
+    def __init__(self, node: Node, form: str, coding: str) -> None:
         self.node = node
         self.form = form
         self.packed = self._bytes()
-        content = unpacked(self.packed)
+        content = unpacked(self.packed, coding)
         self.is_packed = content is not self.packed
         self.coding, self._errors = "utf-8", "surrogatepass"
         if order_of(scrub.as_text(content)):

@@ -23,4 +23,5 @@ def body_text(message: Request | Response) -> tuple[str | None, str]:
     try:
         return body.decode("utf-8", "surrogatepass"), coding
     except UnicodeDecodeError:
-        return (body.decode("latin-1") if coding in _READABLE else None), coding
+        is_readable = coding in _READABLE or body is not message.body
+        return (body.decode("latin-1") if is_readable else None), coding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -54,6 +55,8 @@ def test_bodies(read: Callable[..., Reading], headers: tuple[tuple[str, str], ..
 
 NO_GZIP = "its bytes are not valid gzip (Error -3 while decompressing data: incorrect header check)"
 NO_DEFLATE = "its bytes are not valid deflate (Error -3 while decompressing data: invalid distance too far back)"
+NO_BROTLI = "content-encoding br cannot be read: neither brotli nor brotlicffi is installed"
+NO_ZSTANDARD = "content-encoding zstd cannot be read: neither backports.zstd nor zstandard is installed"
 JSON_NOTE = "it is not JSON (Expecting value, character 0)"
 
 
@@ -66,7 +69,7 @@ JSON_NOTE = "it is not JSON (Expecting value, character 0)"
         ((), b'{"model": \xff}', "it is not text (byte 10: invalid start byte)", False),
         ((), b"[" * 100_000, "it is nested too deeply to read", False),
         ((), b'{"n": ' + b"1" * 5000 + b"}", "it has a number with too many digits to read", False),
-        (coded("br"), b"\x0b\x05", "content-encoding br cannot be read", False),
+        (coded("br"), b"\x0b\x05", NO_BROTLI, False),
         (coded("b" * 5000), b"\x0b\x05", f"content-encoding {'b' * 40} cannot be read", False),
         (
             coded("deflate"),
@@ -85,7 +88,8 @@ JSON_NOTE = "it is not JSON (Expecting value, character 0)"
         (coded("gzip"), zlib.compress(BODY), NO_GZIP, False),
         ((*SSE, *coded("gzip")), b"data: " + BODY + b"\n\n", NO_GZIP, False),
         (coded("deflate"), b"\n" + BODY, NO_DEFLATE, False),
-        *((coded(name), BODY, f"content-encoding {name} cannot be read", False) for name in ("br", "zstd")),
+        (coded("br"), BODY, NO_BROTLI, False),
+        (coded("zstd"), BODY, NO_ZSTANDARD, False),
     ],
     ids=[
         "empty",
@@ -108,12 +112,15 @@ JSON_NOTE = "it is not JSON (Expecting value, character 0)"
 )
 def test_what_is_no_body(
     read: Callable[..., Reading],
+    monkeypatch: pytest.MonkeyPatch,
     headers: tuple[tuple[str, str], ...],
     body: bytes,
     note: str,
     truncated: bool,
 ) -> None:
     """If a body cannot be read, its facts are unknown, with the reason said once; the request's facts are known."""
+    for library in ("brotli", "brotlicffi", "compression.zstd", "backports.zstd", "zstandard"):
+        monkeypatch.setitem(sys.modules, library, None)
     reading = read("chat", body, headers=headers)
     assert reading.problems == (f"chat.yaml, exchange 3, response body: {note}",)
     assert (reading.request_model, reading.truncated) == ("asked", truncated)

@@ -6,20 +6,24 @@ import gzip
 import json
 import os
 import sys
+import zlib
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 import yaml
+from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_llmtrace import replay
 from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay import cassette as cassettes
 from pytest_llmtrace.replay import scrub
@@ -225,6 +229,10 @@ def test_what_a_request_is_found_by_goes_and_it_is_still_found(write: Write, too
     [
         {"body": {"string": json.dumps({"key": f"\n{KEY}", "client_secret": "Zq8-77-bb"})}},
         {"body": {"string": gzip.compress(json.dumps({"a": KEY, "idToken": "Zq8-77-bb"}).encode())}},
+        *(
+            {"headers": {"Content-Encoding": [name]}, "body": {"string": pack(json.dumps({"a": KEY}).encode())}}
+            for name, pack in (("deflate", zlib.compress), ("br", brotli.compress), ("zstd", zstd.compress))
+        ),
         {"body": {"base64_string": b64encode(gzip.compress(json.dumps({"a": [KEY, "Zq8"]}).encode())).decode()}},
         {"body": {"string": b64encode(f"key {KEY}".encode()).decode(), "encoding": "base64"}},
         {"body": {"type": "json", "content": {"a": [{"apiKey": "Zq8-77-bb", "b": f"x {KEY}"}]}}},
@@ -234,11 +242,25 @@ def test_what_a_request_is_found_by_goes_and_it_is_still_found(write: Write, too
         {"body": None, "content": f"key {KEY}", "status": 200},
         {"headers": [["Set-Cookie", f"a={KEY}"], ["X-Mine", [f"b {KEY}"]]]},
     ],
-    ids=["text", "gzip", "base64", "encoding", "json", "hex", "typed", "parsed", "content", "pairs"],
+    ids=[
+        "text",
+        "gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "base64",
+        "encoding",
+        "json",
+        "hex",
+        "typed",
+        "parsed",
+        "content",
+        "pairs",
+    ],
 )
 @pytest.mark.parametrize("form", ["yaml", "json"])
 def test_each_form_of_file_is_scrubbed(write: Write, tool: Tool, response: dict[str, Any], form: str) -> None:
-    """Wherever a cassette may hold a secret it is replaced, compressed or not, and the form stays."""
+    """Wherever a cassette may hold a secret it is replaced, compressed or not, and the form stays (packed as gzip)."""
     value = document(interaction(response=response))
     if form == "json" and isinstance(value["interactions"][0]["response"].get("body"), dict):
         packed = value["interactions"][0]["response"]["body"]
@@ -250,6 +272,7 @@ def test_each_form_of_file_is_scrubbed(write: Write, tool: Tool, response: dict[
     said = replay.load(path).recordings[0].response
     assert said is not None
     text = unpacked(said.body).decode() + str(said.headers)
+    assert header(said.headers, "content-encoding") in {"", "gzip"}
     assert [word for word in (KEY, "Zq8-77-bb") if word in text] == []
     assert "[secret]" in text
     assert _shape_of(path) == shape
