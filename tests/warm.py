@@ -31,7 +31,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
 
-# What suites import, each after what it needs itself; a module that is not installed is left out.
+# What suites import, each after what it needs itself; a module that is not installed is left out. Few of them import
+# anthropic, whose two thousand models make it slower to look at all objects, as each run does once.
 _SLOW = (
     "pydantic",
     "anyio",
@@ -41,8 +42,6 @@ _SLOW = (
     "openai.resources.chat",
     "openai.resources.embeddings",
     "openai.resources.responses",
-    "anthropic",
-    "anthropic.resources.messages",
     "opentelemetry.trace",
     "opentelemetry.sdk.trace",
     "opentelemetry.sdk.metrics",
@@ -212,8 +211,16 @@ class _Kept(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find a module that was imported before."""
+        self._precede_pytest()
         module = self._modules.pop(fullname, None)
         return ModuleSpec(fullname, _Given(module, self)) if module else None
+
+    def _precede_pytest(self) -> None:
+        """Be asked before pytest, which looks at the path of each module and finds that it rewrites none of these."""
+        places = [type(finder).__module__ for finder in sys.meta_path]
+        if "_pytest.assertion.rewrite" in places[: sys.meta_path.index(self)]:
+            sys.meta_path.remove(self)
+            sys.meta_path.insert(places.index("_pytest.assertion.rewrite"), self)
 
     def bring(self, name: str) -> None:
         """Import what a module imported when it was executed."""
@@ -248,22 +255,50 @@ def _package(name: str) -> str:
 
 
 def _ours() -> Iterator[str]:
-    """Name the modules of the plugin, except those that pytest imports in a way of its own: it rewrites them."""
+    """Name the modules of the package; those of the comparison are used by no run, and import every SDK."""
     spec = find_spec("pytest_llmtrace")
     assert spec is not None
     assert spec.origin is not None
     root = Path(spec.origin).parent
     for path in sorted(root.rglob("*.py")):
         name = ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
-        if not name.startswith(("pytest_llmtrace.plugin", "pytest_llmtrace.__main__")):
+        if not name.startswith(("pytest_llmtrace.__main__", "pytest_llmtrace.compare")):
             yield name
+
+
+def _is_rewritten(name: str) -> bool:
+    """Tell whether pytest imports a module in a way of its own, so that its `assert` statements say more."""
+    return name.startswith("pytest_llmtrace.plugin")
+
+
+def _rewrite(names: Iterable[str], kept: _Kept) -> None:
+    """Have pytest write the bytecode of modules that it rewrites, which takes longer than the rest of a short run."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+
+    sys.meta_path.insert(0, kept)
+
+    class Importing:
+        def pytest_configure(self) -> None:
+            for name in names:
+                importlib.import_module(name)
+
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
+        importlib.import_module("pytest").main(["-p", "pytest_llmtrace.plugin", "--markers"], [Importing()])
+    os._exit(0)
 
 
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runs.
     del sys.path[0]  # The folder of this file.
+    sys.dont_write_bytecode = False  # All that is imported here stays as it is; each run has a setting of its own.
+    gc.disable()
     importlib.import_module("pytest")
-    kept = _Kept((*_SLOW, *_ours()))
+    kept = _Kept((*_SLOW, *(name for name in _ours() if not _is_rewritten(name))))
+    _rewrite(filter(_is_rewritten, _ours()), kept)
+    gc.enable()
     # Without this, each fork copies all pages of the modules: a collection writes to each object that it looks at.
     gc.collect()
     gc.freeze()
