@@ -75,6 +75,13 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
         ("https://us.api.openai.com/v1/live/sessions", "OpenAI's Live"),
         ("https://api.openai.com/v1/decisions", "OpenAI's Decisions"),
         ("https://api.openai.com/v1/images/generations", "OpenAI's Images"),
+        ("https://api.openai.com/v1/videos", "OpenAI's Videos"),
+        ("https://api.mistral.ai/v1/agents/completions", "Mistral's Agents"),
+        ("https://api.mistral.ai/v1/ocr", "Mistral's OCR"),
+        (
+            "https://router.huggingface.co/hf-inference/models/a/b/pipeline/sentence-similarity",
+            "Hugging Face's own API",
+        ),
     ],
 )
 def test_a_model_that_is_not_read_is_named(
