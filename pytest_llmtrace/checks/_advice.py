@@ -1,4 +1,4 @@
-"""Word findings about spans and metrics as Weaver's live check (0.25.1) does, where it has words for them."""
+"""Word findings about spans, metrics and events as Weaver's live check (0.25.1) does, where it has words for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pytest_llmtrace.model import Advice
 __all__ = [
     "condition_met",
     "deprecated_attribute",
+    "deprecated_event",
     "deprecated_metric",
     "missing_attribute",
+    "missing_event",
     "missing_metric",
     "required_attribute",
     "type_mismatch",
@@ -67,6 +69,16 @@ def missing_metric() -> Advice:
 def deprecated_metric(name: str, note: str) -> Advice:
     """Say that the convention no longer has a metric."""
     return Advice(id="deprecated", level="violation", message=f"Metric '{name}' is deprecated; note = '{note}'.")
+
+
+def missing_event() -> Advice:
+    """Say that the convention does not have an event."""
+    return Advice(id="missing_event", level="violation", message="Event does not exist in the registry.")
+
+
+def deprecated_event(name: str, note: str) -> Advice:
+    """Say that the convention no longer has an event."""
+    return Advice(id="deprecated", level="violation", message=f"Event '{name}' is deprecated; note = '{note}'.")
 
 
 def unit_mismatch(unit: str, wanted: str) -> Advice:

@@ -13,6 +13,7 @@ from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, asking, claims
+from pytest_llmtrace.checks._event_claims import EventClaim, event_claims
 from pytest_llmtrace.checks._failures import CallFailure, failures
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
@@ -41,9 +42,8 @@ from pytest_llmtrace.openobserve import NEWEST, Record, record
 
 __all__ = ["RARE", "Check", "Evidence", "maker_of", "title_of_exchange", "title_of_span"]
 
-
-_GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")
-_OF_CALLS = ("caused", "retried", "tooled")
+_GIVEN = ("budget", "content", "event_claims", "leftovers", "metrics", "openobserve", "openobserve_columns", "untimed")
+_OF_CALLS = ("caused", "retried", "strays", "tooled")
 _OF_OTHERS = ("executions", "runs", "summing")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
 RARE = (*_GIVEN, *_OF_CALLS, *_OF_OTHERS, *_OF_ODD)
@@ -160,16 +160,18 @@ class Evidence:
     @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
-        beside = self.events_beside if self.logs else {}
-        return tuple(claims(self.spans, self.accounts, self.profiles, beside, self._asking))
-
-    def _asking(self) -> frozenset[SpanKey]:
-        return asking(self.exchanges, self.by_key)
+        beside, asked = self.events_beside if self.logs else {}, (self.exchanges, self.by_key)
+        return tuple(claims(self.spans, self.accounts, self.profiles, beside, lambda: asking(*asked)))
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:
         """The conventions that each metric is compared with; made once, for all checks."""
         return tuple(metric_claims(self.metrics, self.profiles))
+
+    @lazy
+    def event_claims(self) -> tuple[EventClaim, ...]:
+        """The conventions that each event is compared with, on a span or as a log record; made once, for all checks."""
+        return tuple(event_claims(self.spans, self.logs, self.accounts, self.claims, self.profiles))
 
     @lazy
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:

@@ -1,4 +1,4 @@
-"""Spans and metrics against the conventions that they claim to keep."""
+"""Spans, metrics and events against the conventions that they claim to keep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pytest_llmtrace.checks import (
     conventions_attributes,
     conventions_conditions,
     conventions_content,
+    conventions_events,
     conventions_metric_attributes,
     conventions_metrics,
     conventions_names,
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *conventions_conditions.CHECKS,
     *conventions_content.CHECKS,
     *conventions_numbers.CHECKS,
+    *conventions_events.CHECKS,
     *conventions_metrics.CHECKS,
     *conventions_metric_attributes.CHECKS,
 )

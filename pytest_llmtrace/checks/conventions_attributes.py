@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -11,13 +11,14 @@ from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._rule import Breach, advised, always, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute, has_type, type_of
 from pytest_llmtrace.model import Severity, State
 
-__all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]
+__all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "fits", "mistyped", "of_no_list"]
 
 _OPERATION, _MODEL = "gen_ai.operation.name", "gen_ai.request.model"
 _OF_CALLS = ("gen_ai.provider.name", _MODEL, "gen_ai.system")
@@ -150,7 +151,7 @@ def _type(claim: Claim) -> Breach | bool:
     wrong = {
         name: attribute
         for name in sheet.doubtful(attributes)
-        if (attribute := known[name]) and not _fits(attributes[name], attribute)
+        if (attribute := known[name]) and not fits(attributes[name], attribute)
     }
     if not wrong:
         return True
@@ -158,7 +159,7 @@ def _type(claim: Claim) -> Breach | bool:
     return replace(found, follows=("wire/unreadable",)) if claim.is_unreadable(wrong) else found
 
 
-def _fits(value: Any, attribute: Attribute) -> bool:
+def fits(value: Any, attribute: Attribute) -> bool:
     """Tell whether a value has the type of its attribute, or is a mask: OpenInference's masks are always texts."""
     return has_type(value, attribute.types) or (isinstance(value, str) and is_masked(value))
 
@@ -190,9 +191,21 @@ TYPE = rule(
 
 
 def _value(claim: Claim) -> Breach | bool:
-    attributes = claim.span.attributes
+    return of_no_list(claim.span.attributes, claim.sheet, claim.stated)
+
+
+def of_no_list(
+    attributes: Mapping[str, Any], sheet: Sheet, stated: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> Breach | bool:
+    """Return the breach of attributes whose values are not in the convention's lists, or are spelled otherwise there.
+
+    Args:
+        attributes: The attributes.
+        sheet: The same, sorted by the convention.
+        stated: Writes attributes with their values.
+    """
     has_closed, wanted = False, dict[str, str]()
-    for attribute in claim.sheet.listed:
+    for attribute in sheet.listed:
         value = _member(attributes[attribute.name], attribute)
         if value is None:
             continue
@@ -207,7 +220,7 @@ def _value(claim: Claim) -> Breach | bool:
         return has_closed
     return Breach(
         names=tuple(wanted),
-        said=claim.stated(tuple(wanted)),
+        said=stated(tuple(wanted)),
         wanted=tuple(wanted.values()),
         advice=tuple(map(undefined_variant, wanted)),
     )

@@ -1,18 +1,21 @@
-"""Counts of tokens, which may be parts of others, and lists that are spread over indexed attributes."""
+"""Counts of tokens, which may be parts of others, amounts, and lists that are spread over indexed attributes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, always, rule
+from pytest_llmtrace.checks._words import more_spans, shown
 from pytest_llmtrace.conventions import is_number
-from pytest_llmtrace.model import Severity, State
+from pytest_llmtrace.model import Finding, Severity, SpanRecord, State
 
-__all__ = ["CHECKS", "INDICES", "TOKENS"]
+__all__ = ["AMOUNTS", "CHECKS", "INDICES", "TOKENS", "are_on_the_wire", "impossible"]
 
 # Each whole, and parts of it that together are no more than the whole; the attribute names of several conventions.
 _USAGE = "gen_ai.usage"
@@ -42,18 +45,30 @@ _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
 def _tokens(claim: Claim) -> Breach | bool:
-    counts = claim.span.attributes
+    return impossible(claim.span.attributes, claim.sheet, lambda names: are_on_the_wire(claim.account, names))
+
+
+def impossible(
+    counts: Mapping[str, Any], sheet: Sheet, are_on_the_wire: Callable[[tuple[str, ...]], bool]
+) -> Breach | bool:
+    """Return the breach of counts of tokens that are negative, or larger than what they are a part of.
+
+    Args:
+        counts: The attributes.
+        sheet: The same, sorted by the convention.
+        are_on_the_wire: Tells whether the response states all of some counts: others then compare them.
+    """
     looked = False
     wrong: list[tuple[str, list[str]]] = []
-    for whole, names in _sums(claim.sheet):
+    for whole, names in _sums(sheet):
         parts = [part for part in names if _is_count(counts[part])] if _is_count(counts[whole]) else []
         looked = looked or bool(parts)
         if parts and sum([counts[part] for part in parts]) > counts[whole]:
             wrong.append((whole, parts))
-    wrong = [(whole, parts) for whole, parts in wrong if not _are_on_the_wire(claim, (whole, *parts))]
-    below = [name for name in _counts(claim.sheet) if _is_count(counts[name]) and counts[name] < 0]
-    below = [name for name in below if not _are_on_the_wire(claim, (name,))]
-    return _impossible(counts, below, wrong) if below or wrong else looked
+    wrong = [(whole, parts) for whole, parts in wrong if not are_on_the_wire((whole, *parts))]
+    below = [name for name in _counts(sheet) if _is_count(counts[name]) and counts[name] < 0]
+    below = [name for name in below if not are_on_the_wire((name,))]
+    return _broken(counts, below, wrong) if below or wrong else looked
 
 
 @lru_cache(maxsize=256)
@@ -69,7 +84,7 @@ def _counts(sheet: Sheet) -> tuple[str, ...]:
     return tuple(sorted(_NAMES.intersection(sheet.known)))
 
 
-def _impossible(counts: Mapping[str, Any], below: list[str], wrong: list[tuple[str, list[str]]]) -> Breach:
+def _broken(counts: Mapping[str, Any], below: list[str], wrong: list[tuple[str, list[str]]]) -> Breach:
     return Breach(
         names=tuple(dict.fromkeys((*below, *(whole for whole, _ in wrong)))),
         said=(
@@ -104,12 +119,12 @@ def _is_count(value: Any) -> bool:
     return is_number(value)
 
 
-def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
+def are_on_the_wire(account: Account | None, names: tuple[str, ...]) -> bool:
     """Tell whether the response states all these counts: each is then compared by itself, and the sum is not judged."""
-    if claim.account is None:
+    if account is None:
         return False
-    true = claim.account.answered
-    facts = (fact for places in claim.account.stated.values() for fact in places)
+    true = account.answered
+    facts = (fact for places in account.stated.values() for fact in places)
     known = {key for fact in facts if true.fact(fact.name).state is State.PRESENT for key, _ in fact.parts}
     return known.issuperset(names)
 
@@ -133,6 +148,59 @@ TOKENS = rule(
     "  Where the response states all of these counts, each is compared with its own by `wire/...`, and a sum that "
     "does not fit is the gateway's.",
     source="OTel GenAI: the notes on `gen_ai.usage.*`; OpenInference: `llm.token_count.*`",
+)
+
+
+# --- Durations and costs ---------------------------------------------------------------------------------------------
+
+_COST = "llm.cost"
+_AMOUNTS = (
+    "gen_ai.response.time_to_first_chunk",
+    "gen_ai.time_to_first_token_ms",
+    "gen_ai.client.operation.time_to_first_chunk",
+    "gen_ai.usage.cost",
+    *(f"gen_ai.cost.{part}_cost" for part in ("input", "output", "total")),
+    *(f"{_COST}.{part}" for part in ("prompt", "completion", "total")),
+    *(f"{_COST}.prompt_details.{part}" for part in ("audio", "cache_input", "cache_read", "cache_write", "input")),
+    *(f"{_COST}.completion_details.{part}" for part in ("audio", "output", "reasoning")),
+)
+
+
+def _amounts(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    accounts = {account.span.key: account for account in reversed(evidence.accounts)}
+    broken: dict[object, list[tuple[SpanRecord, list[str]]]] = {}
+    for span in evidence.spans:
+        stated = () if _KNOWN.isdisjoint(span.attributes) else [name for name in _AMOUNTS if name in span.attributes]
+        below = [name for name in stated if is_number(value := span.attributes[name]) and value < 0]
+        below = [name for name in below if not are_on_the_wire(accounts.get(span.key), (name,))]
+        if below:
+            broken.setdefault((span.scope, span.name, tuple(below)), []).append((span, below))
+        elif stated:
+            yield None
+    for (span, below), *others in broken.values():
+        yield from [None] * len(others)
+        said = (f"{name} = {shown(span.attributes[name])}" for name in below)
+        wanted = (f"{name}: no less than 0" for name in below)
+        told = ("span", "\n".join((*said, *more_spans(len(others)))))
+        yield check.finding(span, told, ("rule", "\n".join(wanted)), follows=_COMPARED)
+
+
+_KNOWN = frozenset(_AMOUNTS)
+_COMPARED = ("wire/cost", "stream/time-to-first-token")
+
+AMOUNTS = Check(
+    id="convention/amounts",
+    title="No duration and no cost is negative",
+    why="what is computed from them is wrong: sums of costs, averages and percentiles of latencies",
+    next="fix the instrumentation; a duration is the later reading of one clock less the earlier one",
+    look=_amounts,
+    severity=Severity.WARNING,
+    compares="The times to the first chunk and the costs that a span states as plain numbers, whatever its convention: "
+    "`gen_ai.response.time_to_first_chunk`, `gen_ai.time_to_first_token_ms`, "
+    "`gen_ai.client.operation.time_to_first_chunk`, `gen_ai.usage.cost`, `gen_ai.cost.*`, `llm.cost.*`. A cost that "
+    "the response states is compared with that (`wire/cost`).",
+    source="OTel GenAI, `gen_ai.response.time_to_first_chunk`: seconds from the request to the first chunk; "
+    "OpenInference, `llm.cost.*`: the cost in USD",
 )
 
 
@@ -169,4 +237,4 @@ INDICES = rule(
     source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",
 )
 
-CHECKS = (TOKENS, INDICES)
+CHECKS: tuple[Check, ...] = (TOKENS, AMOUNTS, INDICES)

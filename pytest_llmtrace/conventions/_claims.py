@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
+from typing import Any
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
@@ -12,7 +13,7 @@ from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.conventions._types import has_type
 from pytest_llmtrace.telemetry import MetricPoint, SpanRecord
 
-__all__ = ["claims", "metric_claims", "own", "span_type"]
+__all__ = ["claims", "event_claims", "metric_claims", "own", "span_type", "versions_of_event"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
@@ -59,18 +60,21 @@ def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, 
     """
     attributes = span.attributes
     look_up = _claims_kept if len(attributes) <= _MOST else _claims
-    mistyped = tuple(
+    return look_up(span.scope, span.scope_version or "0.0.0", tuple(attributes), _mistyped(attributes), fixed)
+
+
+_Mistyped = tuple[tuple[str, str], ...]
+"""Attributes of a span, each with a version of the conventions in which it has another type than on the span."""
+
+
+def _mistyped(attributes: Mapping[str, Any]) -> _Mistyped:
+    return tuple(
         (name, version)
         for name, versions in _retyped().items()
         if name in attributes
         for version, types in versions.items()
         if not has_type(attributes[name], types)
     )
-    return look_up(span.scope, span.scope_version or "0.0.0", tuple(attributes), mistyped, fixed)
-
-
-_Mistyped = tuple[tuple[str, str], ...]
-"""Attributes of a span, each with a version of the conventions in which it has another type than on the span."""
 
 
 def _claims(
@@ -134,6 +138,52 @@ def _newest_of_metric(points: Iterable[MetricPoint]) -> str:
     )
 
 
+def event_claims(
+    name: str,
+    attributes: Mapping[str, Any],
+    scope: tuple[str, str | None],
+    around: Collection[str] = (),
+    fixed: tuple[Profile, ...] = (),
+) -> tuple[Profile, ...]:
+    """Return the conventions that an event is judged by: that of its namespace, and those that the user has named.
+
+    OpenLLMetry and logfire use OpenTelemetry's names in ways of their own, and define no events.
+
+    Args:
+        name: The name of the event.
+        attributes: Its attributes.
+        scope: The name and the version of the scope that made it.
+        around: The names of the attributes of the span that it is an event of; empty if it is a log record.
+        fixed: As for `claims`.
+    """
+    names, all_names = _Names(attributes), _Names((*attributes, *around))
+    kept, more = tuple[Profile, ...](), fixed
+    if _is_openllmetry(*scope, all_names) or all_names.begin(_LOGFIRE):
+        more = own(fixed)
+    elif name.startswith(profile(GENAI[0]).namespaces):
+        named = next((each for each in fixed if each.convention == "otel-genai"), None)
+        kept = (named or profile(_newest_of_event(name, names, _mistyped(attributes))),)
+        more = own(fixed)
+    return (*kept, *(each for each in more if name in each.events or _uses(each, names)))
+
+
+def _newest_of_event(name: str, names: _Names, mistyped: _Mistyped) -> str:
+    """Return the newest version of OpenTelemetry's conventions that has an event, and the most of its attributes."""
+    told, odd = _telling() & names, [version for _, version in mistyped]
+    return min(
+        GENAI,
+        key=lambda version: (
+            name not in profile(version).events,
+            len(told - profile(version).attributes.keys()) + odd.count(version),
+        ),
+    )
+
+
+def versions_of_event(name: str) -> tuple[Profile, ...]:
+    """Return the versions of OpenTelemetry's conventions that have an event, the newest first."""
+    return tuple(kept for kept in map(profile, GENAI) if name in kept.events)
+
+
 _MOST = 128
 """The most attributes of a span for which the result is cached; OpenTelemetry's own limit."""
 _claims_kept = lru_cache(maxsize=256)(_claims)
@@ -165,7 +215,7 @@ def _claimed(scope: str, version: str, names: _Names) -> Iterator[str]:
         yield "otel-genai"
 
 
-def _is_openllmetry(scope: str, version: str, names: _Names) -> bool:
+def _is_openllmetry(scope: str, version: str | None, names: _Names) -> bool:
     if _TRACELOOP_KIND in names or not _OPENLLMETRY_NAMES.isdisjoint(names):
         return True
     return _is_openllmetry_scope(scope, version)

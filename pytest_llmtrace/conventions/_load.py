@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmtrace._stdlib import json
-from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions._profile import (
+    Attribute,
+    EventType,
+    Level,
+    MetricType,
+    Profile,
+    Rename,
+    SpanType,
+    Wanted,
+)
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["GENAI", "PROFILES", "SHIPPED", "profile"]
@@ -52,8 +61,10 @@ def _profile(pack: Mapping[str, Any]) -> Profile:
         attributes={name: _attribute(name, stated) for name, stated in pack["attributes"].items()},
         span_types={name: _span_type(name, stated) for name, stated in pack["span_types"].items()},
         metrics={name: _metric(name, stated) for name, stated in pack["metrics"].items()},
+        events={name: EventType(name=name, attributes=_all_wanted(stated)) for name, stated in pack["events"].items()},
         renames={name: Rename(**stated) for name, stated in pack["renames"].items()},
         metric_renames={name: Rename(**stated) for name, stated in pack["metric_renames"].items()},
+        event_renames={name: Rename(**stated) for name, stated in pack["event_renames"].items()},
         patterns=tuple(pack["patterns"]),
     )
 

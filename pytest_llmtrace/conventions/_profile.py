@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from pytest_llmtrace._quick import lazy
 
-__all__ = ["Attribute", "Level", "MetricType", "Profile", "Rename", "SpanType", "Wanted"]
+__all__ = ["Attribute", "EventType", "Level", "MetricType", "Profile", "Rename", "SpanType", "Wanted"]
 
 
 class Level(IntEnum):
@@ -42,7 +42,7 @@ class Attribute:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """How much a type of spans, or a metric, wants an attribute, and under which condition."""
+    """How much a type of spans, a metric or an event wants an attribute, and under which condition."""
 
     level: Level
     condition: str = ""
@@ -107,6 +107,24 @@ class MetricType:
         return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventType:
+    """An event of a convention, on a span or as a log record.
+
+    Attributes:
+        name: Its name.
+        attributes: The attributes that are wanted on it, by name.
+    """
+
+    name: str
+    attributes: Mapping[str, Wanted] = field(default_factory=dict)
+
+    @lazy
+    def required(self) -> tuple[str, ...]:
+        """The attributes that have to be on every such event."""
+        return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rename:
     """What became of a name that is no longer used.
@@ -137,8 +155,10 @@ class Profile:
         attributes: The attributes, by name.
         span_types: The types of spans, by id.
         metrics: The metrics, by name.
+        events: The events, by name.
         renames: Old names of attributes, and what became of them.
         metric_renames: The same for metrics.
+        event_renames: The same for events.
         patterns: Regular expressions that match whole indexed names.
     """
 
@@ -149,8 +169,10 @@ class Profile:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     span_types: Mapping[str, SpanType] = field(default_factory=dict)
     metrics: Mapping[str, MetricType] = field(default_factory=dict)
+    events: Mapping[str, EventType] = field(default_factory=dict)
     renames: Mapping[str, Rename] = field(default_factory=dict)
     metric_renames: Mapping[str, Rename] = field(default_factory=dict)
+    event_renames: Mapping[str, Rename] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
 
     @lazy

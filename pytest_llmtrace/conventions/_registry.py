@@ -1,8 +1,8 @@
 """A registry of a user's own, in OpenTelemetry's YAML: `groups` (version 1), or `file_format: definition/2`.
 
 The attributes that its types of spans want are read as well, but what makes a span one of a type is prose in these
-files: so spans are judged by the attributes' own rules, and not by those of a type. A metric is recognised by its name,
-and judged by all its rules.
+files: so spans are judged by the attributes' own rules, and not by those of a type. Metrics and events are recognised
+by their names, and judged by all their rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace._stdlib import hashlib, re
 from pytest_llmtrace.conventions._groups import Groups, name_of
 from pytest_llmtrace.conventions._load import PROFILES, profile
-from pytest_llmtrace.conventions._profile import Attribute, MetricType, Profile, Rename, SpanType
+from pytest_llmtrace.conventions._profile import Attribute, EventType, MetricType, Profile, Rename, SpanType
 from pytest_llmtrace.errors import CassetteError, UsageError
 
 __all__ = ["from_registry"]
@@ -30,7 +30,7 @@ _INSTRUMENTS = frozenset({"counter", "gauge", "histogram", "updowncounter"})
 _SUFFIXES = (".yaml", ".yml")
 _V1_PARTS: tuple[str, ...] = ("groups",)
 _V2 = "definition/2"
-_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "metrics")
+_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "metrics", "events")
 _NONE = "it has neither `groups` nor `file_format: definition/2`"
 _REPLACED = re.compile(r"(?i:(?:replaced by|use)) `?([\w.]+\w)`?(?: instead)?\.?")
 
@@ -102,6 +102,7 @@ class _Reading:
         self._groups = Groups(lambda reason: _refused(path, reason))
         self._spans: dict[str, tuple[str, ...]] = {}
         self._metrics: dict[str, Mapping[str, Any]] = {}
+        self._events: dict[str, Mapping[str, Any]] = {}
         self._is_any = False
 
     def add(self, document: Any, file: Path) -> None:
@@ -119,23 +120,28 @@ class _Reading:
         self._is_any = True
         for part in parts:
             for group in _list_of(document, part, file):
-                self._add_group(group, file)
+                self._add_group(group, file, is_event=part == "events" or group.get("type") == "event")
 
-    def _add_group(self, group: Mapping[str, Any], file: Path) -> None:
+    def _add_group(self, group: Mapping[str, Any], file: Path, *, is_event: bool) -> None:
         is_span = group.get("type") == "span" or not group.keys().isdisjoint({"span_kind", "kind"})
         is_metric = not is_span and "instrument" in group
         name = group.get("id") or group.get("type" if "kind" in group else "name")
         if not isinstance(name, str):
             raise _refused(file, f"a group has no `id`: {_shown(group)}")
+        if is_event and "id" not in group:
+            name = f"event.{name}"  # In version 2, a span or a metric may have the same name.
         self._groups.add(name, group)
         if is_metric:
             if _text(group["instrument"]) not in _INSTRUMENTS:
                 known = ", ".join(sorted(_INSTRUMENTS))
                 raise _refused(file, f"{name} has the unknown instrument {_shown(group['instrument'])}; known: {known}")
             self._metrics[name] = group
+        elif is_event:
+            self._events[name] = group
         elif is_span or "ref" in group:
             kind = group.get("span_kind", group.get("kind"))
             self._spans[name] = (kind.upper(),) if isinstance(kind, str) else ()
+            self._groups.add(f"span.{name}", group)  # What version 2 calls the attributes of a span in references.
         self._add_attributes(_list_of(group, "attributes", file), file, prefix=group.get("prefix"))
 
     def _add_attributes(self, stated: Iterable[Mapping[str, Any]], file: Path, *, prefix: Any = None) -> None:
@@ -159,6 +165,7 @@ class _Reading:
         names = self._attributes.keys() - self._renames.keys()
         wanted = {name: self._groups.wanted(name) for name in self._spans}
         metrics = [self._metric(name) for name in self._metrics]
+        events = [self._event(name) for name in self._events]
         self._groups.refuse_circles()
         return Profile(
             name=self._path.stem,
@@ -170,8 +177,10 @@ class _Reading:
                 name: SpanType(id=name, kinds=kinds, attributes=wanted[name]) for name, kinds in self._spans.items()
             },
             metrics={one.name: one for one in metrics if one.name not in self._old_metrics},
+            events={one.name: one for one in events if one.name not in self._old_events},
             renames=self._renames,
             metric_renames=self._old_metrics,
+            event_renames=self._old_events,
         )
 
     def _metric(self, group: str) -> MetricType:
@@ -183,6 +192,9 @@ class _Reading:
             attributes=self._groups.wanted(group),
         )
 
+    def _event(self, group: str) -> EventType:
+        return EventType(name=_event_name(group, self._events[group]), attributes=self._groups.wanted(group))
+
     @cached_property
     def _old_metrics(self) -> Mapping[str, Rename]:
         return {
@@ -190,6 +202,19 @@ class _Reading:
             for group, stated in self._metrics.items()
             if "deprecated" in stated
         }
+
+    @cached_property
+    def _old_events(self) -> Mapping[str, Rename]:
+        return {
+            _event_name(group, stated): _rename(stated["deprecated"])
+            for group, stated in self._events.items()
+            if "deprecated" in stated
+        }
+
+
+def _event_name(group: str, stated: Mapping[str, Any]) -> str:
+    """Return the name of an event; in version 1 it is not the id of its group, which usually begins with `event.`."""
+    return _text(stated.get("name")) or group.removeprefix("event.")
 
 
 def _metric_name(group: str, stated: Mapping[str, Any]) -> str:

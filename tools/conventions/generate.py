@@ -82,8 +82,14 @@ def _otel(name: str) -> Table:
         attributes={each: _attribute(stated) for each, stated in sorted(extract["attributes"].items())},
         span_types=_span_types(extract["spans"]),
         metrics={each: _metric(stated) for each, stated in sorted(extract["metrics"].items())},
+        events={each: _event(stated, extract["spans"]) for each, stated in sorted(extract["events"].items())},
         renames={old: _rename(renames["renames"][old], extract["attributes"]) for old in renames["from"][name]},
         metric_renames=extract.get("metric_renames", {}),
+        event_renames={
+            old: _rename(stated, extract["attributes"])
+            for old, stated in renames["event_renames"].items()
+            if old not in extract["events"]
+        },
         patterns=(),
     )
 
@@ -108,6 +114,7 @@ def _otel_extract(name: str) -> Table:
     for change in extract["changes"]:
         if not _apply_to_metrics(change, changed["metrics"], changed["metric_renames"]):
             _apply(change, changed["spans"])
+            _follow(change, changed["events"])
     return changed
 
 
@@ -149,6 +156,13 @@ def _apply(change: Table, spans: Table) -> None:
             raise ValueError(f"no such change: {change}")
 
 
+def _follow(change: Table, events: Table) -> None:
+    """Let the events that repeat the attributes of a span know its new name."""
+    for event in events.values():
+        if "rename_span" in change and event.get("repeats") == change["rename_span"]:
+            event["repeats"] = change["to"]
+
+
 def _span_types(spans: Table) -> Table:
     """Return the span types, a provider's before the type that it refines, since a span gets the first that fits."""
     refined = {name: _refined(span, spans[span["refines"]]) for name, span in spans.items() if "refines" in span}
@@ -170,6 +184,14 @@ def _metric(stated: Table) -> Table:
         "attributes": {each: wanted.split(" | ") for each, wanted in stated["attributes"].items()},
         "moved": stated.get("moved", {}),
     }
+
+
+def _event(stated: Table, spans: Table) -> Table:
+    """Return an event with its attributes, among them those of the span that it repeats."""
+    repeated = spans[stated["repeats"]]["attributes"] if "repeats" in stated else {}
+    attributes = {**repeated, **stated.get("attributes", {})}
+    wanted = {name: attributes[name] for name in sorted(attributes.keys() - stated.get("without", []))}
+    return {"attributes": {each: level.split(" | ") for each, level in wanted.items()}}
 
 
 def _span_type(name: str, span: Table) -> Table:
@@ -208,8 +230,10 @@ def _openinference() -> Table:
         attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
         span_types={kind: _of_kind(kind, extract) for kind in extract["span_kinds"]},
         metrics={},
+        events={},
         renames={},
         metric_renames={},
+        event_renames={},
         patterns=extract["patterns"],
     )
 
@@ -251,8 +275,11 @@ def _openllmetry() -> Table:
         },
         # Names of metrics only: the package states no instruments or units, and each instrumentation has its own.
         metrics={name: _metric({"instrument": "", "unit": None, "attributes": {}}) for name in extract["metrics"]},
+        # Names of events only, too.
+        events={name: {"attributes": {}} for name in extract["events"]},
         renames=extract["renames"],
         metric_renames={},
+        event_renames={},
         patterns=(),
     )
 
@@ -278,8 +305,10 @@ def _test_cicd_vcs() -> Table:
         attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
         span_types={},
         metrics={},
+        events={},
         renames={},
         metric_renames={},
+        event_renames={},
         patterns=(),
     )
 

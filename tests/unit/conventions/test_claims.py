@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.conventions import Profile, claims, from_registry, profile, span_type
+from pytest_llmtrace.conventions import Profile, claims, event_claims, from_registry, profile, span_type
 from pytest_llmtrace.model import SpanKey, SpanRecord
 
 CHAT = {"gen_ai.operation.name": "chat"}
@@ -154,3 +154,32 @@ def test_odd_names() -> None:
     """Attribute names that no SDK writes are skipped."""
     odd: dict[Any, Any] = {**CHAT, 10**5000: 1, None: 2, "\ud800": 3}
     assert names_of(claims(replace(make(), attributes=odd))) == ["genai-2026-10"]
+
+
+RESULT, DETAILS = "gen_ai.evaluation.result", "gen_ai.client.inference.operation.details"
+LOOP = ("opentelemetry.instrumentation.openai.v1", "0.62.4")
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "scope", "fixed", "names"),
+    [
+        (RESULT, {}, ("app", None), (), ["genai-2026-10"]),
+        (RESULT, {}, ("app", None), ("core-1.36",), ["core-1.36"]),
+        (RESULT, {"gen_ai.usage.cache_creation.input_tokens": 1}, ("app", None), (), ["genai-2026-08"]),
+        (DETAILS, {"gen_ai.request.top_k": 4.0}, ("app", None), (), ["core-1.41.1"]),
+        ("gen_ai.choice", {"gen_ai.usage.cache_write.input_tokens": 1}, ("app", None), (), ["core-1.36"]),
+        ("gen_ai.mood", {}, ("app", None), (), ["genai-2026-10"]),
+        ("app.done", CHAT, ("app", None), (), []),
+        ("app.done", CHAT, ("app", None), ("core-1.41.1", "openinference"), ["core-1.41.1"]),
+        ("app.done", {"llm.system": "x"}, ("app", None), ("core-1.41.1", "openinference"), ["openinference"]),
+        (RESULT, CHAT, LOOP, ("core-1.41.1",), []),
+        (RESULT, {"logfire.msg": "x"}, ("app", None), ("core-1.41.1",), []),
+    ],
+)
+def test_events(
+    name: str, attributes: dict[str, Any], scope: tuple[str, str | None], fixed: tuple[str, ...], names: list[str]
+) -> None:
+    """An event's namespace decides, unless its scope keeps a convention of its own; then what the user has named."""
+    assert names_of(event_claims(name, attributes, scope, (), tuple(map(profile, fixed)))) == names
+    if scope == ("app", None):
+        assert event_claims(name, {}, scope, ("traceloop.span.kind",)) == ()

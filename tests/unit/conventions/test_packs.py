@@ -85,6 +85,44 @@ def test_what_october_calls_otherwise() -> None:
     assert moved == dict.fromkeys(("chat", "generate_content", "text_completion"), "gen_ai.client.inference.duration")
 
 
+DETAILS = "gen_ai.client.inference.operation.details"
+OLD_EVENTS = {f"gen_ai.{name}" for name in ("assistant.message", "choice", "system.message", "tool.message")} | {
+    "gen_ai.user.message"
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "details", "required"),
+    [
+        ("core-1.41.1", 29, ("gen_ai.operation.name",)),
+        ("genai-2026-08", 37, ("gen_ai.operation.name", "gen_ai.provider.name")),
+        ("genai-2026-10", 46, ("gen_ai.operation.name", "gen_ai.provider.name")),
+    ],
+)
+def test_events(name: str, details: int, required: tuple[str, ...]) -> None:
+    """Events have as many attributes as in the tables of the documents; in 1.41, none has the provider."""
+    kept = profile(name)
+    assert {event.name: len(event.attributes) for event in kept.events.values()} == {
+        DETAILS: details,
+        "gen_ai.client.operation.exception": 3,
+        "gen_ai.evaluation.result": 6,
+    }
+    assert (kept.events[DETAILS].required, kept.events["gen_ai.evaluation.result"].required) == (
+        required,
+        ("gen_ai.evaluation.name",),
+    )
+    assert kept.event_renames.keys() == OLD_EVENTS | {"gen_ai.content.completion", "gen_ai.content.prompt"}
+
+
+def test_events_of_single_messages() -> None:
+    """Until 1.36, there was an event for each message and each choice, of which only the system is an attribute."""
+    kept = profile("core-1.36")
+    assert {name: tuple(event.attributes) for name, event in kept.events.items()} == dict.fromkeys(
+        OLD_EVENTS, ("gen_ai.system",)
+    )
+    assert all(rename.new is None and rename.hint == "" for rename in kept.event_renames.values())
+
+
 @pytest.mark.parametrize(("name", "types", "rows"), [("core-1.36", 8, 135), ("core-1.41.1", 14, 292)])
 def test_core(name: str, types: int, rows: int) -> None:
     """Types and rows match the tables of the documents, which do not repeat the provider in a provider's own table."""
@@ -101,6 +139,7 @@ def test_wanted_names_are_known(name: str) -> None:
     named = {each for kind in kept.span_types.values() for each in (*kind.attributes, *kind.unused, kind.when[0])}
     named |= {rename.new for rename in kept.renames.values() if rename.new}
     named |= {each for metric in kept.metrics.values() for each in metric.attributes}
+    named |= {each for event in kept.events.values() for each in event.attributes}
     assert not named - kept.attributes.keys()
     used = {rename.new for rename in kept.metric_renames.values() if rename.new}
     used |= {new for metric in kept.metrics.values() for new in metric.moved.values()}
@@ -113,6 +152,7 @@ def test_no_name_is_old_and_new(name: str) -> None:
     kept = profile(name)
     assert not kept.attributes.keys() & kept.renames.keys()
     assert not kept.metrics.keys() & kept.metric_renames.keys()
+    assert not kept.events.keys() & kept.event_renames.keys()
 
 
 @pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])

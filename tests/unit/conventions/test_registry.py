@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmtrace.conventions import Attribute, Level, MetricType, Rename, Wanted, from_registry
+from pytest_llmtrace.conventions import Attribute, EventType, Level, MetricType, Rename, Wanted, from_registry
 from pytest_llmtrace.errors import UsageError
 
 V1 = """
@@ -125,6 +125,31 @@ def test_metrics(tmp_path: Path, text: str) -> None:
 def test_old_metrics(tmp_path: Path) -> None:
     """A deprecated metric is left out, and its new name is known."""
     assert from_registry(written(tmp_path, V1)).metric_renames == {"acme.sales": Rename(new="acme.orders")}
+
+
+EVENTS_V1 = """
+groups:
+  - {id: registry.acme, type: attribute_group, attributes: [{id: acme.tenant, type: string}]}
+  - {id: event.acme.paid, type: event, attributes: [{ref: acme.tenant, requirement_level: required}]}
+  - {id: event.acme.billed, name: acme.bill, type: event, deprecated: {reason: renamed, renamed_to: acme.paid}}
+"""
+EVENTS_V2 = """
+file_format: definition/2
+attributes: [{key: acme.tenant, type: string}]
+spans: [{type: acme.paid, kind: client, attributes: [{ref: acme.tenant, requirement_level: required}]}]
+events:
+  - {name: acme.paid, attributes: [{ref_group: span.acme.paid}]}
+  - {name: acme.bill, deprecated: {reason: renamed, renamed_to: acme.paid}}
+"""
+
+
+@pytest.mark.parametrize("text", [EVENTS_V1, EVENTS_V2], ids=["v1", "v2"])
+def test_events(tmp_path: Path, text: str) -> None:
+    """An event has the name that the registry gives it, and the attributes that it repeats of a span."""
+    kept = from_registry(written(tmp_path, text))
+    wanted = {"acme.tenant": Wanted(level=Level.REQUIRED)}
+    assert kept.events == {"acme.paid": EventType(name="acme.paid", attributes=wanted)}
+    assert kept.event_renames == {"acme.bill": Rename(new="acme.paid")}
 
 
 def test_a_prefix(tmp_path: Path) -> None:

@@ -447,6 +447,54 @@ def test_a_count_below_zero(conform: Conform) -> None:
     assert conform({**CHAT, INPUT: -10}, wire={"input_tokens": -10}, span=as_stated(INPUT=-10)) == []
 
 
+FIRST = "gen_ai.response.time_to_first_chunk"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "lines"),
+    [
+        ({**CHAT, FIRST: -0.25}, f"{FIRST} = -0.25"),
+        ({"gen_ai.time_to_first_token_ms": -250}, "gen_ai.time_to_first_token_ms = -250"),
+        (
+            {**OI, "llm.cost.total": -0.002, "llm.cost.prompt": -0.001},
+            "llm.cost.prompt = -0.001\nllm.cost.total = -0.002",
+        ),
+        ({"gen_ai.usage.cost": -1, "gen_ai.cost.total_cost": 1}, "gen_ai.usage.cost = -1"),
+    ],
+    ids=["time", "time by hand", "OpenInference", "cost by hand"],
+)
+def test_an_amount_below_zero(make_span: Callable[..., SpanRecord], attributes: dict[str, Any], lines: str) -> None:
+    """A negative duration or cost is found by itself, in any convention; spans that are alike are one finding."""
+    spans = tuple(make_span(number, attributes=attributes) for number in (1, 2))
+    [found] = [one for one in verify(Evidence(spans=spans), {}).findings if one.check == "convention/amounts"]
+    names = [line.partition(" ")[0] for line in lines.splitlines()]
+    assert (found.severity, found.subject, found.details[:2]) == (
+        "warning",
+        "span 'chat' (app)",
+        (
+            ("span", f"{lines}\nand 1 more span of this name and scope"),
+            ("rule", "\n".join(f"{name}: no less than 0" for name in names)),
+        ),
+    )
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 0.5, "-1", True, None])
+def test_an_amount_that_may_be(make_span: Callable[..., SpanRecord], value: Any) -> None:
+    """Nothing and more is right; what is no number is a matter of its type."""
+    span = make_span(attributes={FIRST: value, "llm.cost.total": value, "gen_ai.cost.margin_total_amount": -1})
+    found = verify(Evidence(spans=(span,)), {}).findings
+    assert not [one for one in found if one.check == "convention/amounts"]
+
+
+def test_a_cost_that_the_response_states(conform: Conform) -> None:
+    """If the response states the cost, the span's is compared with that alone."""
+    key = "llm.cost.total"
+    facts = {"cost": Fact(name="cost", value=-0.5, state=State.PRESENT, parts=((key, -0.5),))}
+    whole = profile("openinference")
+    assert conform({**OI, key: -0.5}, whole, wire={"cost": -0.5}, span=facts) == []
+    assert [one.check for one in conform({**OI, key: -0.5}, whole)] == ["convention/amounts"]
+
+
 def as_stated(**counts: int) -> dict[str, Any]:
     """Return the facts that a reader makes of counts, with the attributes that hold them."""
     names = {"INPUT": ("input_tokens", INPUT), "READ": ("cache_read_tokens", READ)}
@@ -493,6 +541,8 @@ def test_severities() -> None:
             "required",
             "type",
             "content",
+            "event-required",
+            "event-type",
             "metric-unit",
             "metric-instrument",
             "metric-required",
@@ -511,7 +561,12 @@ def test_severities() -> None:
             "content-parts",
             "event-content",
             "tokens",
+            "amounts",
             "indices",
+            "event-value",
+            "event-unknown",
+            "event-deprecated",
+            "event-tokens",
             "metric-unknown",
             "metric-deprecated",
             "metric-buckets",
