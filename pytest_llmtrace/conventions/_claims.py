@@ -156,11 +156,14 @@ def event_claims(
         around: The names of the attributes of the span that it is an event of; empty if it is a log record.
         fixed: As for `claims`.
     """
+    in_namespace = name.startswith(profile(GENAI[0]).namespaces)
+    if not fixed and (not in_namespace or _is_openllmetry_scope(*scope)):
+        return ()  # As most events: there may be one for each chunk of a stream.
     names, all_names = _Names(attributes), _Names((*attributes, *around))
     kept, more = tuple[Profile, ...](), fixed
     if _is_openllmetry(*scope, all_names) or all_names.begin(_LOGFIRE):
         more = own(fixed)
-    elif name.startswith(profile(GENAI[0]).namespaces):
+    elif in_namespace:
         named = next((each for each in fixed if each.convention == "otel-genai"), None)
         kept = (named or profile(_newest_of_event(name, names, _mistyped(attributes))),)
         more = own(fixed)
