@@ -108,6 +108,50 @@ def test_metrics_of_a_test(run: Callable[..., Any]) -> None:
     }
 
 
+EVENT = """
+import pytest
+from opentelemetry import trace
+
+def evaluate(name, **attributes):
+    with trace.get_tracer("shop", "1.0").start_as_current_span("evaluate") as span:
+        span.add_event(name, {key.replace("__", "."): value for key, value in attributes.items()})
+
+def test_of_a_convention(llmtrace):
+    evaluate("gen_ai.evaluation.result", gen_ai__evaluation__score__value="good")
+
+def test_that_keeps_it(llmtrace):
+    evaluate("gen_ai.evaluation.result", gen_ai__evaluation__name="Relevance", gen_ai__evaluation__score__value=0.9)
+
+@pytest.mark.llmtrace(conventions="house.yaml")
+def test_of_a_house(llmtrace):
+    evaluate("shop.order.placed", shop__tenants="one")
+"""
+HOUSE_OF_EVENTS = """
+groups:
+  - {id: registry.shop, type: attribute_group, attributes: [{id: shop.tenant, type: string, brief: whose}]}
+  - {id: event.shop.order.placed, name: shop.order.placed, type: event,
+     attributes: [{ref: shop.tenant, requirement_level: required}]}
+"""
+
+
+def test_events_of_a_test(run: Callable[..., Any]) -> None:
+    """A test's events are checked like its metrics, and the finding names the span that has the event."""
+    done = run(EVENT, files={"house.yaml": HOUSE_OF_EVENTS})
+    found = {name: re.findall(r"(?m)^(\w+ +convention/event-.*)$", done.text(name)) for name in done.outcomes}
+    evaluation, order = ("gen_ai.evaluation.result", "shop.order.placed")
+    assert found == {
+        "test_of_a_convention": [
+            f"error  convention/event-required  event {evaluation!r} of span 'evaluate' (shop)",
+            f"error  convention/event-type  event {evaluation!r} of span 'evaluate' (shop)",
+        ],
+        "test_that_keeps_it": [],
+        "test_of_a_house": [
+            f"error  convention/event-required  event {order!r} of span 'evaluate' (shop)",
+            f"warning  convention/event-unknown  event {order!r} of span 'evaluate' (shop)",
+        ],
+    }
+
+
 # pytest 9 also reads a table with TOML's own types.
 TABLES = ["tool.pytest.ini_options", *(["tool.pytest"] if pytest.version_tuple >= (9,) else [])]
 LISTS = """\
