@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
@@ -52,6 +53,7 @@ _OPENAI = _paths(
         "output_audio_tokens": ("completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens"),
     }
 )
+_FIELDS = frozenset(path[1][0] for paths in _OPENAI.values() for path in paths)
 TOKENS = tuple(_OPENAI)
 """The facts that a usage object of any API may state."""
 
@@ -77,11 +79,24 @@ def openai_tokens(facts: Facts, document: Document) -> None:
         for name in _OPENAI:
             facts.null(name, ((usage.key, None),), usage.where)
         return
-    for name, paths in _OPENAI.items():
-        if there := _there(usage.value, paths):
-            facts.take(name, count, [_spot(usage, path) for path in there])
+    for name, there in _stated(usage.value):
+        facts.take(name, count, [_spot(usage, path) for path in there])
     if "reasoning_tokens" in facts.found and facts.found["reasoning_tokens"].value:
         _whole_output(facts, usage.where)
+
+
+def _stated(usage: Any) -> Iterable[tuple[str, Sequence[_Path]]]:
+    """Return the facts that a usage object may state, each with the paths at which its value may stand."""
+    if isinstance(usage, dict):
+        return _stated_by(tuple([name for name in usage if name in _FIELDS]))
+    return () if usage is MISSING else _OPENAI.items()
+
+
+@lru_cache(maxsize=256)
+def _stated_by(fields: tuple[str, ...]) -> tuple[tuple[str, tuple[_Path, ...]], ...]:
+    """Return the same for the names of fields: one API's usage object has few of the fields of all APIs."""
+    found = {fact: tuple(path for path in paths if path[1][0] in fields) for fact, paths in _OPENAI.items()}
+    return tuple((fact, paths) for fact, paths in found.items() if paths)
 
 
 def _whole_output(facts: Facts, where: str) -> None:
@@ -194,7 +209,7 @@ def _part(document: Document, usage: Spot, path: _Path) -> Spot:
 
 
 def _there(usage: Any, paths: tuple[_Path, ...]) -> Sequence[_Path]:
-    """Return the paths at which a value may stand: one API's usage object has few of the fields of all APIs."""
+    """Return those of some paths at which a value may stand."""
     if isinstance(usage, dict):
         return [path for path in paths if path[1][0] in usage]
     return () if usage is MISSING else paths
